@@ -1,0 +1,46 @@
+//! HTTP caching as pure functions: RFC 9110, 9111, 5861 and 9211.
+//!
+//! Nothing here does I/O or reads a clock: `now` is an argument. Every rule is one small function with its citation,
+//! and every answer is a value that carries its reason.
+//!
+//! | question | section | file |
+//! |---|---|---|
+//! | what do the fields say? | RFC 9110 §5.6, RFC 9111 §5.2 | [`fields`], [`date`], [`directives`] |
+//! | which URI is this? | RFC 9111 §2 | [`key`] |
+//! | which request fields selected it? | RFC 9111 §4.1 | [`vary`] |
+//! | may it be stored? | RFC 9111 §3 | [`storability`] |
+//! | how long is it fresh, how old is it? | RFC 9111 §4.2 | [`freshness`] |
+//! | may it answer this request? | RFC 9111 §4 | [`reuse`] |
+//! | how is it validated and freshened? | RFC 9111 §4.3 | [`validation`] |
+//! | does the client have it already? | RFC 9110 §13 | [`conditional`] |
+//! | what does a write invalidate? | RFC 9111 §4.4 | [`invalidation`] |
+//! | which fields end at this hop? | RFC 9110 §7.6.1 | [`hop_by_hop`] |
+//! | what is the client told? | RFC 9211 | [`decision`], [`cache_status`] |
+
+pub mod cache_status;
+pub mod conditional;
+pub mod date;
+pub mod decision;
+pub mod directives;
+pub mod etag;
+pub mod fields;
+pub mod freshness;
+pub mod hop_by_hop;
+pub mod invalidation;
+pub mod key;
+pub mod policy;
+pub mod reuse;
+pub mod storability;
+pub mod stored;
+pub mod validation;
+pub mod vary;
+
+pub use self::{
+    decision::{Decision, Outcome, Reason, Storage, Tier},
+    freshness::Freshness,
+    key::Key,
+    policy::{ClientDirectives, Policy, SetCookie, Share},
+    reuse::Reuse,
+    storability::{Refusal, Storability},
+    stored::StoredHead,
+};

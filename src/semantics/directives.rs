@@ -1,0 +1,252 @@
+//! `Cache-Control` of responses and requests ([RFC 9111 §5.2], [RFC 5861]).
+//!
+//! Names are case-insensitive, arguments may be tokens or quoted strings, the first of two equal directives counts, and
+//! a lifetime that is not a number counts as zero, which is stale ([RFC 9111 §4.2.1]).
+//!
+//! [RFC 9111 §5.2]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2
+//! [RFC 9111 §4.2.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.1
+//! [RFC 5861]: https://www.rfc-editor.org/rfc/rfc5861
+
+use super::fields::{all_members, delta_seconds, unquote};
+use http::{HeaderMap, header::CACHE_CONTROL};
+use std::{borrow::Cow, time::Duration};
+
+/// What a response's `Cache-Control` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseDirectives {
+    /// `no-store` (RFC 9111 §5.2.2.5).
+    pub no_store: bool,
+    /// `no-cache` without field names (RFC 9111 §5.2.2.4).
+    pub no_cache: bool,
+    /// `private` without field names (RFC 9111 §5.2.2.7).
+    pub private: bool,
+    /// `public` (RFC 9111 §5.2.2.9).
+    pub public: bool,
+    /// `must-revalidate` (RFC 9111 §5.2.2.2).
+    pub must_revalidate: bool,
+    /// `proxy-revalidate` (RFC 9111 §5.2.2.8).
+    pub proxy_revalidate: bool,
+    /// `must-understand` (RFC 9111 §5.2.2.3).
+    pub must_understand: bool,
+    /// `no-transform` (RFC 9111 §5.2.2.6).
+    pub no_transform: bool,
+    /// `max-age` (RFC 9111 §5.2.2.1).
+    pub max_age: Option<Duration>,
+    /// `s-maxage` (RFC 9111 §5.2.2.10).
+    pub s_maxage: Option<Duration>,
+    /// `stale-while-revalidate` (RFC 5861 §3).
+    pub stale_while_revalidate: Option<Duration>,
+    /// `stale-if-error` (RFC 5861 §4).
+    pub stale_if_error: Option<Duration>,
+    /// The fields that `no-cache="…"` and `private="…"` name, in lower case: they are not kept.
+    pub withheld_fields: Vec<String>,
+}
+
+impl ResponseDirectives {
+    /// Reads every `Cache-Control` line of `headers`.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for member in all_members(headers, &CACHE_CONTROL) {
+            let (name, argument) = split(member);
+            match &*name {
+                b"no-store" => found.no_store = true,
+                b"no-cache" => found.restrict(argument, |d| &mut d.no_cache),
+                b"private" => found.restrict(argument, |d| &mut d.private),
+                b"public" => found.public = true,
+                b"must-revalidate" => found.must_revalidate = true,
+                b"proxy-revalidate" => found.proxy_revalidate = true,
+                b"must-understand" => found.must_understand = true,
+                b"no-transform" => found.no_transform = true,
+                b"max-age" => first(&mut found.max_age, argument),
+                b"s-maxage" => first(&mut found.s_maxage, argument),
+                b"stale-while-revalidate" => first(&mut found.stale_while_revalidate, argument),
+                b"stale-if-error" => first(&mut found.stale_if_error, argument),
+                _ => {} // extensions are ignored (RFC 9111 §5.2.3)
+            }
+        }
+        found
+    }
+
+    /// With field names the directive withholds these fields; without, it speaks of the whole response.
+    fn restrict(&mut self, argument: Option<&[u8]>, flag: impl Fn(&mut Self) -> &mut bool) {
+        let names = argument.map(unquote).unwrap_or_default();
+        let before = self.withheld_fields.len();
+        self.withheld_fields.extend(
+            names
+                .split(|byte| *byte == b',')
+                .filter_map(|name| std::str::from_utf8(name.trim_ascii()).ok())
+                .filter(|name| !name.is_empty())
+                .map(str::to_ascii_lowercase),
+        );
+        if self.withheld_fields.len() == before {
+            *flag(self) = true;
+        }
+    }
+}
+
+/// What a request's `Cache-Control` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestDirectives {
+    /// `no-cache` (RFC 9111 §5.2.1.4), or `Pragma: no-cache` where there is no `Cache-Control` (§5.4).
+    pub no_cache: bool,
+    /// `no-store` (RFC 9111 §5.2.1.5).
+    pub no_store: bool,
+    /// `only-if-cached` (RFC 9111 §5.2.1.7).
+    pub only_if_cached: bool,
+    /// `max-age` (RFC 9111 §5.2.1.1).
+    pub max_age: Option<Duration>,
+    /// `min-fresh` (RFC 9111 §5.2.1.3).
+    pub min_fresh: Option<Duration>,
+    /// `max-stale` (RFC 9111 §5.2.1.2); without an argument any staleness will do.
+    pub max_stale: Option<Duration>,
+}
+
+impl RequestDirectives {
+    /// Reads every `Cache-Control` line of `headers`, or `Pragma` in its absence.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for member in all_members(headers, &CACHE_CONTROL) {
+            let (name, argument) = split(member);
+            match &*name {
+                b"no-cache" => found.no_cache = true,
+                b"no-store" => found.no_store = true,
+                b"only-if-cached" => found.only_if_cached = true,
+                b"max-age" => first(&mut found.max_age, argument),
+                b"min-fresh" => first(&mut found.min_fresh, argument),
+                b"max-stale" if argument.is_none() => found.max_stale = Some(Duration::MAX),
+                b"max-stale" => first(&mut found.max_stale, argument),
+                _ => {}
+            }
+        }
+        if !headers.contains_key(CACHE_CONTROL) {
+            found.no_cache = all_members(headers, &http::header::PRAGMA)
+                .any(|m| m.eq_ignore_ascii_case(b"no-cache"));
+        }
+        found
+    }
+}
+
+fn first(slot: &mut Option<Duration>, argument: Option<&[u8]>) {
+    let seconds = argument
+        .and_then(|a| delta_seconds(&unquote(a)))
+        .unwrap_or(0);
+    slot.get_or_insert(Duration::from_secs(seconds));
+}
+
+/// Splits `name=argument`; white space around `=` is not part of the grammar, so such a name matches nothing.
+fn split(member: &[u8]) -> (Cow<'_, [u8]>, Option<&[u8]>) {
+    let (name, argument) = match member.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&member[..at], Some(&member[at + 1..])),
+        None => (member, None),
+    };
+    (lower(name), argument)
+}
+
+fn lower(name: &[u8]) -> Cow<'_, [u8]> {
+    match name.iter().any(u8::is_ascii_uppercase) {
+        true => name.to_ascii_lowercase().into(),
+        false => name.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn lines(values: &[&str]) -> HeaderMap {
+        values
+            .iter()
+            .map(|v| (CACHE_CONTROL, HeaderValue::from_str(v).unwrap()))
+            .collect()
+    }
+
+    fn response(value: &str) -> ResponseDirectives {
+        ResponseDirectives::of(&lines(&[value]))
+    }
+
+    fn secs(seconds: u64) -> Option<Duration> {
+        Some(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn names_ignore_case() {
+        assert!(response("nO-StOrE").no_store);
+        assert_eq!(response("Max-Age=60").max_age, secs(60));
+    }
+
+    #[test]
+    fn lifetimes_are_read_in_every_form() {
+        let cases = [
+            ("max-age=60", secs(60)),
+            ("max-age=\"60\"", secs(60)),
+            ("max-age=003600", secs(3600)),
+            ("max-age=2147483649", secs(1 << 31)),
+            ("a=\"max-age=1\", max-age=60", secs(60)),
+            ("max-age=60, a=\"max-age=1\"", secs(60)),
+            ("max-age=60, max-age=1", secs(60)),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(response(value).max_age, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_lifetime_is_zero() {
+        for value in [
+            "max-age",
+            "max-age=",
+            "max-age=-1",
+            "max-age='60'",
+            "max-age=60.0",
+            "max-age=60a",
+            "max-age= 60",
+        ] {
+            assert_eq!(response(value).max_age, secs(0), "{value}");
+        }
+    }
+
+    #[test]
+    fn directives_of_several_lines_add_up() {
+        let found = ResponseDirectives::of(&lines(&["max-age=60", "no-cache, public"]));
+        assert!(found.no_cache && found.public);
+        assert_eq!(found.max_age, secs(60));
+    }
+
+    #[test]
+    fn field_names_restrict_the_directive_to_these_fields() {
+        let found = response("private=\"X-A, Set-Cookie\", no-cache=x-b");
+        assert!(!found.private && !found.no_cache);
+        assert_eq!(found.withheld_fields, ["x-a", "set-cookie", "x-b"]);
+        assert!(
+            response("private=\"\"").private,
+            "an empty list restricts nothing"
+        );
+    }
+
+    #[test]
+    fn request_directives_are_read() {
+        let found = RequestDirectives::of(&lines(&[
+            "max-age=0, min-fresh=5",
+            "max-stale, only-if-cached",
+        ]));
+        assert_eq!(
+            (found.max_age, found.min_fresh, found.max_stale),
+            (secs(0), secs(5), Some(Duration::MAX))
+        );
+        assert!(found.only_if_cached && !found.no_cache);
+        assert_eq!(
+            RequestDirectives::of(&lines(&["max-stale=10"])).max_stale,
+            secs(10)
+        );
+    }
+
+    #[test]
+    fn pragma_counts_only_without_cache_control() {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::PRAGMA, HeaderValue::from_static("no-cache"));
+        assert!(RequestDirectives::of(&headers).no_cache);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=5"));
+        assert!(!RequestDirectives::of(&headers).no_cache);
+    }
+}

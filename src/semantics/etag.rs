@@ -1,0 +1,79 @@
+//! Entity tags: comparing, and the family of one tag across content codings ([RFC 9110 §8.8.3]).
+//!
+//! [RFC 9110 §8.8.3]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3
+
+use http::HeaderValue;
+
+/// The tag without a leading `W/`: two tags match weakly when these are equal ([RFC 9110 §8.8.3.2]).
+///
+/// [RFC 9110 §8.8.3.2]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.2
+pub fn opaque(tag: &[u8]) -> &[u8] {
+    tag.strip_prefix(b"W/").unwrap_or(tag)
+}
+
+/// The tag of the representation that `coding` makes of the one that `tag` names.
+///
+/// A strong tag names exact bytes, so each coding needs its own; a weak one names them all.
+pub fn of_coding(tag: &HeaderValue, coding: &str) -> HeaderValue {
+    let bytes = tag.as_bytes();
+    let Some(inner) = bytes
+        .strip_prefix(b"\"")
+        .and_then(|t| t.strip_suffix(b"\""))
+    else {
+        return tag.clone();
+    };
+    let suffixed = [b"\"", inner, b"-", coding.as_bytes(), b"\""].concat();
+    HeaderValue::from_bytes(&suffixed).unwrap_or_else(|_| tag.clone())
+}
+
+/// The tag of the identity representation, whichever coding `tag` (without `W/`) was made for.
+pub fn without_coding<'a>(tag: &'a [u8], coding: &str) -> Option<(&'a [u8], &'static [u8])> {
+    let inner = tag
+        .strip_suffix(b"\"")?
+        .strip_suffix(coding.as_bytes())?
+        .strip_suffix(b"-")?;
+    Some((inner, b"\""))
+}
+
+/// Whether `candidate` names the same representation as `stored`, in any of `codings`, by weak comparison.
+pub fn same_family(stored: &[u8], candidate: &[u8], codings: &[&str]) -> bool {
+    let (stored, candidate) = (opaque(stored), opaque(candidate));
+    stored == candidate
+        || codings.iter().any(|coding| {
+            without_coding(candidate, coding)
+                .is_some_and(|(head, tail)| stored.strip_suffix(tail).is_some_and(|s| s == head))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comparison_is_weak() {
+        assert!(same_family(b"\"a\"", b"W/\"a\"", &[]));
+        assert!(same_family(b"W/\"a\"", b"\"a\"", &[]));
+        assert!(!same_family(b"\"a\"", b"\"b\"", &[]));
+        assert!(
+            !same_family(b"\"a\"", b"w/\"a\"", &[]),
+            "the prefix is case-sensitive"
+        );
+    }
+
+    #[test]
+    fn a_strong_tag_gets_a_suffix_per_coding_and_stays_in_its_family() {
+        let coded = of_coding(&HeaderValue::from_static("\"a\""), "gzip");
+        assert_eq!(coded, "\"a-gzip\"");
+        assert!(same_family(b"\"a\"", coded.as_bytes(), &["gzip"]));
+        assert!(!same_family(b"\"a\"", coded.as_bytes(), &[]));
+        assert!(!same_family(b"\"b\"", coded.as_bytes(), &["gzip"]));
+    }
+
+    #[test]
+    fn a_weak_tag_names_every_coding() {
+        assert_eq!(
+            of_coding(&HeaderValue::from_static("W/\"a\""), "gzip"),
+            "W/\"a\""
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! Fields that end at this hop ([RFC 9110 §7.6.1]) and that are therefore neither forwarded nor stored ([RFC 9111 §3.1]).
+//!
+//! [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+//! [RFC 9111 §3.1]: https://www.rfc-editor.org/rfc/rfc9111#section-3.1
+
+use super::fields::all_members;
+use http::{
+    HeaderMap, HeaderName,
+    header::{
+        CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
+    },
+};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-authentication-info");
+
+/// Removes them from `headers`: those that `Connection` lists and those that never pass.
+///
+/// `Host` and `Content-Length` stay even when listed: without them the message means something else to the next hop.
+/// `Transfer-Encoding`, `Trailer` and `TE` describe framing that the next hop makes anew.
+pub fn remove(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let listed: Vec<HeaderName> = all_members(headers, &CONNECTION)
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
+            .collect();
+        for name in listed {
+            if name != HOST && name != CONTENT_LENGTH {
+                headers.remove(name);
+            }
+        }
+    }
+    for name in [
+        CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHENTICATION_INFO,
+        PROXY_AUTHORIZATION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn listed_and_known_fields_go_and_the_rest_stays() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "x-a, close"),
+            ("connection", "X-B, host"),
+            ("host", "a"),
+            ("x-a", "1"),
+            ("x-b", "1"),
+            ("keep-alive", "timeout=5"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "websocket"),
+            ("proxy-authorization", "secret"),
+            ("x-c", "1"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        remove(&mut headers);
+        assert_eq!(
+            headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["x-c", "host"]
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! The primary cache key: an injective, versioned encoding of the target URI and of what the route adds
+//! ([RFC 9111 §2]).
+//!
+//! Each part is length-prefixed, so no request can spell the key of another one. The path is taken as received:
+//! `%2F` is never decoded.
+//!
+//! [RFC 9111 §2]: https://www.rfc-editor.org/rfc/rfc9111#section-2
+
+use bytes::Bytes;
+
+const VERSION: u8 = 1;
+
+/// The encoded key. Two requests with equal keys ask for the same resource in the same view.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key(Bytes);
+
+impl Key {
+    /// The encoding.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A key read back from a stored entry. It is only ever compared with one that a request made.
+    pub fn from_stored(encoded: Bytes) -> Self {
+        Self(encoded)
+    }
+
+    /// The path of the target URI, and its query where it has one: what purges by path look at.
+    pub fn path_and_query(&self) -> Option<(&[u8], Option<&[u8]>)> {
+        let mut parts = Parts(self.0.get(1..)?);
+        let (_scheme, _host) = (parts.next()?, parts.next()?);
+        let path = parts.next()?.1;
+        let query = parts
+            .next()
+            .and_then(|(tag, query)| (tag == TAG_QUERY).then_some(query));
+        Some((path, query))
+    }
+}
+
+const TAG_URI: u8 = b'u';
+const TAG_QUERY: u8 = b'q';
+const TAG_FIELD: u8 = b'f';
+
+/// Builds a [`Key`] part by part.
+#[derive(Debug)]
+pub struct Builder(Vec<u8>);
+
+impl Builder {
+    /// Begins with what every key has. `host` counts in lower case (RFC 3986 §3.2.2).
+    pub fn new(scheme: &str, host: &[u8], path: &str) -> Self {
+        let mut builder = Self(Vec::with_capacity(32 + host.len() + path.len()));
+        builder.0.push(VERSION);
+        builder.part(TAG_URI, scheme.as_bytes());
+        let start = builder.part(TAG_URI, host);
+        builder.0[start..].make_ascii_lowercase();
+        builder.part(TAG_URI, path.as_bytes());
+        builder
+    }
+
+    /// The query as received; `?` alone is not the same as none.
+    pub fn query(mut self, query: Option<&str>) -> Self {
+        if let Some(query) = query {
+            self.part(TAG_QUERY, query.as_bytes());
+        }
+        self
+    }
+
+    /// Only the parameters that `names` lists, sorted; parameters of the same name keep their order.
+    pub fn chosen_query(self, query: Option<&str>, names: &[String]) -> Self {
+        let mut chosen: Vec<&str> = query
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| {
+                names
+                    .iter()
+                    .any(|name| name == pair.split('=').next().unwrap_or_default())
+            })
+            .collect();
+        chosen.sort_by_key(|pair| pair.split('=').next().unwrap_or_default().to_owned());
+        match chosen.is_empty() {
+            true => self,
+            false => self.query(Some(&chosen.join("&"))),
+        }
+    }
+
+    /// A request field that the route put into the key; its absence is a part too.
+    pub fn field(mut self, name: &str, value: Option<&[u8]>) -> Self {
+        self.part(TAG_FIELD, name.as_bytes());
+        match value {
+            Some(value) => self.part(TAG_FIELD, value),
+            None => self.part(b'-', &[]),
+        };
+        self
+    }
+
+    /// The finished key.
+    pub fn build(self) -> Key {
+        Key(self.0.into())
+    }
+
+    fn part(&mut self, tag: u8, bytes: &[u8]) -> usize {
+        // Longer than 4 GiB cannot arrive: the request head is limited to far less.
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.0.push(tag);
+        self.0.extend_from_slice(&length.to_be_bytes());
+        let start = self.0.len();
+        self.0.extend_from_slice(bytes);
+        start
+    }
+}
+
+struct Parts<'a>(&'a [u8]);
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (tag, rest) = self.0.split_first()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (part, rest) =
+            rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        self.0 = rest;
+        Some((*tag, part))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(host: &str, path: &str, query: Option<&str>) -> Key {
+        Builder::new("http", host.as_bytes(), path)
+            .query(query)
+            .build()
+    }
+
+    #[test]
+    fn different_targets_have_different_keys() {
+        let keys = [
+            uri("a", "/x", None),
+            uri("b", "/x", None),
+            uri("a", "/x/", None),
+            uri("a", "/%2F", None),
+            uri("a", "//", None),
+            uri("a", "/x", Some("")),
+            uri("a", "/x", Some("y")),
+            uri("a", "/x?y", None),
+            uri("a/x", "/", None),
+            Builder::new("http", b"a", "/x").field("h", None).build(),
+            Builder::new("http", b"a", "/x")
+                .field("h", Some(b""))
+                .build(),
+            Builder::new("http", b"a", "/x")
+                .field("h", Some(b"1"))
+                .build(),
+        ];
+        for (at, one) in keys.iter().enumerate() {
+            for other in &keys[at + 1..] {
+                assert_ne!(one, other);
+            }
+        }
+    }
+
+    #[test]
+    fn the_host_ignores_case_and_the_path_does_not() {
+        assert_eq!(
+            uri("API.Example", "/x", None),
+            uri("api.example", "/x", None)
+        );
+        assert_ne!(uri("a", "/X", None), uri("a", "/x", None));
+    }
+
+    #[test]
+    fn chosen_parameters_are_sorted_and_the_rest_ignored() {
+        let names = ["q".to_owned(), "page".to_owned()];
+        let key = |query| {
+            Builder::new("http", b"a", "/s")
+                .chosen_query(query, &names)
+                .build()
+        };
+        assert_eq!(key(Some("q=1&utm=x&page=2")), key(Some("page=2&q=1")));
+        assert_eq!(key(Some("utm=x")), key(None));
+        assert_ne!(
+            key(Some("q=1&q=2")),
+            key(Some("q=2&q=1")),
+            "the order of equal names may mean something"
+        );
+        assert_ne!(key(Some("q=1")), key(Some("q=2")));
+    }
+
+    #[test]
+    fn path_and_query_can_be_read_back() {
+        assert_eq!(
+            uri("a", "/x", Some("y=1")).path_and_query(),
+            Some((&b"/x"[..], Some(&b"y=1"[..])))
+        );
+        assert_eq!(
+            uri("a", "/x", None).path_and_query(),
+            Some((&b"/x"[..], None))
+        );
+        assert_eq!(
+            Key::from_stored(Bytes::from_static(b"\x01u\0\0")).path_and_query(),
+            None
+        );
+    }
+}

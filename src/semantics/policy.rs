@@ -1,0 +1,81 @@
+//! What the operator decided for a route, as far as HTTP semantics ask.
+
+use std::time::Duration;
+
+/// Whether a client's `Cache-Control` can force a trip to the origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientDirectives {
+    /// The default: a browser's reload does not reach the origin.
+    Ignore,
+    /// As RFC 9111 §5.2.1 says.
+    Respect,
+}
+
+/// Who may be given a response that only the route's `ttl` made cacheable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// The default: callers without `Authorization` and `Cookie`, unless the route has that field in its key.
+    Anonymous,
+    /// Everyone: the operator vouches that the answer does not depend on who asks.
+    All,
+}
+
+/// What happens to a response with `Set-Cookie`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetCookie {
+    /// The default: it is passed on and not stored.
+    Bypass,
+    /// It is stored, and served later, without the field.
+    Strip,
+    /// It is stored as it is; every later caller gets the same cookie.
+    Store,
+}
+
+/// The caching policy of one route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether this route uses the cache at all.
+    pub cache: bool,
+    /// The freshness lifetime where the origin does not state one.
+    pub ttl: Option<Duration>,
+    /// `ttl` counts even where the origin states another, or forbids storing; never against `private`.
+    pub override_origin: bool,
+    /// For how long after expiry a stale response may be served while it is refreshed, where the origin is silent.
+    pub stale_while_revalidate: Option<Duration>,
+    /// For how long after expiry a stale response may be served when the origin fails, where the origin is silent.
+    pub stale_if_error: Option<Duration>,
+    /// See [`Share`].
+    pub share: Share,
+    /// See [`SetCookie`].
+    pub set_cookie: SetCookie,
+    /// Whether a lifetime may be guessed from `Last-Modified` (RFC 9111 §4.2.2).
+    pub heuristic: bool,
+    /// See [`ClientDirectives`].
+    pub client_directives: ClientDirectives,
+    /// Nothing is kept longer than this, in any tier.
+    pub max_lifetime: Duration,
+    /// The route's key holds the caller's `Authorization`.
+    pub key_has_authorization: bool,
+    /// The route's key holds the caller's `Cookie`.
+    pub key_has_cookie: bool,
+}
+
+impl Default for Policy {
+    /// What applies where no route matches: the origin's own headers decide.
+    fn default() -> Self {
+        Self {
+            cache: true,
+            ttl: None,
+            override_origin: false,
+            stale_while_revalidate: None,
+            stale_if_error: None,
+            share: Share::Anonymous,
+            set_cookie: SetCookie::Bypass,
+            heuristic: false,
+            client_directives: ClientDirectives::Ignore,
+            max_lifetime: Duration::from_secs(7 * 24 * 3600),
+            key_has_authorization: false,
+            key_has_cookie: false,
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! May a stored response answer this request now? ([RFC 9111 §4])
+//!
+//! [RFC 9111 §4]: https://www.rfc-editor.org/rfc/rfc9111#section-4
+
+use super::{
+    decision::Reason,
+    directives::RequestDirectives,
+    freshness::{Freshness, Source},
+    policy::{ClientDirectives, Policy},
+    storability::{may_share_authorized, may_share_cookie},
+    stored::StoredHead,
+};
+use http::{
+    HeaderMap,
+    header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, PRAGMA},
+};
+use std::time::{Duration, SystemTime};
+
+/// What to do with a stored response whose key and variant match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// Serve it as it is.
+    Serve,
+    /// Serve it although it is stale, and refresh it in the background.
+    ServeStale,
+    /// Ask the origin whether it still holds.
+    Validate(Reason),
+    /// It is not for this request: fetch, and why.
+    Fetch(Reason),
+}
+
+/// What the store knows about the entry beside its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing speaks against it.
+    Good,
+    /// A soft purge made it stale: it may be served while it is refreshed, where that is allowed at all.
+    SoftPurged,
+    /// Purges may have been missed: ask before serving.
+    Doubtful,
+}
+
+/// Decides ([RFC 9111 §4]). Method, key and variant have been compared already.
+///
+/// [RFC 9111 §4]: https://www.rfc-editor.org/rfc/rfc9111#section-4
+pub fn reuse(
+    head: &StoredHead,
+    request: &HeaderMap,
+    policy: &Policy,
+    standing: Standing,
+    now: SystemTime,
+) -> Reuse {
+    if withheld_from(head.freshness.source, request, policy) {
+        return Reuse::Fetch(Reason::Credentials);
+    }
+    if let Some(reason) = must_validate(&head.freshness, standing) {
+        return Reuse::Validate(reason);
+    }
+    let client = client_directives(request, policy);
+    if client.no_cache {
+        return Reuse::Validate(Reason::Client);
+    }
+    let fresh = head.freshness.is_fresh(now) && standing == Standing::Good;
+    if fresh {
+        return if satisfies(&head.freshness, &client, now) {
+            Reuse::Serve
+        } else {
+            Reuse::Validate(Reason::Client)
+        };
+    }
+    if may_serve_while_revalidating(&head.freshness, standing, now) && client.max_age.is_none() {
+        return Reuse::ServeStale;
+    }
+    if accepts_stale(&head.freshness, &client, standing, now) {
+        return Reuse::Serve;
+    }
+    Reuse::Validate(if standing == Standing::SoftPurged {
+        Reason::Purged
+    } else {
+        Reason::Expired
+    })
+}
+
+/// A response that only the route made cacheable is not for callers who may have an answer of their own.
+fn withheld_from(source: Source, request: &HeaderMap, policy: &Policy) -> bool {
+    source != Source::Origin
+        && ((request.contains_key(AUTHORIZATION) && !may_share_authorized(policy))
+            || (request.contains_key(COOKIE) && !may_share_cookie(policy)))
+}
+
+/// `no-cache` ([RFC 9111 §5.2.2.4]), or doubt whether a purge was missed.
+///
+/// [RFC 9111 §5.2.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.4
+fn must_validate(freshness: &Freshness, standing: Standing) -> Option<Reason> {
+    if freshness.validate_always {
+        return Some(Reason::NoCache);
+    }
+    (standing == Standing::Doubtful).then_some(Reason::PurgeGap)
+}
+
+/// The client's directives, where the route respects them.
+fn client_directives(request: &HeaderMap, policy: &Policy) -> RequestDirectives {
+    let respected = policy.client_directives == ClientDirectives::Respect
+        && (request.contains_key(CACHE_CONTROL) || request.contains_key(PRAGMA));
+    if respected {
+        RequestDirectives::of(request)
+    } else {
+        RequestDirectives::default()
+    }
+}
+
+/// `max-age` and `min-fresh` of the request ([RFC 9111 §5.2.1.1], [§5.2.1.3]).
+///
+/// [RFC 9111 §5.2.1.1]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1.1
+/// [§5.2.1.3]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1.3
+fn satisfies(freshness: &Freshness, client: &RequestDirectives, now: SystemTime) -> bool {
+    let age = freshness.age(now);
+    let young = client
+        .max_age
+        .is_none_or(|max| age <= max && !max.is_zero());
+    let lasting = client
+        .min_fresh
+        .is_none_or(|min| freshness.lifetime >= age.saturating_add(min));
+    young && lasting
+}
+
+/// `max-stale` of the request ([RFC 9111 §5.2.1.2]); the origin's prohibition wins, which shows as a closed window.
+///
+/// [RFC 9111 §5.2.1.2]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1.2
+fn accepts_stale(
+    freshness: &Freshness,
+    client: &RequestDirectives,
+    standing: Standing,
+    now: SystemTime,
+) -> bool {
+    standing == Standing::Good
+        && !freshness.forbids_stale
+        && client
+            .max_stale
+            .is_some_and(|max| freshness.staleness(now) <= max)
+}
+
+/// `stale-while-revalidate` ([RFC 5861 §3]). A soft purge opens the same window at once.
+///
+/// [RFC 5861 §3]: https://www.rfc-editor.org/rfc/rfc5861#section-3
+fn may_serve_while_revalidating(
+    freshness: &Freshness,
+    standing: Standing,
+    now: SystemTime,
+) -> bool {
+    standing != Standing::Doubtful
+        && freshness.while_revalidate > Duration::ZERO
+        && freshness.staleness(now) <= freshness.while_revalidate
+}
+
+/// Whether it may be served although the origin failed ([RFC 5861 §4], [RFC 9111 §4.2.4]).
+///
+/// [RFC 5861 §4]: https://www.rfc-editor.org/rfc/rfc5861#section-4
+/// [RFC 9111 §4.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4
+pub fn may_serve_on_error(freshness: &Freshness, now: SystemTime) -> bool {
+    freshness.if_error > Duration::ZERO && freshness.staleness(now) <= freshness.if_error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::semantics::{policy::Share, vary::Selecting};
+    use http::{HeaderName, HeaderValue, StatusCode};
+    use std::time::UNIX_EPOCH;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn head() -> StoredHead {
+        StoredHead {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            selecting: Selecting::default(),
+            freshness: Freshness {
+                initial_age: secs(0),
+                response_time: at(0),
+                lifetime: secs(60),
+                source: Source::Origin,
+                while_revalidate: secs(0),
+                if_error: secs(0),
+                validate_always: false,
+                forbids_stale: false,
+            },
+            generated_etag: false,
+            no_transform: false,
+            tags: Vec::new(),
+        }
+    }
+
+    fn request(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields
+            .iter()
+            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
+            .collect()
+    }
+
+    fn respect() -> Policy {
+        Policy {
+            client_directives: ClientDirectives::Respect,
+            ..Policy::default()
+        }
+    }
+
+    fn ask(head: &StoredHead, now: u64) -> Reuse {
+        reuse(
+            head,
+            &request(&[]),
+            &Policy::default(),
+            Standing::Good,
+            at(now),
+        )
+    }
+
+    #[test]
+    fn fresh_is_served_and_stale_is_validated() {
+        assert_eq!(ask(&head(), 59), Reuse::Serve);
+        assert_eq!(ask(&head(), 60), Reuse::Validate(Reason::Expired));
+    }
+
+    #[test]
+    fn no_cache_is_validated_each_time() {
+        let mut head = head();
+        head.freshness.validate_always = true;
+        assert_eq!(ask(&head, 1), Reuse::Validate(Reason::NoCache));
+    }
+
+    #[test]
+    fn stale_is_served_inside_the_revalidation_window_only() {
+        let mut head = head();
+        head.freshness.while_revalidate = secs(10);
+        assert_eq!(ask(&head, 70), Reuse::ServeStale);
+        assert_eq!(ask(&head, 71), Reuse::Validate(Reason::Expired));
+    }
+
+    #[test]
+    fn a_soft_purge_makes_stale() {
+        let soft = |head: &StoredHead| {
+            reuse(
+                head,
+                &request(&[]),
+                &Policy::default(),
+                Standing::SoftPurged,
+                at(1),
+            )
+        };
+        let mut head = head();
+        assert_eq!(soft(&head), Reuse::Validate(Reason::Purged));
+        head.freshness.while_revalidate = secs(10);
+        assert_eq!(soft(&head), Reuse::ServeStale);
+    }
+
+    #[test]
+    fn doubt_about_purges_validates_even_what_is_fresh() {
+        let mut head = head();
+        head.freshness.while_revalidate = secs(10);
+        let verdict = reuse(
+            &head,
+            &request(&[]),
+            &Policy::default(),
+            Standing::Doubtful,
+            at(1),
+        );
+        assert_eq!(verdict, Reuse::Validate(Reason::PurgeGap));
+    }
+
+    #[test]
+    fn credentials_get_nothing_that_only_the_route_made_cacheable() {
+        let mut head = head();
+        for field in ["authorization", "cookie"] {
+            let ask = |head: &StoredHead, policy: &Policy| {
+                reuse(
+                    head,
+                    &request(&[(field, "x")]),
+                    policy,
+                    Standing::Good,
+                    at(1),
+                )
+            };
+            head.freshness.source = Source::Route;
+            assert_eq!(
+                ask(&head, &Policy::default()),
+                Reuse::Fetch(Reason::Credentials),
+                "{field}"
+            );
+            let shared = Policy {
+                share: Share::All,
+                ..Policy::default()
+            };
+            assert_eq!(
+                ask(&head, &shared),
+                Reuse::Serve,
+                "{field} with share = all"
+            );
+            head.freshness.source = Source::Origin;
+            assert_eq!(
+                ask(&head, &Policy::default()),
+                Reuse::Serve,
+                "{field} where the origin says fresh"
+            );
+        }
+    }
+
+    #[test]
+    fn client_directives_count_only_where_they_are_respected() {
+        let cases = [
+            ("no-cache", 10, Reuse::Validate(Reason::Client)),
+            ("max-age=0", 0, Reuse::Validate(Reason::Client)),
+            ("max-age=5", 10, Reuse::Validate(Reason::Client)),
+            ("max-age=10", 10, Reuse::Serve),
+            ("min-fresh=50", 10, Reuse::Serve),
+            ("min-fresh=51", 10, Reuse::Validate(Reason::Client)),
+            ("max-stale", 1000, Reuse::Serve),
+            ("max-stale=10", 70, Reuse::Serve),
+            ("max-stale=10", 71, Reuse::Validate(Reason::Expired)),
+        ];
+        for (cc, now, expected) in cases {
+            let fields = request(&[("cache-control", cc)]);
+            assert_eq!(
+                reuse(&head(), &fields, &respect(), Standing::Good, at(now)),
+                expected,
+                "{cc}"
+            );
+        }
+        let ignored = reuse(
+            &head(),
+            &request(&[("cache-control", "no-cache")]),
+            &Policy::default(),
+            Standing::Good,
+            at(1),
+        );
+        assert_eq!(ignored, Reuse::Serve);
+    }
+
+    #[test]
+    fn max_stale_does_not_lift_the_origins_prohibition() {
+        let mut head = head();
+        head.freshness.forbids_stale = true;
+        let fields = request(&[("cache-control", "max-stale")]);
+        assert_eq!(
+            reuse(&head, &fields, &respect(), Standing::Good, at(61)),
+            Reuse::Validate(Reason::Expired)
+        );
+    }
+
+    #[test]
+    fn stale_on_error_is_served_inside_its_window_only() {
+        let mut f = head().freshness;
+        assert!(!may_serve_on_error(&f, at(61)));
+        f.if_error = secs(10);
+        assert!(may_serve_on_error(&f, at(70)));
+        assert!(!may_serve_on_error(&f, at(71)));
+    }
+}

@@ -1,0 +1,329 @@
+//! May this response be stored, and for how long? ([RFC 9111 §3])
+//!
+//! Who may share it and which key it has are different questions: nothing here looks at the key.
+//!
+//! [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
+
+use super::{
+    directives::{RequestDirectives, ResponseDirectives},
+    freshness::{
+        Freshness, Source, corrected_initial_age, explicit_lifetime, forbids_stale,
+        heuristic_lifetime, if_error, route_ttl_applies, while_revalidate,
+    },
+    policy::{ClientDirectives, Policy, SetCookie, Share},
+    vary::Selecting,
+};
+use http::{
+    HeaderMap, Method, StatusCode,
+    header::{AUTHORIZATION, CONTENT_RANGE, COOKIE, ETAG, LAST_MODIFIED, SET_COOKIE},
+};
+use std::time::{Duration, SystemTime};
+
+/// The verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Storability {
+    /// It may be stored.
+    Store(Box<Verdict>),
+    /// It may not, and why.
+    Refuse(Refusal),
+}
+
+/// What storing it needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// How long it may be used.
+    pub freshness: Freshness,
+    /// What selected it.
+    pub selecting: Selecting,
+    /// The fields that it is stored without, in lower case (`private="…"`, `no-cache="…"`).
+    pub withheld_fields: Vec<String>,
+    /// See [`Policy::set_cookie`].
+    pub strip_set_cookie: bool,
+    /// The origin forbids any transformation.
+    pub no_transform: bool,
+}
+
+/// Why a response is not stored. Each is a metric label and a detail of `Cache-Status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Refusal {
+    /// The method has no cacheable answer.
+    Method,
+    /// Not a final, complete answer (1xx, 206, 304).
+    Status,
+    /// `no-store`, of the response or, where clients are respected, of the request.
+    NoStore,
+    /// `private`.
+    Private,
+    /// The request had `Authorization` and nothing lifts it (RFC 9111 §3.5).
+    Authorization,
+    /// The request had `Cookie`, and only the route's `ttl` would make the answer cacheable.
+    Cookie,
+    /// The response sets a cookie.
+    SetCookie,
+    /// `Vary: *`.
+    VaryStar,
+    /// Nothing says how long it is fresh, and there is no validator to ask with.
+    NoLifetime,
+    /// Larger than `cache.max_object`.
+    TooLarge,
+    /// It ended early.
+    Incomplete,
+}
+
+impl Refusal {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 11] = [
+        Self::Method,
+        Self::Status,
+        Self::NoStore,
+        Self::Private,
+        Self::Authorization,
+        Self::Cookie,
+        Self::SetCookie,
+        Self::VaryStar,
+        Self::NoLifetime,
+        Self::TooLarge,
+        Self::Incomplete,
+    ];
+
+    /// The word for it in labels and fields.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Status => "status",
+            Self::NoStore => "no-store",
+            Self::Private => "private",
+            Self::Authorization => "authorization",
+            Self::Cookie => "cookie",
+            Self::SetCookie => "set-cookie",
+            Self::VaryStar => "vary-star",
+            Self::NoLifetime => "no-lifetime",
+            Self::TooLarge => "too-large",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// A request and the response that it got, with the times of both.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// The method of the request.
+    pub method: &'a Method,
+    /// The fields of the request.
+    pub request: &'a HeaderMap,
+    /// The status of the response.
+    pub status: StatusCode,
+    /// The fields of the response, hop-by-hop ones already gone.
+    pub response: &'a HeaderMap,
+    /// When the request was sent.
+    pub request_time: SystemTime,
+    /// When the head of the response arrived.
+    pub response_time: SystemTime,
+}
+
+/// Decides ([RFC 9111 §3]).
+///
+/// [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
+pub fn storability(exchange: &Exchange<'_>, policy: &Policy) -> Storability {
+    match verdict(exchange, policy) {
+        Ok(verdict) => Storability::Store(Box::new(verdict)),
+        Err(refusal) => Storability::Refuse(refusal),
+    }
+}
+
+fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal> {
+    let directives = ResponseDirectives::of(exchange.response);
+    refuse_if(*exchange.method != Method::GET, Refusal::Method)?; // HEAD has no body that a GET could be given
+    refuse_if(!is_final_and_complete(exchange), Refusal::Status)?;
+    refuse_if(
+        forbidden_by_no_store(exchange, &directives, policy),
+        Refusal::NoStore,
+    )?;
+    refuse_if(forbidden_by_private(&directives, policy), Refusal::Private)?;
+    refuse_if(
+        forbidden_by_set_cookie(exchange.response, &directives, policy),
+        Refusal::SetCookie,
+    )?;
+    let selecting =
+        Selecting::of(exchange.response, exchange.request).map_err(|_| Refusal::VaryStar)?;
+    let (lifetime, source) = lifetime(exchange, &directives, policy).ok_or(Refusal::NoLifetime)?;
+    refuse_if(
+        forbidden_by_authorization(exchange.request, &directives, source, policy),
+        Refusal::Authorization,
+    )?;
+    refuse_if(
+        forbidden_by_cookie(exchange.request, source, policy),
+        Refusal::Cookie,
+    )?;
+    let freshness = Freshness {
+        initial_age: corrected_initial_age(
+            exchange.response,
+            exchange.request_time,
+            exchange.response_time,
+        ),
+        response_time: exchange.response_time,
+        lifetime,
+        source,
+        while_revalidate: while_revalidate(&directives, policy),
+        if_error: if_error(&directives, policy),
+        validate_always: directives.no_cache && !policy.override_origin,
+        forbids_stale: forbids_stale(&directives, policy),
+    };
+    refuse_if(
+        !can_be_used_again(exchange, &freshness),
+        Refusal::NoLifetime,
+    )?;
+    Ok(Verdict {
+        freshness,
+        selecting,
+        withheld_fields: directives.withheld_fields,
+        strip_set_cookie: policy.set_cookie == SetCookie::Strip,
+        no_transform: directives.no_transform,
+    })
+}
+
+fn refuse_if(forbidden: bool, refusal: Refusal) -> Result<(), Refusal> {
+    if forbidden { Err(refusal) } else { Ok(()) }
+}
+
+/// Interim responses are never stored; partial ones and 304 are not answers of their own here ([RFC 9111 §3]).
+///
+/// [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
+fn is_final_and_complete(exchange: &Exchange<'_>) -> bool {
+    exchange.status.as_u16() >= 200
+        && !matches!(
+            exchange.status,
+            StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
+        )
+        && !exchange.response.contains_key(CONTENT_RANGE)
+}
+
+/// `no-store` forbids, except beside `must-understand` with a status that is understood
+/// ([RFC 9111 §5.2.2.3], [§5.2.2.5], [§5.2.1.5]).
+///
+/// [RFC 9111 §5.2.2.3]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.3
+/// [§5.2.2.5]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.5
+/// [§5.2.1.5]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1.5
+fn forbidden_by_no_store(
+    exchange: &Exchange<'_>,
+    directives: &ResponseDirectives,
+    policy: &Policy,
+) -> bool {
+    let understood = is_understood(exchange.status);
+    let by_response = match directives.must_understand {
+        true => !understood,
+        false => directives.no_store,
+    };
+    let by_request = policy.client_directives == ClientDirectives::Respect
+        && RequestDirectives::of(exchange.request).no_store;
+    (by_response && !policy.override_origin) || by_request
+}
+
+/// The final statuses whose caching this cache implements ([RFC 9110 §15]).
+///
+/// [RFC 9110 §15]: https://www.rfc-editor.org/rfc/rfc9110#section-15
+fn is_understood(status: StatusCode) -> bool {
+    matches!(status.as_u16(),
+        200..=205 | 300..=303 | 305 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 428 | 429 | 431 | 451 | 500..=505 | 511)
+}
+
+/// A shared cache never stores it; `override` does not help, because this is about who may see it
+/// ([RFC 9111 §5.2.2.7]).
+///
+/// [RFC 9111 §5.2.2.7]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.7
+fn forbidden_by_private(directives: &ResponseDirectives, policy: &Policy) -> bool {
+    directives.private && !(policy.override_origin && policy.share == Share::All)
+}
+
+/// Not a rule of HTTP, which allows it: a cookie in a shared answer is another caller's session.
+fn forbidden_by_set_cookie(
+    response: &HeaderMap,
+    directives: &ResponseDirectives,
+    policy: &Policy,
+) -> bool {
+    response.contains_key(SET_COOKIE)
+        && policy.set_cookie == SetCookie::Bypass
+        && !directives
+            .withheld_fields
+            .iter()
+            .any(|field| field == SET_COOKIE.as_str())
+}
+
+/// `Authorization` forbids storing unless the response lifts it ([RFC 9111 §3.5]), or the route keeps callers apart or
+/// vouches that they need not be.
+///
+/// [RFC 9111 §3.5]: https://www.rfc-editor.org/rfc/rfc9111#section-3.5
+fn forbidden_by_authorization(
+    request: &HeaderMap,
+    directives: &ResponseDirectives,
+    source: Source,
+    policy: &Policy,
+) -> bool {
+    let lifted = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
+    request.contains_key(AUTHORIZATION)
+        && !(lifted && source == Source::Origin)
+        && !may_share_authorized(policy)
+}
+
+/// Where the origin itself does not call it fresh, a caller with a cookie might have got an answer of his own.
+fn forbidden_by_cookie(request: &HeaderMap, source: Source, policy: &Policy) -> bool {
+    request.contains_key(COOKIE) && source != Source::Origin && !may_share_cookie(policy)
+}
+
+/// Whether the route lets callers with `Authorization` share what its `ttl` makes cacheable.
+pub(super) fn may_share_authorized(policy: &Policy) -> bool {
+    policy.key_has_authorization || policy.share == Share::All
+}
+
+/// Whether the route lets callers with `Cookie` share what its `ttl` makes cacheable.
+pub(super) fn may_share_cookie(policy: &Policy) -> bool {
+    policy.key_has_cookie || policy.share == Share::All
+}
+
+/// The freshness lifetime and who stated it: the route where it overrides, the origin, the route, a guess.
+fn lifetime(
+    exchange: &Exchange<'_>,
+    directives: &ResponseDirectives,
+    policy: &Policy,
+) -> Option<(Duration, Source)> {
+    let route = policy
+        .ttl
+        .filter(|_| route_ttl_applies(exchange.status))
+        .map(|ttl| (ttl, Source::Route));
+    if policy.override_origin && route.is_some() {
+        return route;
+    }
+    if let Some(lifetime) = explicit_lifetime(exchange.response, directives, exchange.response_time)
+    {
+        return Some((lifetime, Source::Origin));
+    }
+    if directives.no_cache {
+        return Some((Duration::ZERO, Source::Origin)); // the origin did say: ask each time
+    }
+    route.or_else(|| {
+        policy
+            .heuristic
+            .then(|| {
+                heuristic_lifetime(
+                    exchange.status,
+                    exchange.response,
+                    directives,
+                    exchange.response_time,
+                )
+            })?
+            .map(|lifetime| (lifetime, Source::Heuristic))
+    })
+}
+
+/// Without time left or a validator to ask with, keeping it would help nobody.
+fn can_be_used_again(exchange: &Exchange<'_>, freshness: &Freshness) -> bool {
+    let has_validator =
+        exchange.response.contains_key(ETAG) || exchange.response.contains_key(LAST_MODIFIED);
+    let window = freshness.while_revalidate.max(freshness.if_error);
+    let usable = freshness.lifetime.saturating_add(window) > freshness.initial_age;
+    (usable && !freshness.validate_always) || has_validator
+}
+
+#[cfg(test)]
+mod tests;

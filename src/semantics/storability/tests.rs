@@ -1,0 +1,324 @@
+use super::*;
+use http::{HeaderName, HeaderValue};
+use std::time::UNIX_EPOCH;
+
+const NOW: SystemTime = UNIX_EPOCH;
+
+fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+    fields
+        .iter()
+        .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
+        .collect()
+}
+
+struct Case {
+    method: Method,
+    status: u16,
+    request: HeaderMap,
+    policy: Policy,
+}
+
+impl Case {
+    fn new() -> Self {
+        Self {
+            method: Method::GET,
+            status: 200,
+            request: HeaderMap::new(),
+            policy: Policy::default(),
+        }
+    }
+
+    fn ttl(seconds: u64) -> Self {
+        Self {
+            policy: Policy {
+                ttl: Some(Duration::from_secs(seconds)),
+                ..Policy::default()
+            },
+            ..Self::new()
+        }
+    }
+
+    fn request(mut self, fields: &[(&'static str, &'static str)]) -> Self {
+        self.request = map(fields);
+        self
+    }
+
+    fn answer(&self, response: &[(&'static str, &'static str)]) -> Storability {
+        let exchange = Exchange {
+            method: &self.method,
+            request: &self.request,
+            status: StatusCode::from_u16(self.status).unwrap(),
+            response: &map(response),
+            request_time: NOW,
+            response_time: NOW,
+        };
+        storability(&exchange, &self.policy)
+    }
+
+    fn refused(&self, response: &[(&'static str, &'static str)]) -> Option<Refusal> {
+        match self.answer(response) {
+            Storability::Refuse(why) => Some(why),
+            Storability::Store(_) => None,
+        }
+    }
+
+    fn stored(&self, response: &[(&'static str, &'static str)]) -> Verdict {
+        match self.answer(response) {
+            Storability::Store(verdict) => *verdict,
+            Storability::Refuse(why) => panic!("refused: {why:?}"),
+        }
+    }
+}
+
+const FRESH: (&str, &str) = ("cache-control", "max-age=60");
+
+#[test]
+fn explicit_freshness_is_stored() {
+    let verdict = Case::new().stored(&[FRESH]);
+    assert_eq!(
+        (verdict.freshness.lifetime, verdict.freshness.source),
+        (Duration::from_secs(60), Source::Origin)
+    );
+}
+
+#[test]
+fn only_answers_to_get_are_stored() {
+    for method in [Method::HEAD, Method::POST, Method::PUT] {
+        assert_eq!(
+            Case {
+                method,
+                ..Case::new()
+            }
+            .refused(&[FRESH]),
+            Some(Refusal::Method)
+        );
+    }
+}
+
+#[test]
+fn interim_partial_and_not_modified_are_not_stored() {
+    for status in [103, 206, 304] {
+        assert_eq!(
+            Case {
+                status,
+                ..Case::new()
+            }
+            .refused(&[FRESH]),
+            Some(Refusal::Status),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn any_final_status_is_stored_with_explicit_freshness() {
+    for status in [200, 203, 204, 299, 301, 302, 404, 410, 499, 500, 503, 599] {
+        assert_eq!(
+            Case {
+                status,
+                ..Case::new()
+            }
+            .refused(&[FRESH]),
+            None,
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn no_store_forbids() {
+    assert_eq!(
+        Case::new().refused(&[("cache-control", "no-store, max-age=60")]),
+        Some(Refusal::NoStore)
+    );
+}
+
+#[test]
+fn must_understand_lifts_no_store_for_understood_statuses_only() {
+    let cc = [("cache-control", "no-store, must-understand, max-age=60")];
+    assert_eq!(Case::new().refused(&cc), None);
+    assert_eq!(
+        Case {
+            status: 599,
+            ..Case::new()
+        }
+        .refused(&cc),
+        Some(Refusal::NoStore)
+    );
+}
+
+#[test]
+fn private_forbids_even_with_override() {
+    let cc = [("cache-control", "private, max-age=60")];
+    assert_eq!(Case::new().refused(&cc), Some(Refusal::Private));
+    let mut case = Case::ttl(60);
+    case.policy.override_origin = true;
+    assert_eq!(case.refused(&cc), Some(Refusal::Private));
+    case.policy.share = Share::All;
+    assert_eq!(case.refused(&cc), None, "the operator vouched twice");
+}
+
+#[test]
+fn private_with_fields_withholds_them() {
+    let verdict = Case::new().stored(&[("cache-control", "private=\"x-user\", max-age=60")]);
+    assert_eq!(verdict.withheld_fields, ["x-user"]);
+}
+
+#[test]
+fn authorization_forbids_unless_the_response_lifts_it() {
+    let case = Case::new().request(&[("authorization", "Bearer a")]);
+    assert_eq!(case.refused(&[FRESH]), Some(Refusal::Authorization));
+    for lifting in [
+        "s-maxage=60",
+        "max-age=60, public",
+        "max-age=60, must-revalidate",
+    ] {
+        assert_eq!(
+            case.refused(&[("cache-control", lifting)]),
+            None,
+            "{lifting}"
+        );
+    }
+}
+
+#[test]
+fn authorization_and_cookie_forbid_what_only_the_route_makes_cacheable() {
+    for (field, refusal) in [
+        ("authorization", Refusal::Authorization),
+        ("cookie", Refusal::Cookie),
+    ] {
+        let mut case = Case::ttl(60).request(&[(field, "secret")]);
+        assert_eq!(
+            case.refused(&[("cache-control", "public")]),
+            Some(refusal),
+            "{field}"
+        );
+        case.policy.share = Share::All;
+        assert_eq!(case.refused(&[]), None, "{field} with share = all");
+        case.policy.share = Share::Anonymous;
+        case.policy.key_has_authorization = true;
+        case.policy.key_has_cookie = true;
+        assert_eq!(case.refused(&[]), None, "{field} in the key");
+    }
+}
+
+#[test]
+fn cookie_does_not_forbid_what_the_origin_calls_fresh() {
+    assert_eq!(
+        Case::new().request(&[("cookie", "a=1")]).refused(&[FRESH]),
+        None
+    );
+}
+
+#[test]
+fn set_cookie_forbids_unless_the_route_says_otherwise() {
+    let response = [FRESH, ("set-cookie", "a=1")];
+    let mut case = Case::new();
+    assert_eq!(case.refused(&response), Some(Refusal::SetCookie));
+    case.policy.set_cookie = SetCookie::Store;
+    assert_eq!(case.refused(&response), None);
+    case.policy.set_cookie = SetCookie::Strip;
+    assert!(case.stored(&response).strip_set_cookie);
+}
+
+#[test]
+fn vary_star_forbids() {
+    assert_eq!(
+        Case::new().refused(&[FRESH, ("vary", "*")]),
+        Some(Refusal::VaryStar)
+    );
+}
+
+#[test]
+fn the_route_ttl_applies_where_the_origin_is_silent() {
+    let case = Case::ttl(300);
+    let verdict = case.stored(&[]);
+    assert_eq!(
+        (verdict.freshness.lifetime, verdict.freshness.source),
+        (Duration::from_secs(300), Source::Route)
+    );
+    assert_eq!(
+        case.stored(&[FRESH]).freshness.lifetime,
+        Duration::from_secs(60)
+    );
+    assert_eq!(
+        case.refused(&[("cache-control", "no-cache")]),
+        Some(Refusal::NoLifetime),
+        "no-cache is not silence"
+    );
+}
+
+#[test]
+fn the_route_ttl_does_not_keep_failures() {
+    for status in [404, 500, 503] {
+        assert_eq!(
+            Case {
+                status,
+                ..Case::ttl(300)
+            }
+            .refused(&[]),
+            Some(Refusal::NoLifetime),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn override_wins_over_the_origin() {
+    let mut case = Case::ttl(300);
+    case.policy.override_origin = true;
+    for cc in [
+        "max-age=1",
+        "no-store",
+        "no-cache, must-revalidate",
+        "s-maxage=0",
+    ] {
+        let freshness = case.stored(&[("cache-control", cc)]).freshness;
+        assert_eq!(
+            (freshness.lifetime, freshness.validate_always),
+            (Duration::from_secs(300), false),
+            "{cc}"
+        );
+    }
+}
+
+#[test]
+fn silence_without_a_ttl_is_not_stored() {
+    assert_eq!(
+        Case::new().refused(&[("etag", "\"a\"")]),
+        Some(Refusal::NoLifetime)
+    );
+}
+
+#[test]
+fn what_is_stale_at_once_is_stored_only_with_a_validator() {
+    for cc in ["max-age=0", "no-cache"] {
+        assert_eq!(
+            Case::new().refused(&[("cache-control", cc)]),
+            Some(Refusal::NoLifetime),
+            "{cc}"
+        );
+        assert_eq!(
+            Case::new().refused(&[("cache-control", cc), ("etag", "\"a\"")]),
+            None,
+            "{cc} with a validator"
+        );
+    }
+}
+
+#[test]
+fn a_request_no_store_counts_only_where_clients_are_respected() {
+    let mut case = Case::new().request(&[("cache-control", "no-store")]);
+    assert_eq!(case.refused(&[FRESH]), None);
+    case.policy.client_directives = ClientDirectives::Respect;
+    assert_eq!(case.refused(&[FRESH]), Some(Refusal::NoStore));
+}
+
+#[test]
+fn heuristics_are_off_unless_asked_for() {
+    let response = [
+        ("last-modified", "Wed, 01 Jan 1969 00:00:00 GMT"),
+        ("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ];
+    assert_eq!(Case::new().refused(&response), Some(Refusal::NoLifetime));
+}
