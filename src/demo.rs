@@ -98,7 +98,9 @@ impl FromStr for Database {
     /// [`DemoError::Database`] for anything else, for options (`?mode=ro`), and for `:memory:`,
     /// which would be another database in each connection.
     fn from_str(text: &str) -> Result<Self, DemoError> {
-        let path = text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+        let path = text
+            .strip_prefix("sqlite:")
+            .map(|rest| rest.strip_prefix("//").unwrap_or(rest));
         match path {
             Some(path) if !path.is_empty() && path != ":memory:" && !path.contains('?') => {
                 Ok(Database::File(PathBuf::from(path)))
@@ -115,18 +117,19 @@ impl Demo {
     ///
     /// # Errors
     /// [`DemoError`] if the address or the database cannot be used. Nothing keeps running then.
-    pub async fn start(
-        settings: Settings,
-        shutdown: CancellationToken,
-    ) -> Result<Self, DemoError> {
-        let bind = |source| DemoError::Bind { address: settings.listen, source };
+    pub async fn start(settings: Settings, shutdown: CancellationToken) -> Result<Self, DemoError> {
+        let bind = |source| DemoError::Bind {
+            address: settings.listen,
+            source,
+        };
         let listener = TcpListener::bind(settings.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
 
         let (pools, folder) = Pools::open(settings.database).await?;
-        seed::fill_if_empty(&pools).await.map_err(DemoError::Seed)?;
+        let (seeded, total) = profiler::listen(seed::fill_if_empty(&pools)).await;
+        seeded.map_err(DemoError::Seed)?;
 
-        let total = Arc::new(Total::default());
+        let total = Arc::new(total);
         let router = routes::router(pools.clone(), shutdown.clone(), Arc::clone(&total));
         let tasks = TaskTracker::new();
         tasks.spawn(async move {
@@ -144,7 +147,11 @@ impl Demo {
             drop(folder);
         });
         tasks.close();
-        Ok(Self { address, tasks, total })
+        Ok(Self {
+            address,
+            tasks,
+            total,
+        })
     }
 
     /// The bound address.

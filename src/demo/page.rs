@@ -58,12 +58,18 @@ impl<T> Page<T> {
         let limit = usize::try_from(window.limit).expect("the limit is at most 100");
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = rows.last().filter(|_| more).map(|last| cursor(last).encode(list));
+        let next = rows
+            .last()
+            .filter(|_| more)
+            .map(|last| cursor(last).encode(list));
         Self { items: rows, next }
     }
 
     pub(super) fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(change).collect(), next: self.next }
+        Page {
+            items: self.items.into_iter().map(change).collect(),
+            next: self.next,
+        }
     }
 
     pub(super) fn items(&self) -> &[T] {
@@ -92,7 +98,10 @@ impl Window {
 
 impl Cursor {
     pub(super) fn id(id: i64) -> Self {
-        Self { key: String::new(), id }
+        Self {
+            key: String::new(),
+            id,
+        }
     }
 
     fn encode(&self, list: List) -> String {
@@ -109,7 +118,10 @@ impl Cursor {
             .collect::<Option<Vec<u8>>>()?;
         let (plain, _check) = bytes.split_last_chunk::<4>()?;
         let mut parts = str::from_utf8(plain).ok()?.splitn(3, '|').skip(1);
-        let cursor = Self { id: parts.next()?.parse().ok()?, key: parts.next()?.to_owned() };
+        let cursor = Self {
+            id: parts.next()?.parse().ok()?,
+            key: parts.next()?.to_owned(),
+        };
         // Compares the list and the check value, and refuses any other spelling.
         (cursor.encode(list) == text).then_some(cursor)
     }
@@ -121,7 +133,10 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_as_it_was() {
-        let cursor = Cursor { key: "2026-01-05T08:00:00Z".to_owned(), id: 7 };
+        let cursor = Cursor {
+            key: "2026-01-05T08:00:00Z".to_owned(),
+            id: 7,
+        };
         let text = cursor.encode(List::Conversations);
         assert_eq!(Cursor::decode(List::Conversations, &text), Some(cursor));
     }

@@ -18,7 +18,10 @@ pub(super) enum Problem {
     /// The body could not be read; the status says in what way.
     Body { status: StatusCode, detail: String },
     /// The body was read, but one of its fields has a value that is not allowed.
-    Field { name: &'static str, allowed: &'static str },
+    Field {
+        name: &'static str,
+        allowed: &'static str,
+    },
     /// No such path.
     Route,
     /// The path has no such method.

@@ -22,7 +22,7 @@ use axum::{
     response::Response,
 };
 use parking_lot::Mutex;
-use tracing::{Event, Instrument as _, Level, Span, Subscriber, debug, debug_span, enabled, field};
+use tracing::{Event, Instrument as _, Span, Subscriber, debug, debug_span, field};
 use tracing_subscriber::{
     Layer, Registry,
     filter::{LevelFilter, filter_fn},
@@ -36,6 +36,7 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The layer that counts statements; without it no response says a number.
 ///
+/// To be installed before [`Demo::start`](super::Demo::start), which finds out whether it counts.
 /// It brings its own filter, so it works beside a log layer of any level. That layer's filter must
 /// be its own too (`fmt::layer().with_filter(...)`): a filter added to the subscriber as a whole
 /// takes the events from this layer as well. Do not wrap the layer in another filter.
@@ -53,7 +54,11 @@ where
 
 /// The statements of all requests of one demo.
 #[derive(Debug, Default)]
-pub(super) struct Total(AtomicU64);
+pub(super) struct Total {
+    count: AtomicU64,
+    /// Whether statements come to be counted at all; otherwise no number is told.
+    heard: bool,
+}
 
 /// Finds the [`Tally`] of the request around each statement's event.
 struct Counter;
@@ -70,6 +75,25 @@ struct Statement {
     seconds: f64,
 }
 
+/// Runs `start`, which executes statements, and learns from them whether any are heard.
+///
+/// Not `tracing::enabled!`: a question that no event follows leaves the answers of the other
+/// layers' filters behind in the thread, and their next span goes missing.
+pub(super) async fn listen<T>(start: impl Future<Output = T>) -> (T, Total) {
+    let trial = Arc::new(Total::default());
+    let span = debug_span!(target: TARGET, "start");
+    Tally::attach(&span, Arc::clone(&trial));
+    let started = start.instrument(span).await;
+    let heard = trial.count() > 0;
+    (
+        started,
+        Total {
+            heard,
+            ..Total::default()
+        },
+    )
+}
+
 /// Runs the request in a span of its own and says in the response what it cost.
 pub(super) async fn profile(
     State(total): State<Arc<Total>>,
@@ -78,7 +102,11 @@ pub(super) async fn profile(
 ) -> Response {
     let path = request.uri().path();
     let span = debug_span!(target: TARGET, "request", method = %request.method(), path);
-    let tally = Tally::attach(&span, total);
+    let tally = if total.heard {
+        Tally::attach(&span, total)
+    } else {
+        None
+    };
     let mut response = next.run(request).instrument(span.clone()).await;
     if let Some(tally) = tally {
         let _entered = span.enter();
@@ -91,7 +119,7 @@ pub(super) async fn profile(
 
 impl Total {
     pub(super) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
     }
 }
 
@@ -102,7 +130,9 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let Some(scope) = context.event_scope(event) else { return };
+        let Some(scope) = context.event_scope(event) else {
+            return;
+        };
         for span in scope {
             if let Some(tally) = span.extensions().get::<Arc<Tally>>() {
                 tally.record(event);
@@ -117,14 +147,13 @@ where
 impl Tally {
     /// A tally that will be found through `span`; none if nobody would count.
     fn attach(span: &Span, total: Arc<Total>) -> Option<Arc<Self>> {
-        // A filter of the whole subscriber may let the span pass and not the statements.
-        if !enabled!(target: STATEMENTS, Level::DEBUG) {
-            return None;
-        }
         span.with_subscriber(|(id, subscriber)| {
             subscriber.downcast_ref::<Counter>()?;
             let span = subscriber.downcast_ref::<Registry>()?.span(id)?;
-            let tally = Arc::new(Self { statements: Mutex::default(), total });
+            let tally = Arc::new(Self {
+                statements: Mutex::default(),
+                total,
+            });
             span.extensions_mut().replace(Arc::clone(&tally));
             Some(tally)
         })?
@@ -134,7 +163,7 @@ impl Tally {
         let mut statement = Statement::default();
         event.record(&mut statement);
         if !statement.summary.starts_with("PRAGMA") {
-            self.total.0.fetch_add(1, Ordering::Relaxed);
+            self.total.count.fetch_add(1, Ordering::Relaxed);
             self.statements.lock().push(statement);
         }
     }
@@ -146,7 +175,10 @@ impl Tally {
             debug!(target: TARGET, summary, ms = seconds * 1e3, "statement");
         }
         let count = statements.len();
-        let ms = statements.iter().map(|statement| statement.seconds).sum::<f64>() * 1e3;
+        // Not `sum`: that of nothing is -0.0.
+        let ms = statements
+            .iter()
+            .fold(0.0, |sum, statement| sum + statement.seconds * 1e3);
         debug!(target: TARGET, statements = count, ms, "request");
         HeaderValue::from_str(&format!("db;dur={ms:.2};desc=\"n={count}\""))
             .expect("digits and the constant text are visible ASCII")
@@ -172,81 +204,4 @@ impl field::Visit for Statement {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-
-    use tracing::subscriber::with_default;
-    use tracing_subscriber::{filter::EnvFilter, fmt as log, prelude::*, registry};
-
-    use super::*;
-
-    /// What the header says after one counted statement and one of the pool; the total.
-    fn one_statement() -> (Option<String>, u64) {
-        let total = Arc::new(Total::default());
-        let span = debug_span!(target: TARGET, "request");
-        let tally = Tally::attach(&span, Arc::clone(&total));
-        span.in_scope(|| {
-            debug!(target: STATEMENTS, summary = "SELECT 1", elapsed_secs = 0.00193);
-            debug!(target: STATEMENTS, summary = "PRAGMA foreign_keys …", elapsed_secs = 1.0);
-            debug!(target: "elsewhere", summary = "SELECT 2", elapsed_secs = 1.0);
-        });
-        (tally.map(|tally| tally.report().to_str().unwrap().to_owned()), total.count())
-    }
-
-    fn counted() -> (Option<String>, u64) {
-        (Some("db;dur=1.93;desc=\"n=1\"".to_owned()), 1)
-    }
-
-    #[test]
-    fn a_statement_is_counted_and_a_pragma_is_not() {
-        assert_eq!(with_default(registry().with(layer()), one_statement), counted());
-    }
-
-    #[test]
-    fn a_log_layer_of_info_neither_hinders_nor_hears() {
-        let (writer, written) = written();
-        let log = log::layer().with_writer(writer).with_filter(LevelFilter::INFO);
-        let both = registry().with(log).with(layer());
-        assert_eq!(with_default(both, one_statement), counted());
-        assert_eq!(written.lock().as_str(), "");
-    }
-
-    #[test]
-    fn a_log_layer_of_debug_hears_each_statement() {
-        let (writer, written) = written();
-        let filter = EnvFilter::new("info,sidecache::demo=debug");
-        let log = log::layer().with_writer(writer).with_ansi(false).with_filter(filter);
-        let both = registry().with(layer()).with(log);
-        assert_eq!(with_default(both, one_statement), counted());
-        let written = written.lock();
-        assert!(written.contains("statement summary=\"SELECT 1\" ms=1.93"), "{written}");
-        assert!(written.contains("request statements=1 ms=1.93"), "{written}");
-    }
-
-    #[test]
-    fn nobody_counts_without_the_layer_or_below_a_global_filter() {
-        assert_eq!(with_default(registry(), one_statement), (None, 0));
-        let global = registry().with(layer()).with(EnvFilter::new("info,sidecache::demo=debug"));
-        assert_eq!(with_default(global, one_statement), (None, 0));
-    }
-
-    #[derive(Clone, Default)]
-    struct Writer(Arc<Mutex<String>>);
-
-    impl io::Write for Writer {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().push_str(&String::from_utf8_lossy(bytes));
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn written() -> (impl Fn() -> Writer, Arc<Mutex<String>>) {
-        let writer = Writer::default();
-        let written = Arc::clone(&writer.0);
-        (move || writer.clone(), written)
-    }
-}
+mod tests;

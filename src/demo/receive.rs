@@ -71,21 +71,24 @@ pub(super) struct MessageBody {
 
 // === impl Id ===
 
-impl<S: Sync> FromRequestParts<S> for Id {
+impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = Path::<String>::from_request_parts(parts, state).await;
         match text.ok().and_then(|Path(text)| text.parse().ok()) {
             Some(id) if id > 0 => Ok(Self(id)),
-            _ => Err(Problem::Parameter { name: "id", allowed: "a positive integer".to_owned() }),
+            _ => Err(Problem::Parameter {
+                name: "id",
+                allowed: "a positive integer".to_owned(),
+            }),
         }
     }
 }
 
 // === impl Parameters ===
 
-impl<S: Sync> FromRequestParts<S> for Parameters {
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -97,7 +100,10 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
 }
 
 fn parameter(name: &'static str, allowed: impl Into<String>) -> Problem {
-    Problem::Parameter { name, allowed: allowed.into() }
+    Problem::Parameter {
+        name,
+        allowed: allowed.into(),
+    }
 }
 
 impl Parameters {
@@ -108,7 +114,10 @@ impl Parameters {
             let allowed = "the `next` of an earlier page of this list";
             Cursor::decode(list, text).ok_or_else(|| parameter("after", allowed))
         });
-        Ok(Window { limit, after: after.transpose()? })
+        Ok(Window {
+            limit,
+            after: after.transpose()?,
+        })
     }
 
     pub(super) fn number(
@@ -117,7 +126,9 @@ impl Parameters {
         range: RangeInclusive<u32>,
         absent: u32,
     ) -> Result<u32, Problem> {
-        let Some(text) = self.one(name)? else { return Ok(absent) };
+        let Some(text) = self.one(name)? else {
+            return Ok(absent);
+        };
         let number = text.parse().ok().filter(|number| range.contains(number));
         let (least, most) = (range.start(), range.end());
         number.ok_or_else(|| parameter(name, format!("a whole number from {least} to {most}")))
@@ -130,7 +141,11 @@ impl Parameters {
     }
 
     fn one(&self, name: &'static str) -> Result<Option<&str>, Problem> {
-        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
+        let mut values = self
+            .0
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value);
         match (values.next(), values.next()) {
             (value, None) => Ok(value.map(String::as_str)),
             (_, Some(_)) => Err(parameter(name, "given only once")),
@@ -146,7 +161,10 @@ impl<S: Send + Sync, T: DeserializeOwned + Check> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => body.check().map(|()| Self(body)),
-            Err(bad) => Err(Problem::Body { status: bad.status(), detail: bad.body_text() }),
+            Err(bad) => Err(Problem::Body {
+                status: bad.status(),
+                detail: bad.body_text(),
+            }),
         }
     }
 }
@@ -157,7 +175,11 @@ fn holds(text: &str, most: usize) -> bool {
 }
 
 fn field(good: bool, name: &'static str, allowed: &'static str) -> Result<(), Problem> {
-    if good { Ok(()) } else { Err(Problem::Field { name, allowed }) }
+    if good {
+        Ok(())
+    } else {
+        Err(Problem::Field { name, allowed })
+    }
 }
 
 fn title(text: &str) -> Result<(), Problem> {
@@ -170,12 +192,28 @@ fn message(text: &str) -> Result<(), Problem> {
 
 impl Check for UserBody {
     fn check(&self) -> Result<(), Problem> {
-        let Self { name, email, profile: ProfileBody { bio, city } } = self;
+        let Self {
+            name,
+            email,
+            profile: ProfileBody { bio, city },
+        } = self;
         let address = email.contains('@') && !email.contains(char::is_whitespace);
         field(holds(name, 80), "name", "a text of 1 to 80 characters")?;
-        field(address && holds(email, 254), "email", "an address of at most 254 characters")?;
-        field(bio.chars().count() <= 500, "profile.bio", "a text of at most 500 characters")?;
-        field(city.chars().count() <= 80, "profile.city", "a text of at most 80 characters")
+        field(
+            address && holds(email, 254),
+            "email",
+            "an address of at most 254 characters",
+        )?;
+        field(
+            bio.chars().count() <= 500,
+            "profile.bio",
+            "a text of at most 500 characters",
+        )?;
+        field(
+            city.chars().count() <= 80,
+            "profile.city",
+            "a text of at most 80 characters",
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! The database: its file, its tables, its connections.
 
-use std::{path::{Path, PathBuf}, time::Duration};
+use std::{path::Path, time::Duration};
 
 use sqlx::{
     SqlitePool,
@@ -71,5 +71,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE)
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
 }

@@ -1,0 +1,246 @@
+//! Messages: of one conversation, the latest of several, and by their text.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use sqlx::{FromRow, query, query_as, query_scalar};
+
+use super::{Person, conversations};
+use crate::demo::{
+    page::{Cursor, List, Page, Window},
+    problem::Problem,
+    receive::NewMessage,
+    schema::Pools,
+};
+
+/// How many messages the list shows of a conversation.
+const LATEST: u32 = 3;
+/// How many messages a single conversation brings along.
+const LAST: u32 = 200;
+/// How many messages a page of the search has.
+const FOUND: u32 = 20;
+
+#[derive(Serialize, FromRow)]
+pub(crate) struct Message {
+    id: i64,
+    conversation_id: i64,
+    #[sqlx(flatten)]
+    author: Person,
+    text: String,
+    created_at: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Found {
+    items: Vec<Message>,
+    page: u32,
+    next_page: Option<u32>,
+}
+
+/// The latest messages of every conversation in `ids` with one statement.
+pub(crate) async fn latest_of_each(
+    pools: &Pools,
+    ids: &[i64],
+) -> Result<HashMap<i64, Vec<Message>>, Problem> {
+    let rows: Vec<Message> = query_as(
+        "SELECT m.id, conversation_id, text, m.created_at,
+                users.id AS person_id, users.name AS person_name
+         FROM (SELECT *, row_number() OVER (PARTITION BY conversation_id ORDER BY id DESC) AS place
+               FROM messages WHERE conversation_id IN (SELECT value FROM json_each(?1))) AS m
+         JOIN users ON users.id = author_id
+         WHERE place <= ?2 ORDER BY conversation_id, m.id DESC",
+    )
+    .bind(format!("{ids:?}"))
+    .bind(LATEST)
+    .fetch_all(&pools.readers)
+    .await?;
+    let mut latest = HashMap::<i64, Vec<Message>>::new();
+    for message in rows {
+        latest
+            .entry(message.conversation_id)
+            .or_default()
+            .push(message);
+    }
+    Ok(latest)
+}
+
+/// The latest messages of one conversation, newest first.
+pub(crate) async fn latest_of_one(pools: &Pools, id: i64) -> Result<Vec<Message>, Problem> {
+    newest(pools, id, LATEST).await
+}
+
+/// The messages of one conversation, oldest first; if it has very many, its last ones.
+pub(crate) async fn last_of(pools: &Pools, id: i64) -> Result<Vec<Message>, Problem> {
+    let mut messages = newest(pools, id, LAST).await?;
+    messages.reverse();
+    Ok(messages)
+}
+
+async fn newest(pools: &Pools, conversation: i64, most: u32) -> Result<Vec<Message>, Problem> {
+    let messages = query_as(
+        "SELECT messages.id, conversation_id, text, messages.created_at,
+                users.id AS person_id, users.name AS person_name
+         FROM messages JOIN users ON users.id = author_id
+         WHERE conversation_id = ?1 ORDER BY messages.id DESC LIMIT ?2",
+    )
+    .bind(conversation)
+    .bind(most)
+    .fetch_all(&pools.readers)
+    .await?;
+    Ok(messages)
+}
+
+/// The messages of one conversation, oldest first.
+pub(crate) async fn list(
+    pools: &Pools,
+    conversation: i64,
+    window: &Window,
+) -> Result<Page<Message>, Problem> {
+    let exists: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM conversations WHERE id = ?1)")
+        .bind(conversation)
+        .fetch_one(&pools.readers)
+        .await?;
+    if !exists {
+        return Err(conversations::missing(conversation));
+    }
+    let rows: Vec<Message> = query_as(
+        "SELECT messages.id, conversation_id, text, messages.created_at,
+                users.id AS person_id, users.name AS person_name
+         FROM messages JOIN users ON users.id = author_id
+         WHERE conversation_id = ?1 AND messages.id > coalesce(?2, 0)
+         ORDER BY messages.id LIMIT ?3",
+    )
+    .bind(conversation)
+    .bind(window.after_id())
+    .bind(window.rows())
+    .fetch_all(&pools.readers)
+    .await?;
+    Ok(Page::new(rows, window, List::Messages, |message| {
+        Cursor::id(message.id)
+    }))
+}
+
+pub(crate) async fn one(pools: &Pools, id: i64) -> Result<Message, Problem> {
+    query_as(
+        "SELECT messages.id, conversation_id, text, messages.created_at,
+                users.id AS person_id, users.name AS person_name
+         FROM messages JOIN users ON users.id = author_id WHERE messages.id = ?1",
+    )
+    .bind(id)
+    .fetch_optional(&pools.readers)
+    .await?
+    .ok_or(missing(id))
+}
+
+/// The messages that contain `text`, newest first. `page` counts from 1, the last is `pages`.
+pub(crate) async fn search(
+    pools: &Pools,
+    text: &str,
+    page: u32,
+    pages: u32,
+) -> Result<Found, Problem> {
+    let mut items: Vec<Message> = query_as(
+        "SELECT messages.id, conversation_id, text, messages.created_at,
+                users.id AS person_id, users.name AS person_name
+         FROM messages JOIN users ON users.id = author_id
+         WHERE text LIKE ?1 ESCAPE '\\' ORDER BY messages.id DESC LIMIT ?2 OFFSET ?3",
+    )
+    .bind(containing(text))
+    .bind(FOUND + 1)
+    .bind((page - 1) * FOUND)
+    .fetch_all(&pools.readers)
+    .await?;
+    let more = items.len() > FOUND as usize && page < pages;
+    items.truncate(FOUND as usize);
+    Ok(Found {
+        items,
+        page,
+        next_page: more.then_some(page + 1),
+    })
+}
+
+/// The pattern of all texts with `text` in them, whatever characters it has.
+fn containing(text: &str) -> String {
+    let escaped = text
+        .replace('\\', r"\\")
+        .replace('%', r"\%")
+        .replace('_', r"\_");
+    format!("%{escaped}%")
+}
+
+/// Returns the id of the new message, which also becomes the conversation's last update.
+pub(crate) async fn create(
+    pools: &Pools,
+    conversation: i64,
+    body: &NewMessage,
+) -> Result<i64, Problem> {
+    let mut transaction = pools.writer.begin().await?;
+    let touched = query(
+        "UPDATE conversations SET updated_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now')
+         WHERE id = ?1",
+    )
+    .bind(conversation)
+    .execute(&mut *transaction)
+    .await?;
+    if touched.rows_affected() == 0 {
+        return Err(conversations::missing(conversation));
+    }
+    let id: Option<i64> = query_scalar(
+        "INSERT INTO messages (conversation_id, author_id, text, created_at)
+         SELECT ?1, id, ?3, strftime('%Y-%m-%dT%H:%M:%SZ', 'now') FROM users WHERE id = ?2
+         RETURNING id",
+    )
+    .bind(conversation)
+    .bind(body.author_id)
+    .bind(&body.text)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let id = id.ok_or(Problem::Field {
+        name: "author_id",
+        allowed: "the id of a user",
+    })?;
+    transaction.commit().await?;
+    Ok(id)
+}
+
+pub(crate) async fn rewrite(pools: &Pools, id: i64, text: &str) -> Result<(), Problem> {
+    let updated = query("UPDATE messages SET text = ?2 WHERE id = ?1")
+        .bind(id)
+        .bind(text)
+        .execute(&pools.writer)
+        .await?;
+    if updated.rows_affected() == 0 {
+        Err(missing(id))
+    } else {
+        Ok(())
+    }
+}
+
+pub(crate) async fn delete(pools: &Pools, id: i64) -> Result<(), Problem> {
+    let deleted = query("DELETE FROM messages WHERE id = ?1")
+        .bind(id)
+        .execute(&pools.writer)
+        .await?;
+    if deleted.rows_affected() == 0 {
+        Err(missing(id))
+    } else {
+        Ok(())
+    }
+}
+
+fn missing(id: i64) -> Problem {
+    Problem::Missing {
+        what: "message",
+        id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_takes_every_character_literally() {
+        assert_eq!(containing(r"50%_\"), r"%50\%\_\\%");
+    }
+}

@@ -1,0 +1,72 @@
+//! Which path is answered by whom.
+
+mod conversations;
+mod extras;
+mod messages;
+mod users;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::DefaultBodyLimit,
+    http::{StatusCode, header::LOCATION},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    problem::Problem,
+    profiler::{self, Total},
+    schema::Pools,
+};
+
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// What the handlers work with.
+#[derive(Clone)]
+struct App {
+    pools: Pools,
+    shutdown: CancellationToken,
+}
+
+/// The whole API. Streams end when `shutdown` is cancelled.
+pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total>) -> Router {
+    let users = get(users::one).put(users::update).delete(users::delete);
+    let conversations = get(conversations::one)
+        .put(conversations::update)
+        .delete(conversations::delete);
+    let messages = get(messages::one)
+        .put(messages::update)
+        .delete(messages::delete);
+    Router::new()
+        .route("/healthz", get(extras::health))
+        .route("/api/users", get(users::list).post(users::create))
+        .route("/api/users/{id}", users)
+        .route(
+            "/api/conversations",
+            get(conversations::list).post(conversations::create),
+        )
+        .route("/api/conversations/{id}", conversations)
+        .route(
+            "/api/conversations/{id}/messages",
+            get(messages::list).post(messages::create),
+        )
+        .route("/api/naive/conversations", get(conversations::naive_list))
+        .route("/api/messages/{id}", messages)
+        .route("/api/search", get(extras::search))
+        .route("/api/me", get(extras::me))
+        .route("/api/events", get(extras::events))
+        .fallback(async || Problem::Route)
+        .method_not_allowed_fallback(async || Problem::Method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(total, profiler::profile)) // outermost: sees all
+        .with_state(App { pools, shutdown })
+}
+
+fn created(location: String, body: impl Serialize) -> Response {
+    (StatusCode::CREATED, [(LOCATION, location)], Json(body)).into_response()
+}

@@ -1,0 +1,79 @@
+//! The routes beside the messenger: health, search, a private answer, a stream.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::State,
+    http::{
+        HeaderMap,
+        header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use serde_json::json;
+use tokio::time::interval;
+
+use super::App;
+use crate::demo::{
+    page::short_hash,
+    problem::Problem,
+    queries::messages::{self, Found},
+    receive::Parameters,
+};
+
+/// How many events a stream has, one each second.
+const EVENTS: u32 = 60;
+/// The offset of a later page costs as much as all before it.
+const SEARCH_PAGES: u32 = 50;
+const SEARCH_LENGTH: usize = 100;
+
+/// Says that requests are answered; asks the database nothing.
+pub(crate) async fn health() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+pub(crate) async fn search(
+    State(app): State<App>,
+    parameters: Parameters,
+) -> Result<Json<Found>, Problem> {
+    let text = parameters.text("q", SEARCH_LENGTH)?;
+    let page = parameters.number("page", 1..=SEARCH_PAGES, 1)?;
+    messages::search(&app.pools, text, page, SEARCH_PAGES)
+        .await
+        .map(Json)
+}
+
+/// Tells the caller which `Authorization` came in, by its hash: an answer for nobody else.
+pub(crate) async fn me(headers: HeaderMap) -> Response {
+    let hash = headers
+        .get(AUTHORIZATION)
+        .map(|value| short_hash(value.as_bytes()));
+    let body = Json(json!({ "authorization_sha256": hash }));
+    ([(CACHE_CONTROL, "private, no-store")], body).into_response()
+}
+
+/// Server-sent events; axum's own type for them would add a `Cache-Control`.
+pub(crate) async fn events(State(app): State<App>) -> Response {
+    let seconds = interval(Duration::from_secs(1)); // the first tick is at once
+    let events = stream::unfold((1, seconds), move |(number, mut seconds)| {
+        let shutdown = app.shutdown.clone();
+        async move {
+            if number > EVENTS || shutdown.run_until_cancelled(seconds.tick()).await.is_none() {
+                return None;
+            }
+            let event = format!("id: {number}\nevent: tick\ndata: {{\"number\":{number}}}\n\n");
+            Some((
+                Ok::<_, Infallible>(Bytes::from(event)),
+                (number + 1, seconds),
+            ))
+        }
+    });
+    (
+        [(CONTENT_TYPE, "text/event-stream")],
+        Body::from_stream(events),
+    )
+        .into_response()
+}

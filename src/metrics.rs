@@ -1,0 +1,267 @@
+//! Every metric: name, kind, labels and help.
+//!
+//! Labels come from closed sets and from route names, never from traffic. Handles are made at start, so that counting
+//! costs one relaxed addition to a stripe of its own per thread.
+
+mod striped;
+
+pub use self::striped::{Counter, Histogram};
+
+use crate::semantics::{Outcome, Reason, Refusal};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use std::sync::Arc;
+
+type Labels = Vec<(&'static str, String)>;
+
+/// The handles of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    durations: Family<Labels, Histogram>,
+    /// `sidecache_decisions_total{reason}`, by [`Reason`].
+    decisions: Vec<Counter>,
+    /// `sidecache_refusals_total{reason}`, by [`Refusal`].
+    refusals: Vec<Counter>,
+    /// Connections of clients that are open.
+    pub connections: Gauge,
+    /// Fetches under way.
+    pub flights: Gauge,
+    /// Requests that another one's fetch answered.
+    pub collapsed: Counter,
+    /// Bytes that the memory tier holds.
+    pub memory_bytes: Gauge,
+    /// Stored keys in the memory tier.
+    pub memory_entries: Gauge,
+    /// Entries that the memory tier gave up to stay within its limit.
+    pub memory_evictions: Counter,
+    /// 1 while Redis is used, 0 while it is out.
+    pub redis_up: Gauge,
+    /// Redis calls by result.
+    pub redis: RedisMetrics,
+    /// Purges that this replica asked for or learned of.
+    pub purges: Counter,
+    /// Background refreshes that found no free slot.
+    pub refresh_skipped: Counter,
+    /// Log lines that were dropped because the sink did not keep up.
+    pub log_dropped: Counter,
+}
+
+/// Redis calls by what came of them.
+#[derive(Debug)]
+pub struct RedisMetrics {
+    /// A value that checked out.
+    pub hit: Counter,
+    /// No value.
+    pub miss: Counter,
+    /// A value that did not check out; it was deleted.
+    pub corrupt: Counter,
+    /// No answer within the budget.
+    pub timeout: Counter,
+    /// An error.
+    pub error: Counter,
+    /// Not asked, because Redis is out.
+    pub skipped: Counter,
+    /// A value written.
+    pub written: Counter,
+    /// A write dropped because the queue was full or Redis is out.
+    pub write_dropped: Counter,
+}
+
+/// What is counted for one route, by outcome.
+#[derive(Clone, Debug)]
+pub struct RouteMetrics {
+    requests: [Counter; Outcome::ALL.len()],
+    durations: [Histogram; Outcome::ALL.len()],
+}
+
+impl RouteMetrics {
+    /// One more request that ended in `outcome` after `seconds`.
+    pub fn count(&self, outcome: Outcome, seconds: f64) {
+        self.requests[outcome as usize].inc();
+        self.durations[outcome as usize].observe(seconds);
+    }
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub fn new() -> Arc<Self> {
+        let mut registry = Registry::with_prefix("sidecache");
+        let requests = Family::<Labels, Counter>::default();
+        registry.register(
+            "requests",
+            "Requests by route and outcome; outcomes sum to requests",
+            requests.clone(),
+        );
+        let durations = Family::<Labels, Histogram>::default();
+        registry.register(
+            "request_duration_seconds",
+            "Time from the request head to the response head",
+            durations.clone(),
+        );
+        let decisions = by_word(
+            &mut registry,
+            "decisions",
+            "Requests by the reason of their outcome",
+            Reason::ALL.map(Reason::as_str),
+        );
+        let refusals = by_word(
+            &mut registry,
+            "refusals",
+            "Responses not stored, by reason",
+            Refusal::ALL.map(Refusal::as_str),
+        );
+        let mut redis = by_word(
+            &mut registry,
+            "redis_calls",
+            "Calls to Redis by result",
+            [
+                "hit",
+                "miss",
+                "corrupt",
+                "timeout",
+                "error",
+                "skipped",
+                "written",
+                "write_dropped",
+            ],
+        )
+        .into_iter();
+        let mut next = || redis.next().expect("there are as many results as fields");
+        let redis = RedisMetrics {
+            hit: next(),
+            miss: next(),
+            corrupt: next(),
+            timeout: next(),
+            error: next(),
+            skipped: next(),
+            written: next(),
+            write_dropped: next(),
+        };
+        let mut gauge = |name, help| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        let connections = gauge("connections", "Open client connections");
+        let flights = gauge(
+            "flights",
+            "Fetches from the upstream under way for the cache",
+        );
+        let memory_bytes = gauge("memory_bytes", "Bytes held by the memory tier");
+        let memory_entries = gauge("memory_entries", "Keys held by the memory tier");
+        let redis_up = gauge("redis_up", "1 while Redis is used, 0 while it is out");
+        let mut counter = |name, help| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        Arc::new(Self {
+            collapsed: counter("collapsed", "Requests answered by another request's fetch"),
+            memory_evictions: counter(
+                "memory_evictions",
+                "Entries the memory tier gave up to stay within its limit",
+            ),
+            purges: counter("purges", "Purges that this replica asked for or learned of"),
+            refresh_skipped: counter(
+                "refresh_skipped",
+                "Background refreshes that found no free slot",
+            ),
+            log_dropped: counter(
+                "log_dropped",
+                "Log lines dropped because the sink did not keep up",
+            ),
+            requests,
+            durations,
+            decisions,
+            refusals,
+            connections,
+            flights,
+            memory_bytes,
+            memory_entries,
+            redis_up,
+            redis,
+            registry,
+        })
+    }
+
+    /// The handles of one route.
+    pub fn route(&self, name: &str) -> RouteMetrics {
+        let labels = |outcome: Outcome| {
+            vec![
+                ("route", name.to_owned()),
+                ("outcome", outcome.as_str().to_owned()),
+            ]
+        };
+        RouteMetrics {
+            requests: Outcome::ALL.map(|o| self.requests.get_or_create_owned(&labels(o))),
+            durations: Outcome::ALL.map(|o| self.durations.get_or_create_owned(&labels(o))),
+        }
+    }
+
+    /// One more request with this reason.
+    pub fn decided(&self, reason: Reason) {
+        self.decisions[reason as usize].inc();
+    }
+
+    /// One more response that is not stored.
+    pub fn refused(&self, refusal: Refusal) {
+        self.refusals[refusal as usize].inc();
+    }
+
+    /// The exposition in the OpenMetrics text format.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a String cannot fail");
+        text
+    }
+}
+
+fn by_word<const N: usize>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    words: [&'static str; N],
+) -> Vec<Counter> {
+    let family = Family::<Labels, Counter>::default();
+    registry.register(name, help, family.clone());
+    let label = if name == "redis_calls" {
+        "result"
+    } else {
+        "reason"
+    };
+    words
+        .into_iter()
+        .map(|word| family.get_or_create_owned(&vec![(label, word.to_owned())]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_exposed_under_its_name() {
+        let metrics = Metrics::new();
+        metrics.route("list").count(Outcome::Hit, 0.0004);
+        metrics.decided(Reason::Fresh);
+        metrics.refused(Refusal::Private);
+        metrics.redis.timeout.inc();
+        let text = metrics.encode();
+        for line in [
+            "sidecache_requests_total{route=\"list\",outcome=\"hit\"} 1",
+            "sidecache_requests_total{route=\"list\",outcome=\"miss\"} 0",
+            "sidecache_request_duration_seconds_count{route=\"list\",outcome=\"hit\"} 1",
+            "sidecache_request_duration_seconds_bucket{le=\"0.0005\",route=\"list\",outcome=\"hit\"} 1",
+            "sidecache_decisions_total{reason=\"fresh\"} 1",
+            "sidecache_refusals_total{reason=\"private\"} 1",
+            "sidecache_redis_calls_total{result=\"timeout\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The bytes of one stored value in Redis.
+//!
+//! ```text
+//! magic "SCV" · version · xxh3-64 of all that follows · kind · fields…
+//! ```
+//!
+//! Numbers are big-endian, byte strings carry their length in front. What comes back from Redis is untrusted input:
+//! anything that does not check out is an error here and a counted miss above, and no length field allocates.
+
+use super::entry::{Entry, Position, StreamId};
+use crate::semantics::{Freshness, Key, StoredHead, freshness::Source, vary::Selecting};
+use bytes::{Buf, BufMut, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const MAGIC: &[u8; 3] = b"SCV";
+/// Another number is another format: the value is a miss for us, and ours is one for the others.
+const VERSION: u8 = 1;
+const PREFIX: usize = 4 + 8;
+
+const KIND_ENTRY: u8 = 0;
+const KIND_VARY: u8 = 1;
+
+/// More fields than any response head may have.
+const MAX_FIELDS: u32 = 1024;
+
+/// What a value holds.
+#[derive(Debug)]
+pub(super) enum Value {
+    /// A whole response.
+    Entry(Box<Entry>),
+    /// The names of the fields that select among several; each variant has a value of its own.
+    Vary(Vec<HeaderName>),
+}
+
+/// Why bytes are no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DecodeError {
+    #[error("not a value of this format and version")]
+    Format,
+    #[error("the checksum does not match")]
+    Checksum,
+    #[error("a field does not hold what it should")]
+    Field,
+}
+
+/// The bytes of `entry`.
+pub(super) fn encode_entry(entry: &Entry) -> Vec<u8> {
+    let mut out = begin(KIND_ENTRY, 256 + entry.body.len());
+    put_bytes(&mut out, entry.key.as_bytes());
+    put_head(&mut out, &entry.head);
+    out.put_u64(entry.shared_position.0);
+    out.put_u64(entry.shared_position.1);
+    put_bytes(&mut out, &entry.body);
+    finish(out)
+}
+
+/// The bytes of a note that `names` select among several responses.
+pub(super) fn encode_vary<'a>(names: impl Iterator<Item = &'a HeaderName>) -> Vec<u8> {
+    let mut out = begin(KIND_VARY, 64);
+    let names: Vec<&HeaderName> = names.collect();
+    put_count(&mut out, names.len());
+    for name in names {
+        put_bytes(&mut out, name.as_str().as_bytes());
+    }
+    finish(out)
+}
+
+fn begin(kind: u8, capacity: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(PREFIX + capacity);
+    out.put_slice(MAGIC);
+    out.put_u8(VERSION);
+    out.put_u64(0); // the checksum's place
+    out.put_u8(kind);
+    out
+}
+
+fn finish(mut out: Vec<u8>) -> Vec<u8> {
+    let checksum = xxhash_rust::xxh3::xxh3_64(&out[PREFIX..]);
+    out[4..PREFIX].copy_from_slice(&checksum.to_be_bytes());
+    out
+}
+
+fn put_head(out: &mut Vec<u8>, head: &StoredHead) {
+    out.put_u16(head.status.as_u16());
+    out.put_u8(u8::from(head.generated_etag) | u8::from(head.no_transform) << 1);
+    put_count(out, head.headers.len());
+    for (name, value) in &head.headers {
+        put_bytes(out, name.as_str().as_bytes());
+        put_bytes(out, value.as_bytes());
+    }
+    put_count(out, head.selecting.parts().len());
+    for (name, value) in head.selecting.parts() {
+        put_bytes(out, name.as_str().as_bytes());
+        out.put_u8(u8::from(value.is_some()));
+        put_bytes(out, value.as_deref().unwrap_or_default());
+    }
+    put_freshness(out, &head.freshness);
+    put_count(out, head.tags.len());
+    for tag in &head.tags {
+        put_bytes(out, tag.as_bytes());
+    }
+}
+
+fn put_freshness(out: &mut Vec<u8>, freshness: &Freshness) {
+    out.put_u64(millis(
+        freshness
+            .response_time
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    ));
+    for duration in [
+        freshness.initial_age,
+        freshness.lifetime,
+        freshness.while_revalidate,
+        freshness.if_error,
+    ] {
+        out.put_u64(millis(duration));
+    }
+    out.put_u8(match freshness.source {
+        Source::Origin => 0,
+        Source::Route => 1,
+        Source::Heuristic => 2,
+    });
+    out.put_u8(u8::from(freshness.validate_always) | u8::from(freshness.forbids_stale) << 1);
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn put_count(out: &mut Vec<u8>, count: usize) {
+    out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_count(out, bytes.len());
+    out.put_slice(bytes);
+}
+
+/// Reads a value. The body stays a slice of `bytes`.
+///
+/// `now` bounds the times in it: another replica's clock may be ahead, but nothing may come from the future.
+///
+/// # Errors
+/// [`DecodeError`]: the caller treats it as a miss and deletes the value.
+pub(super) fn decode(bytes: Bytes, now: SystemTime) -> Result<Value, DecodeError> {
+    if bytes.len() <= PREFIX || bytes[..3] != MAGIC[..] || bytes[3] != VERSION {
+        return Err(DecodeError::Format);
+    }
+    let mut fields = Reader(bytes.slice(PREFIX..));
+    let checksum = (&bytes[4..PREFIX]).get_u64();
+    if checksum != xxhash_rust::xxh3::xxh3_64(&fields.0) {
+        return Err(DecodeError::Checksum);
+    }
+    let value = match fields.u8()? {
+        KIND_ENTRY => Value::Entry(Box::new(entry(&mut fields, now)?)),
+        KIND_VARY => Value::Vary(
+            (0..fields.count()?)
+                .map(|_| fields.name())
+                .collect::<Result<_, _>>()?,
+        ),
+        _ => return Err(DecodeError::Format),
+    };
+    if fields.0.has_remaining() {
+        Err(DecodeError::Field)
+    } else {
+        Ok(value)
+    }
+}
+
+fn entry(fields: &mut Reader, now: SystemTime) -> Result<Entry, DecodeError> {
+    let key = Key::from_stored(fields.bytes()?);
+    let head = head(fields, now)?;
+    let shared = StreamId(fields.u64()?, fields.u64()?);
+    let body = fields.bytes()?;
+    Ok(Entry::new(key, head, body, Position { local: 0, shared }))
+}
+
+fn head(fields: &mut Reader, now: SystemTime) -> Result<StoredHead, DecodeError> {
+    let status = StatusCode::from_u16(fields.u16()?).map_err(|_| DecodeError::Field)?;
+    let flags = fields.u8()?;
+    let mut headers = HeaderMap::new();
+    for _ in 0..fields.count()? {
+        let name = fields.name()?;
+        let value =
+            HeaderValue::from_maybe_shared(fields.bytes()?).map_err(|_| DecodeError::Field)?;
+        headers
+            .try_append(name, value)
+            .map_err(|_| DecodeError::Field)?;
+    }
+    let mut selecting = Vec::new();
+    for _ in 0..fields.count()? {
+        let (name, present, value) = (fields.name()?, fields.u8()?, fields.bytes()?);
+        selecting.push((name, (present == 1).then(|| Box::from(&*value))));
+    }
+    let freshness = freshness(fields, now)?;
+    let mut tags = Vec::new();
+    for _ in 0..fields.count()? {
+        let tag = fields.bytes()?;
+        tags.push(
+            std::str::from_utf8(&tag)
+                .map_err(|_| DecodeError::Field)?
+                .into(),
+        );
+    }
+    Ok(StoredHead {
+        status,
+        headers,
+        selecting: Selecting::from_parts(selecting),
+        freshness,
+        generated_etag: flags & 1 != 0,
+        no_transform: flags & 2 != 0,
+        tags,
+    })
+}
+
+fn freshness(fields: &mut Reader, now: SystemTime) -> Result<Freshness, DecodeError> {
+    let response_time = UNIX_EPOCH
+        .checked_add(Duration::from_millis(fields.u64()?))
+        .ok_or(DecodeError::Field)?
+        .min(now);
+    let mut duration = || fields.u64().map(Duration::from_millis);
+    let (initial_age, lifetime, while_revalidate, if_error) =
+        (duration()?, duration()?, duration()?, duration()?);
+    let source = match fields.u8()? {
+        0 => Source::Origin,
+        1 => Source::Route,
+        2 => Source::Heuristic,
+        _ => return Err(DecodeError::Field),
+    };
+    let flags = fields.u8()?;
+    Ok(Freshness {
+        initial_age,
+        response_time,
+        lifetime,
+        source,
+        while_revalidate,
+        if_error,
+        validate_always: flags & 1 != 0,
+        forbids_stale: flags & 2 != 0,
+    })
+}
+
+/// Takes fields from the front; runs out instead of panicking.
+struct Reader(Bytes);
+
+impl Reader {
+    fn u8(&mut self) -> Result<u8, DecodeError> {
+        self.0.try_get_u8().map_err(|_| DecodeError::Field)
+    }
+
+    fn u16(&mut self) -> Result<u16, DecodeError> {
+        self.0.try_get_u16().map_err(|_| DecodeError::Field)
+    }
+
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        self.0.try_get_u32().map_err(|_| DecodeError::Field)
+    }
+
+    fn u64(&mut self) -> Result<u64, DecodeError> {
+        self.0.try_get_u64().map_err(|_| DecodeError::Field)
+    }
+
+    fn count(&mut self) -> Result<u32, DecodeError> {
+        self.u32()
+            .ok()
+            .filter(|count| *count <= MAX_FIELDS)
+            .ok_or(DecodeError::Field)
+    }
+
+    fn bytes(&mut self) -> Result<Bytes, DecodeError> {
+        let length = usize::try_from(self.u32()?).map_err(|_| DecodeError::Field)?;
+        if length > self.0.remaining() {
+            return Err(DecodeError::Field);
+        }
+        Ok(self.0.split_to(length))
+    }
+
+    fn name(&mut self) -> Result<HeaderName, DecodeError> {
+        HeaderName::from_bytes(&self.bytes()?).map_err(|_| DecodeError::Field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: SystemTime = UNIX_EPOCH;
+
+    fn sample() -> Entry {
+        let mut headers = HeaderMap::new();
+        headers.append("link", HeaderValue::from_static("<a>"));
+        headers.append("link", HeaderValue::from_bytes(b"<\xff>").unwrap());
+        let head = StoredHead {
+            status: StatusCode::NOT_FOUND,
+            headers,
+            selecting: Selecting::from_parts(vec![
+                (
+                    HeaderName::from_static("accept"),
+                    Some(Box::from(&b"a"[..])),
+                ),
+                (HeaderName::from_static("x"), None),
+            ]),
+            freshness: Freshness {
+                initial_age: Duration::from_millis(1),
+                response_time: NOW,
+                lifetime: Duration::from_secs(1 << 31),
+                source: Source::Heuristic,
+                while_revalidate: Duration::from_secs(3),
+                if_error: Duration::from_secs(4),
+                validate_always: true,
+                forbids_stale: false,
+            },
+            generated_etag: true,
+            no_transform: true,
+            tags: vec!["a:1".into(), "ü".into()],
+        };
+        let key = Key::from_stored(Bytes::from_static(b"key"));
+        let position = Position {
+            local: 0,
+            shared: StreamId(7, 9),
+        };
+        Entry::new(key, head, Bytes::from_static(b"\0body\xff"), position)
+    }
+
+    fn decoded(bytes: Vec<u8>) -> Result<Value, DecodeError> {
+        decode(bytes.into(), NOW)
+    }
+
+    #[test]
+    fn an_entry_comes_back_equal() {
+        let entry = sample();
+        let Ok(Value::Entry(back)) = decoded(encode_entry(&entry)) else {
+            panic!("no entry")
+        };
+        assert_eq!(
+            (&back.key, &back.head, &back.body),
+            (&entry.key, &entry.head, &entry.body)
+        );
+        assert_eq!(back.shared_position, StreamId(7, 9));
+    }
+
+    #[test]
+    fn a_vary_note_comes_back_equal() {
+        let names = [
+            HeaderName::from_static("accept"),
+            HeaderName::from_static("x-a"),
+        ];
+        let Ok(Value::Vary(back)) = decoded(encode_vary(names.iter())) else {
+            panic!("no note")
+        };
+        assert_eq!(back, names);
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_bit_is_refused() {
+        let whole = encode_entry(&sample());
+        for end in 0..whole.len() {
+            assert!(decoded(whole[..end].to_vec()).is_err(), "cut at {end}");
+        }
+        for at in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert!(decoded(flipped).is_err(), "bit {at}");
+        }
+    }
+
+    #[test]
+    fn lying_lengths_with_a_right_checksum_are_refused_without_allocating() {
+        for count in [MAX_FIELDS + 1, u32::MAX] {
+            let mut note = begin(KIND_VARY, 8);
+            note.put_u32(count);
+            assert_eq!(decoded(finish(note)).err(), Some(DecodeError::Field));
+        }
+        let mut entry = begin(KIND_ENTRY, 8);
+        entry.put_u32(u32::MAX);
+        assert_eq!(decoded(finish(entry)).err(), Some(DecodeError::Field));
+    }
+
+    #[test]
+    fn another_version_is_another_format() {
+        let mut bytes = encode_entry(&sample());
+        bytes[3] += 1;
+        assert_eq!(decoded(bytes).err(), Some(DecodeError::Format));
+    }
+
+    #[test]
+    fn nothing_comes_from_the_future() {
+        let mut entry = sample();
+        entry.head.freshness.response_time = NOW + Duration::from_secs(3600);
+        let Ok(Value::Entry(back)) = decoded(encode_entry(&entry)) else {
+            panic!("no entry")
+        };
+        assert_eq!(back.head.freshness.response_time, NOW);
+    }
+}

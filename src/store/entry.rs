@@ -1,0 +1,121 @@
+//! One stored response.
+
+use crate::semantics::{Key, StoredHead};
+use bytes::Bytes;
+use http::HeaderMap;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// What a hash map, an allocator and the reference counts add to an entry, in bytes. Measured by `bench/memory.sh`.
+const OVERHEAD: usize = 512;
+
+/// What one field adds beside its name and value, in bytes.
+const PER_FIELD: usize = 72;
+
+/// A place in the purge log of Redis: milliseconds and a number within them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64, pub u64);
+
+/// Where the purge log stood when a fetch began: what was purged later may have changed the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// How many purges this process had learned of.
+    pub local: u64,
+    /// The last record of the shared log that this process had read.
+    pub shared: StreamId,
+}
+
+/// The answer in one content coding, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Rendition {
+    /// All fields but those that change with each answer (`Age`, `Cache-Status`).
+    pub headers: HeaderMap,
+    /// The coded body.
+    pub body: Bytes,
+}
+
+/// A stored response. Immutable but for what can be derived from it.
+#[derive(Debug)]
+pub struct Entry {
+    /// The full key, compared on every read.
+    pub key: Key,
+    /// Everything but the body.
+    pub head: StoredHead,
+    /// The body as the origin sent it.
+    pub body: Bytes,
+    /// See [`Position::shared`].
+    pub shared_position: StreamId,
+    /// Purges up to this number do not concern it; moves up when that has been checked.
+    checked_up_to: AtomicU64,
+    /// As the origin sent it; made at the first use.
+    pub identity: OnceLock<Rendition>,
+    /// Coded with gzip; `None` inside where that is not worth it. Made at the first use.
+    pub gzip: OnceLock<Option<Rendition>>,
+}
+
+impl Entry {
+    /// A response that was fetched when the purge log stood at `position`.
+    pub fn new(key: Key, head: StoredHead, body: Bytes, position: Position) -> Self {
+        Self {
+            key,
+            head,
+            body,
+            shared_position: position.shared,
+            checked_up_to: AtomicU64::new(position.local),
+            identity: OnceLock::new(),
+            gzip: OnceLock::new(),
+        }
+    }
+
+    /// The same body under a head that the origin has just confirmed; codings are kept.
+    pub fn freshened(&self, head: StoredHead, position: Position) -> Self {
+        Self::new(self.key.clone(), head, self.body.clone(), position)
+    }
+
+    /// Purges up to this number do not concern it.
+    pub(super) fn checked_up_to(&self) -> u64 {
+        self.checked_up_to.load(Relaxed)
+    }
+
+    /// Purges up to `number` were looked at and do not concern it.
+    pub(super) fn set_checked(&self, number: u64) {
+        self.checked_up_to.fetch_max(number, Relaxed);
+    }
+
+    /// Everything that it holds in memory, in bytes. Grows when a coding is made.
+    pub fn weight(&self) -> u64 {
+        let fields = |headers: &HeaderMap| {
+            headers
+                .iter()
+                .map(|(n, v)| n.as_str().len() + v.len() + PER_FIELD)
+                .sum::<usize>()
+        };
+        let selecting: usize = self
+            .head
+            .selecting
+            .parts()
+            .iter()
+            .map(|(name, value)| {
+                name.as_str().len() + value.as_ref().map_or(0, |v| v.len()) + PER_FIELD
+            })
+            .sum();
+        let tags: usize = self.head.tags.iter().map(|tag| tag.len() + 16).sum();
+        let identity = self.identity.get().map_or(0, |r| fields(&r.headers));
+        let gzip = self
+            .gzip
+            .get()
+            .and_then(Option::as_ref)
+            .map_or(0, |r| fields(&r.headers) + r.body.len());
+        let bytes = OVERHEAD
+            + self.key.as_bytes().len()
+            + self.body.len()
+            + fields(&self.head.headers)
+            + selecting
+            + tags
+            + identity
+            + gzip;
+        bytes as u64
+    }
+}

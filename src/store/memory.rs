@@ -1,0 +1,193 @@
+//! The process's own memory: bounded in bytes with everything weighed, scan-resistant.
+
+use super::entry::Entry;
+use crate::{metrics::Metrics, semantics::Key};
+use http::HeaderMap;
+use parking_lot::Mutex;
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter, sync::Cache};
+use std::{hash::BuildHasher, sync::Arc};
+
+/// One URI may have this many variants; the one that was stored first goes.
+const MAX_VARIANTS: usize = 32;
+
+/// The smallest share of the limit that one shard gets: an object must fit into a shard.
+const MIN_SHARD_BYTES: u64 = 4 << 20;
+
+/// What an entry weighs on average, for the size of the tables at start.
+const TYPICAL_WEIGHT: u64 = 4 << 10;
+
+/// What `[cache.memory]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The limit in bytes; 0 turns the tier off.
+    pub max: u64,
+}
+
+/// The variants of one URI, newest first, with their weight at the moment they were put here.
+#[derive(Clone, Debug)]
+struct Slot {
+    variants: Arc<[Arc<Entry>]>,
+    /// The cache requires that a weight never changes while it is stored.
+    weight: u64,
+}
+
+impl Slot {
+    fn new(variants: Vec<Arc<Entry>>) -> Self {
+        let weight = variants.iter().map(|entry| entry.weight()).sum();
+        Self {
+            variants: variants.into(),
+            weight,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct ByWeight;
+
+impl Weighter<Key, Slot> for ByWeight {
+    fn weight(&self, key: &Key, slot: &Slot) -> u64 {
+        key.as_bytes().len() as u64 + slot.weight
+    }
+}
+
+/// What the tier has for a request.
+#[derive(Debug)]
+pub(super) enum Variant {
+    /// A response that this request selects.
+    Match(Arc<Entry>),
+    /// Responses for this URI that other requests select.
+    Other,
+    /// Nothing.
+    None,
+}
+
+/// Counts what leaves to stay within the limit.
+#[derive(Clone, Debug)]
+struct CountEvictions(Arc<Metrics>);
+
+impl Lifecycle<Key, Slot> for CountEvictions {
+    type RequestState = Vec<(Key, Slot)>; // dropped by the library outside the lock of the shard
+
+    fn on_evict(&self, evicted: &mut Self::RequestState, key: Key, slot: Slot) {
+        self.0.memory_evictions.inc();
+        evicted.push((key, slot));
+    }
+}
+
+/// The tier.
+pub(super) struct Tier {
+    cache: Cache<Key, Slot, ByWeight, foldhash::fast::RandomState, CountEvictions>,
+    /// Serialise changes to the variants of one key; reads never take them.
+    changes: [Mutex<()>; 64],
+    hasher: foldhash::fast::RandomState,
+    metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Tier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tier")
+            .field("bytes", &self.cache.weight())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tier {
+    /// An empty tier; `None` where the settings turn it off.
+    pub(super) fn new(settings: &Settings, max_object: u64, metrics: Arc<Metrics>) -> Option<Self> {
+        if settings.max == 0 {
+            return None;
+        }
+        // An object with its coding must fit into one shard, and the library halves shards that would be tiny.
+        let per_shard = MIN_SHARD_BYTES.max(max_object.saturating_mul(4));
+        let shards = usize::try_from((settings.max / per_shard).clamp(1, 64)).unwrap_or(64);
+        let items = usize::try_from(settings.max / TYPICAL_WEIGHT)
+            .unwrap_or(usize::MAX)
+            .max(64 * shards);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items)
+            .weight_capacity(settings.max)
+            .shards(shards)
+            .build()
+            .expect("both capacities are given");
+        let hasher = foldhash::fast::RandomState::default();
+        Some(Self {
+            cache: Cache::with_options(
+                options,
+                ByWeight,
+                hasher.clone(),
+                CountEvictions(Arc::clone(&metrics)),
+            ),
+            changes: std::array::from_fn(|_| Mutex::new(())),
+            hasher,
+            metrics,
+        })
+    }
+
+    /// The response for `key` that a request with these fields selects. Synchronous, and no lock is held on return.
+    pub(super) fn get(&self, key: &Key, request: &HeaderMap) -> Variant {
+        match self.cache.get(key) {
+            None => Variant::None,
+            Some(slot) => slot
+                .variants
+                .iter()
+                .find(|entry| entry.head.selecting.matches(request))
+                .map_or(Variant::Other, |entry| Variant::Match(Arc::clone(entry))),
+        }
+    }
+
+    /// Puts `entry` before the other variants of its key, in the place of the one with the same selection.
+    pub(super) fn insert(&self, entry: Arc<Entry>) {
+        let key = entry.key.clone();
+        self.change(&key, |variants| {
+            variants.retain(|other| other.head.selecting != entry.head.selecting);
+            variants.insert(0, Arc::clone(&entry));
+            variants.truncate(MAX_VARIANTS);
+            true
+        });
+    }
+
+    /// Weighs the variants of `entry`'s key again, after a coding was made. Does nothing if `entry` has left.
+    pub(super) fn reweigh(&self, entry: &Arc<Entry>) {
+        self.change(&entry.key, |variants| {
+            variants.iter().any(|other| Arc::ptr_eq(other, entry))
+        });
+    }
+
+    /// Takes out `entry` itself, and nothing that has taken its place.
+    pub(super) fn remove(&self, entry: &Arc<Entry>) {
+        self.change(&entry.key, |variants| {
+            let before = variants.len();
+            variants.retain(|other| !Arc::ptr_eq(other, entry));
+            variants.len() != before
+        });
+    }
+
+    fn change(&self, key: &Key, change: impl FnOnce(&mut Vec<Arc<Entry>>) -> bool) {
+        let stripe = usize::try_from(self.hasher.hash_one(key) % 64).unwrap_or(0);
+        let _serialised = self.changes[stripe].lock();
+        let mut variants = self
+            .cache
+            .peek(key)
+            .map(|slot| slot.variants.to_vec())
+            .unwrap_or_default();
+        if !change(&mut variants) {
+            return;
+        }
+        if variants.is_empty() {
+            self.cache.remove(key);
+        } else {
+            self.cache.insert(key.clone(), Slot::new(variants));
+        }
+        self.publish();
+    }
+
+    /// Brings the gauges up to date.
+    fn publish(&self) {
+        self.metrics
+            .memory_bytes
+            .set(i64::try_from(self.cache.weight()).unwrap_or(i64::MAX));
+        self.metrics
+            .memory_entries
+            .set(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));
+    }
+}

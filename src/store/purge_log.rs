@@ -1,0 +1,205 @@
+//! What was purged, and when: one comparison on every read of either tier decides whether an entry survived.
+//!
+//! A purge is a record, not a deletion, so it costs the same for ten entries or ten million, and a fetch that began
+//! before it can never bring old content back: entries carry the place where the log stood when their fetch *began*.
+//! With Redis the records form a stream that every replica follows from its last position.
+
+mod index;
+mod selector;
+
+use self::index::Index;
+pub(super) use self::index::Verdict;
+pub use self::selector::{PathPattern, Purge, Selector};
+
+use super::entry::{Entry, Position, StreamId};
+use crate::metrics::Metrics;
+use parking_lot::{Mutex, RwLock};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+};
+use tokio::sync::{Notify, watch};
+
+/// Purges that wait for Redis; what does not fit is replaced by one purge of everything.
+const MAX_PENDING: usize = 10_000;
+
+/// One record on its way to the shared log.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) number: u64,
+    pub(super) purge: Purge,
+}
+
+/// The log as this process knows it.
+#[derive(Debug)]
+pub(super) struct PurgeLog {
+    index: RwLock<Index>,
+    /// How many purges this process has learned of; read on every hit.
+    latest: AtomicU64,
+    shared: Option<Shared>,
+    metrics: Arc<Metrics>,
+}
+
+/// What there is to know about the log in Redis.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) pending: Mutex<VecDeque<Pending>>,
+    pub(super) wake: Notify,
+    /// Our records up to this number are in the shared log.
+    pub(super) written: watch::Sender<u64>,
+    /// The whole log has been read once: what Redis holds can be judged.
+    pub(super) synchronised: AtomicBool,
+    /// Records may have been missed for longer than `purge_gap`.
+    pub(super) gap: AtomicBool,
+}
+
+impl PurgeLog {
+    /// An empty log; `shared` where Redis keeps one for all replicas.
+    pub(super) fn new(shared: bool, metrics: Arc<Metrics>) -> Self {
+        Self {
+            index: RwLock::default(),
+            latest: AtomicU64::new(0),
+            shared: shared.then(|| Shared {
+                pending: Mutex::default(),
+                wake: Notify::new(),
+                written: watch::Sender::new(0),
+                synchronised: AtomicBool::new(false),
+                gap: AtomicBool::new(false),
+            }),
+            metrics,
+        }
+    }
+
+    /// Where the log stands. Taken when a fetch begins.
+    pub(super) fn position(&self) -> Position {
+        let index = self.index.read();
+        Position {
+            local: self.latest.load(Acquire),
+            shared: index.reached(),
+        }
+    }
+
+    /// What the log says of an entry of the memory tier. One comparison where nothing was purged since.
+    pub(super) fn judge(&self, entry: &Entry) -> Verdict {
+        let checked = entry.checked_up_to();
+        let latest = self.latest.load(Acquire);
+        if checked >= latest {
+            return Verdict::Good;
+        }
+        let verdict = self.index.read().judge_local(entry, checked);
+        if verdict == Verdict::Good {
+            entry.set_checked(latest);
+        }
+        verdict
+    }
+
+    /// What the log says of an entry that came from Redis; one that is good need not be asked about up to now again.
+    pub(super) fn judge_shared(&self, entry: &Entry) -> Verdict {
+        let latest = self.latest.load(Acquire);
+        let verdict = self.index.read().judge_shared(entry);
+        if verdict == Verdict::Good {
+            entry.set_checked(latest);
+        }
+        verdict
+    }
+
+    /// Whether Redis's entries can be judged at all.
+    pub(super) fn synchronised(&self) -> bool {
+        self.shared
+            .as_ref()
+            .is_none_or(|shared| shared.synchronised.load(Acquire))
+    }
+
+    /// Whether purges may have been missed for longer than `purge_gap`.
+    pub(super) fn in_gap(&self) -> bool {
+        self.shared
+            .as_ref()
+            .is_some_and(|shared| shared.gap.load(Relaxed))
+    }
+
+    /// Purges here, at once, and hands the records to the shared log. Returns the number of the last one.
+    pub(super) fn append(&self, purges: Vec<Purge>) -> u64 {
+        let mut index = self.index.write();
+        let mut number = self.latest.load(Relaxed);
+        for purge in purges {
+            number += 1;
+            self.metrics.purges.inc();
+            index.record(
+                &purge,
+                number,
+                self.shared.is_some().then_some(index::Origin::Here),
+            );
+            if let Some(shared) = &self.shared {
+                enqueue(
+                    &mut shared.pending.lock(),
+                    Pending { number, purge },
+                    &mut index,
+                );
+            }
+        }
+        // Published under the lock, so that a position never counts a purge that the index does not know.
+        self.latest.store(number, Release);
+        drop(index);
+        if let Some(shared) = &self.shared {
+            shared.wake.notify_one();
+        }
+        number
+    }
+
+    /// A record of another replica, or of an earlier life of this one.
+    pub(super) fn learn(&self, purge: &Purge, id: StreamId) {
+        let mut index = self.index.write();
+        let number = self.latest.load(Relaxed) + 1;
+        self.metrics.purges.inc();
+        index.record(purge, number, Some(index::Origin::Elsewhere(id)));
+        self.latest.store(number, Release);
+    }
+
+    /// Our own record `number` has its place in the shared log.
+    pub(super) fn confirm(&self, purge: &Purge, number: u64, id: StreamId) {
+        self.index.write().confirm(purge, id);
+        if let Some(shared) = &self.shared {
+            shared.written.send_replace(number);
+        }
+    }
+
+    /// The log was read up to `id`.
+    pub(super) fn read_up_to(&self, id: StreamId) {
+        self.index.write().reach(id);
+    }
+
+    /// The log begins at `id`: what is older cannot be judged.
+    pub(super) fn begins_at(&self, id: StreamId) {
+        self.index.write().begins_at(id);
+    }
+
+    /// The part that is about Redis.
+    pub(super) fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref()
+    }
+}
+
+/// Too many waiting records become one that covers them all: nothing is lost, only more is purged.
+fn enqueue(pending: &mut VecDeque<Pending>, record: Pending, index: &mut Index) {
+    pending.push_back(record);
+    if pending.len() > MAX_PENDING {
+        let number = pending.back().map_or(0, |last| last.number);
+        pending.clear();
+        let purge = Purge {
+            selector: Selector::All,
+            hard: true,
+        };
+        index.forget_pending();
+        index.record(&purge, number, Some(index::Origin::Here));
+        pending.push_back(Pending { number, purge });
+    }
+}
+
+#[cfg(test)]
+mod tests;

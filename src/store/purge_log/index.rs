@@ -1,0 +1,205 @@
+//! The last purge by key, tag and pattern: what a read asks.
+
+use super::selector::{PathPattern, Purge, Selector};
+use crate::{
+    semantics::Key,
+    store::entry::{Entry, StreamId},
+};
+use std::collections::HashMap;
+
+/// What is remembered one by one; beyond it everything is purged once and the memory starts anew.
+const MAX_MARKS: usize = 100_000;
+
+/// Each read after a purge tries every pattern, so there are few.
+const MAX_PATTERNS: usize = 1_000;
+
+/// What the log says of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// No purge concerns it.
+    Good,
+    /// A soft purge does: it is stale.
+    Stale,
+    /// A hard purge does, or it is too old to tell.
+    Gone,
+}
+
+/// Where a record of a process with a shared log came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin {
+    /// It was made here and has no place in the shared log yet.
+    Here,
+    /// It was read from the shared log.
+    Elsewhere(StreamId),
+}
+
+/// The last purge of one hardness for one selector.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stamp {
+    local: u64,
+    shared: StreamId,
+    /// Records of ours on their way: newer than whatever Redis holds.
+    pending: u32,
+}
+
+impl Stamp {
+    fn newer_than_local(&self, checked: u64) -> bool {
+        self.local > checked
+    }
+
+    fn newer_than_shared(&self, position: StreamId) -> bool {
+        self.pending > 0 || self.shared > position
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    soft: Stamp,
+    hard: Stamp,
+}
+
+impl Mark {
+    fn of(&mut self, hard: bool) -> &mut Stamp {
+        if hard { &mut self.hard } else { &mut self.soft }
+    }
+
+    fn verdict(&self, newer: impl Fn(&Stamp) -> bool) -> Verdict {
+        match (newer(&self.hard), newer(&self.soft)) {
+            (true, _) => Verdict::Gone,
+            (false, true) => Verdict::Stale,
+            (false, false) => Verdict::Good,
+        }
+    }
+}
+
+/// See the module docs.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    keys: HashMap<Key, Mark>,
+    tags: HashMap<Box<str>, Mark>,
+    patterns: Vec<(PathPattern, Mark)>,
+    all: Mark,
+    begins_at: StreamId,
+    reached: StreamId,
+}
+
+impl Index {
+    /// Remembers `purge` as number `number`; `origin` where there is a shared log.
+    pub(super) fn record(&mut self, purge: &Purge, number: u64, origin: Option<Origin>) {
+        self.make_room(number);
+        let stamp = self.mark(&purge.selector).of(purge.hard);
+        stamp.local = number;
+        match origin {
+            Some(Origin::Here) => stamp.pending += 1,
+            Some(Origin::Elsewhere(id)) => stamp.shared = stamp.shared.max(id),
+            None => {}
+        }
+    }
+
+    /// A record of ours has its place.
+    pub(super) fn confirm(&mut self, purge: &Purge, id: StreamId) {
+        let stamp = self.mark(&purge.selector).of(purge.hard);
+        stamp.pending = stamp.pending.saturating_sub(1);
+        stamp.shared = stamp.shared.max(id);
+        self.reach(id);
+    }
+
+    /// The records on their way were replaced by one that covers them.
+    pub(super) fn forget_pending(&mut self) {
+        let marks = self
+            .keys
+            .values_mut()
+            .chain(self.tags.values_mut())
+            .chain(self.patterns.iter_mut().map(|(_, m)| m));
+        for mark in marks {
+            (mark.soft.pending, mark.hard.pending) = (0, 0);
+        }
+    }
+
+    /// Purges up to `id` happened before whatever begins now, whether they were read yet or not.
+    pub(super) fn reach(&mut self, id: StreamId) {
+        self.reached = self.reached.max(id);
+    }
+
+    pub(super) fn begins_at(&mut self, id: StreamId) {
+        self.begins_at = self.begins_at.max(id);
+        self.reach(id);
+    }
+
+    pub(super) fn reached(&self) -> StreamId {
+        self.reached
+    }
+
+    /// For an entry of this process, which no purge up to `checked` concerns.
+    pub(super) fn judge_local(&self, entry: &Entry, checked: u64) -> Verdict {
+        self.judge(entry, |stamp| stamp.newer_than_local(checked))
+    }
+
+    /// For an entry that some replica wrote, by its own position.
+    pub(super) fn judge_shared(&self, entry: &Entry) -> Verdict {
+        if entry.shared_position < self.begins_at {
+            return Verdict::Gone;
+        }
+        self.judge(entry, |stamp| {
+            stamp.newer_than_shared(entry.shared_position)
+        })
+    }
+
+    fn judge(&self, entry: &Entry, newer: impl Fn(&Stamp) -> bool) -> Verdict {
+        let by_key = self.keys.get(&entry.key).into_iter();
+        let by_tag = entry.head.tags.iter().filter_map(|tag| self.tags.get(tag));
+        let by_path = self
+            .patterns
+            .iter()
+            .filter(|(pattern, _)| pattern.matches(&entry.key))
+            .map(|(_, mark)| mark);
+        let verdicts = std::iter::once(&self.all)
+            .chain(by_key)
+            .chain(by_tag)
+            .chain(by_path)
+            .map(|m| m.verdict(&newer));
+        verdicts.fold(Verdict::Good, |worst, one| match (worst, one) {
+            (Verdict::Gone, _) | (_, Verdict::Gone) => Verdict::Gone,
+            (Verdict::Stale, _) | (_, Verdict::Stale) => Verdict::Stale,
+            (Verdict::Good, Verdict::Good) => Verdict::Good,
+        })
+    }
+
+    fn mark(&mut self, selector: &Selector) -> &mut Mark {
+        match selector {
+            Selector::Key(key) => self.keys.entry(key.clone()).or_default(),
+            Selector::Tag(tag) => self.tags.entry(tag.clone()).or_default(),
+            Selector::Path(pattern) => {
+                let at = self
+                    .patterns
+                    .iter()
+                    .position(|(known, _)| known == pattern)
+                    .unwrap_or_else(|| {
+                        self.patterns.push((pattern.clone(), Mark::default()));
+                        self.patterns.len() - 1
+                    });
+                &mut self.patterns[at].1
+            }
+            Selector::All => &mut self.all,
+        }
+    }
+
+    /// A full memory becomes one purge of everything, as new as the newest of what it forgets.
+    fn make_room(&mut self, number: u64) {
+        if self.keys.len() + self.tags.len() < MAX_MARKS && self.patterns.len() < MAX_PATTERNS {
+            return;
+        }
+        let marks = self
+            .keys
+            .values()
+            .chain(self.tags.values())
+            .chain(self.patterns.iter().map(|(_, mark)| mark));
+        let stamps = marks.flat_map(|mark| [mark.soft, mark.hard]);
+        let newest = stamps.map(|stamp| stamp.shared).max().unwrap_or_default();
+        self.all.hard.local = number;
+        self.all.hard.shared = self.all.hard.shared.max(newest);
+        self.keys.clear();
+        self.tags.clear();
+        self.patterns.clear();
+    }
+}

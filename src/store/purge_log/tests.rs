@@ -1,0 +1,200 @@
+use super::*;
+use crate::semantics::{
+    Freshness, Key, StoredHead, freshness::Source, key::Builder, vary::Selecting,
+};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use std::time::{Duration, UNIX_EPOCH};
+
+fn key(path: &str) -> Key {
+    Builder::new("http", b"a", path).build()
+}
+
+fn entry(path: &str, tags: &[&str], position: Position) -> Entry {
+    let head = StoredHead {
+        status: StatusCode::OK,
+        headers: HeaderMap::new(),
+        selecting: Selecting::default(),
+        freshness: Freshness {
+            initial_age: Duration::ZERO,
+            response_time: UNIX_EPOCH,
+            lifetime: Duration::from_secs(60),
+            source: Source::Origin,
+            while_revalidate: Duration::ZERO,
+            if_error: Duration::ZERO,
+            validate_always: false,
+            forbids_stale: false,
+        },
+        generated_etag: false,
+        no_transform: false,
+        tags: tags.iter().map(|tag| Box::from(*tag)).collect(),
+    };
+    Entry::new(key(path), head, Bytes::new(), position)
+}
+
+fn hard(selector: Selector) -> Purge {
+    Purge {
+        selector,
+        hard: true,
+    }
+}
+
+fn soft(selector: Selector) -> Purge {
+    Purge {
+        selector,
+        hard: false,
+    }
+}
+
+fn log(shared: bool) -> PurgeLog {
+    PurgeLog::new(shared, Metrics::new())
+}
+
+#[test]
+fn each_selector_concerns_what_it_names_and_nothing_else() {
+    let selectors = [
+        (Selector::Key(key("/a")), true, false),
+        (Selector::Tag("t".into()), true, false),
+        (Selector::Path(PathPattern::new("/a*")), true, false),
+        (Selector::All, true, true),
+    ];
+    for (selector, concerns_a, concerns_b) in selectors {
+        let log = log(false);
+        let (a, b) = (
+            entry("/a", &["t"], log.position()),
+            entry("/b", &["u"], log.position()),
+        );
+        log.append(vec![hard(selector.clone())]);
+        assert_eq!(
+            log.judge(&a) == Verdict::Gone,
+            concerns_a,
+            "{selector:?} and /a"
+        );
+        assert_eq!(
+            log.judge(&b) == Verdict::Gone,
+            concerns_b,
+            "{selector:?} and /b"
+        );
+    }
+}
+
+#[test]
+fn soft_makes_stale_and_hard_wins() {
+    let log = log(false);
+    let a = entry("/a", &["t"], log.position());
+    log.append(vec![soft(Selector::Tag("t".into()))]);
+    assert_eq!(log.judge(&a), Verdict::Stale);
+    log.append(vec![hard(Selector::Key(key("/a")))]);
+    assert_eq!(log.judge(&a), Verdict::Gone);
+}
+
+#[test]
+fn what_was_fetched_after_a_purge_is_good() {
+    let log = log(false);
+    log.append(vec![hard(Selector::All)]);
+    assert_eq!(log.judge(&entry("/a", &[], log.position())), Verdict::Good);
+}
+
+#[test]
+fn a_fetch_that_began_before_a_purge_does_not_survive_it() {
+    let log = log(false);
+    let began = log.position();
+    log.append(vec![hard(Selector::Key(key("/a")))]);
+    assert_eq!(log.judge(&entry("/a", &[], began)), Verdict::Gone);
+}
+
+#[test]
+fn a_purge_of_something_else_is_looked_at_once() {
+    let log = log(false);
+    let a = entry("/a", &[], log.position());
+    log.append(vec![hard(Selector::Key(key("/b")))]);
+    assert_eq!(log.judge(&a), Verdict::Good);
+    assert_eq!(a.checked_up_to(), log.position().local);
+    log.append(vec![hard(Selector::Key(key("/a")))]);
+    assert_eq!(log.judge(&a), Verdict::Gone);
+}
+
+#[test]
+fn a_purge_on_its_way_to_the_shared_log_already_counts_against_what_redis_holds() {
+    let log = log(true);
+    log.read_up_to(StreamId(5, 0));
+    let a = entry("/a", &["t"], log.position());
+    let purge = hard(Selector::Tag("t".into()));
+    let number = log.append(vec![purge.clone()]);
+    assert_eq!(log.judge_shared(&a), Verdict::Gone);
+    log.confirm(&purge, number, StreamId(6, 0));
+    assert_eq!(log.judge_shared(&a), Verdict::Gone);
+    let refetched = entry(
+        "/a",
+        &["t"],
+        Position {
+            local: 0,
+            shared: StreamId(6, 0),
+        },
+    );
+    assert_eq!(log.judge_shared(&refetched), Verdict::Good);
+}
+
+#[test]
+fn another_replicas_purge_does_not_hide_ours_that_is_on_its_way() {
+    let log = log(true);
+    let purge = hard(Selector::Tag("t".into()));
+    log.append(vec![purge.clone()]);
+    log.learn(&purge, StreamId(5, 0));
+    let fetched_between = entry(
+        "/a",
+        &["t"],
+        Position {
+            local: 0,
+            shared: StreamId(5, 0),
+        },
+    );
+    assert_eq!(log.judge_shared(&fetched_between), Verdict::Gone);
+}
+
+#[test]
+fn what_is_older_than_the_log_cannot_be_judged() {
+    let log = log(true);
+    log.begins_at(StreamId(10, 0));
+    let old = entry(
+        "/a",
+        &[],
+        Position {
+            local: 0,
+            shared: StreamId(9, 9),
+        },
+    );
+    assert_eq!(log.judge_shared(&old), Verdict::Gone);
+    let new = entry(
+        "/a",
+        &[],
+        Position {
+            local: 0,
+            shared: StreamId(10, 0),
+        },
+    );
+    assert_eq!(log.judge_shared(&new), Verdict::Good);
+}
+
+#[test]
+fn more_pending_purges_than_fit_become_one_of_everything() {
+    let log = log(true);
+    let a = entry("/a", &[], log.position());
+    for number in 0..=MAX_PENDING {
+        log.append(vec![soft(Selector::Tag(number.to_string().into()))]);
+    }
+    assert_eq!(log.judge(&a), Verdict::Gone);
+    assert_eq!(log.shared().unwrap().pending.lock().len(), 1);
+}
+
+#[test]
+fn more_marks_than_fit_become_one_purge_of_everything() {
+    let log = log(false);
+    let a = entry("/a", &[], log.position());
+    let purges = (0..1_001)
+        .map(|n| soft(Selector::Path(PathPattern::new(&format!("/x{n}")))))
+        .collect();
+    log.append(purges);
+    assert_eq!(log.judge(&a), Verdict::Gone);
+    assert_eq!(log.judge(&entry("/a", &[], log.position())), Verdict::Good);
+}

@@ -1,0 +1,276 @@
+//! The tier that replicas share.
+//!
+//! One object lives under `prefix:v1:{sha256 of its key}:…`; the braces keep it in one cluster slot. `…:m` holds the
+//! response itself, or, where `Vary` makes several of it, the names of the selecting fields; each variant then has a
+//! key of its own. Every key carries a TTL, and what does not check out is a counted miss and is deleted.
+
+mod link;
+mod stream;
+
+use self::link::{CallError, Link};
+pub(super) use self::stream::SharedLog;
+use super::{
+    codec::{self, Value},
+    entry::Entry,
+};
+use crate::{
+    metrics::Metrics,
+    semantics::{Key, vary::Selecting},
+};
+use ::redis::Cmd;
+use bytes::Bytes;
+use deadpool_redis::Pool;
+use http::HeaderMap;
+use sha2::{Digest, Sha256};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Larger values go over a connection of their own, so that small reads do not queue behind them.
+const LARGE: usize = 256 << 10;
+
+/// What `[cache.redis]` says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `redis://…` or `unix://…`.
+    pub url: String,
+    /// What every key begins with.
+    pub prefix: String,
+    /// Connections for exclusive use: large values and the purge log.
+    pub pool_size: usize,
+    /// What one call may take.
+    pub budget: Duration,
+    /// What connecting may take.
+    pub connect_timeout: Duration,
+}
+
+impl std::fmt::Debug for Settings {
+    /// The URL may hold a password, so it is not shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the tier has for a request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A response that this request selects.
+    Match(Box<Entry>),
+    /// Responses for this URI that other requests select.
+    Other,
+    /// Nothing, or nothing that checks out.
+    None,
+    /// No answer within the budget, or Redis is out.
+    Unavailable,
+}
+
+/// The tier.
+#[derive(Debug)]
+pub(super) struct Tier {
+    link: Arc<Link>,
+    pool: Pool,
+    prefix: String,
+    budget: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl Tier {
+    /// Connects in the background, under `tasks`, until `stop`.
+    ///
+    /// # Errors
+    /// Where the URL is none; an unreachable server is not an error.
+    pub(super) fn start(
+        settings: &Settings,
+        metrics: Arc<Metrics>,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Self, ::redis::RedisError> {
+        let link = Arc::new(Link::new(settings, Arc::clone(&metrics))?);
+        tasks.spawn(Arc::clone(&link).supervise(stop));
+        Ok(Self {
+            pool: link::pool(settings)?,
+            link,
+            prefix: settings.prefix.clone(),
+            budget: settings.budget,
+            metrics,
+        })
+    }
+
+    /// Whether Redis is used at the moment.
+    pub(super) fn is_up(&self) -> bool {
+        self.link.is_up()
+    }
+
+    /// Waits until Redis is used, at most for `patience`.
+    pub(super) async fn wait_until_up(&self, patience: Duration) {
+        self.link.wait_until_up(patience).await;
+    }
+
+    /// The shared purge log over the same connections.
+    pub(super) fn shared_log(&self, max_lifetime: Duration, purge_gap: Duration) -> SharedLog {
+        let key = format!("{}:v1:purges", self.prefix);
+        SharedLog::new(
+            key,
+            Arc::clone(&self.link),
+            self.pool.clone(),
+            max_lifetime,
+            purge_gap,
+        )
+    }
+
+    /// The response for `key` that a request with these fields selects: one round trip where it has one variant.
+    ///
+    /// Cancel safe: an abandoned reply is never taken for another one's.
+    pub(super) async fn get(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Answer {
+        let name = self.name(key);
+        let main = match self.read(&format!("{name}:m"), now).await {
+            Ok(value) => value,
+            Err(answer) => return answer,
+        };
+        let (value, at) = match main {
+            Value::Entry(entry) => (*entry, format!("{name}:m")),
+            Value::Vary(names) => {
+                let at = variant_name(&name, &Selecting::by_names(names, request));
+                match self.read(&at, now).await {
+                    Ok(Value::Entry(entry)) => (*entry, at),
+                    Ok(Value::Vary(_)) | Err(Answer::None) => return Answer::Other,
+                    Err(answer) => return answer,
+                }
+            }
+        };
+        if value.key != *key {
+            self.discard(&at).await; // a value under a foreign name: healed by the next write
+            return Answer::None;
+        }
+        self.metrics.redis.hit.inc();
+        match value.head.selecting.matches(request) {
+            true => Answer::Match(Box::new(value)),
+            false => Answer::Other,
+        }
+    }
+
+    /// Keeps `entry` for `ttl`.
+    pub(super) async fn put(&self, entry: &Entry, ttl: Duration) {
+        let name = self.name(&entry.key);
+        let selecting = &entry.head.selecting;
+        let main = format!("{name}:m");
+        if selecting.is_empty() {
+            return self.write(&main, codec::encode_entry(entry), ttl).await;
+        }
+        self.write(
+            &variant_name(&name, selecting),
+            codec::encode_entry(entry),
+            ttl,
+        )
+        .await;
+        self.write(&main, codec::encode_vary(selecting.names()), ttl)
+            .await;
+    }
+
+    async fn read(&self, at: &str, now: SystemTime) -> Result<Value, Answer> {
+        let bytes: Option<Bytes> = match self
+            .link
+            .call(self.budget, Cmd::new().arg("GET").arg(at))
+            .await
+        {
+            Ok(bytes) => bytes,
+            Err(CallError::Refused) => {
+                self.discard(at).await; // WRONGTYPE: another program's value under our name
+                return Err(Answer::None);
+            }
+            Err(CallError::Out | CallError::Timeout | CallError::Failed) => {
+                return Err(Answer::Unavailable);
+            }
+        };
+        let Some(bytes) = bytes else {
+            self.metrics.redis.miss.inc();
+            return Err(Answer::None);
+        };
+        match codec::decode(bytes, now) {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                tracing::debug!(key = at, %error, "a value in redis does not check out and is deleted");
+                self.discard(at).await;
+                Err(Answer::None)
+            }
+        }
+    }
+
+    async fn discard(&self, at: &str) {
+        self.metrics.redis.corrupt.inc();
+        let _: Result<(), CallError> = self
+            .link
+            .call(self.budget, Cmd::new().arg("DEL").arg(at))
+            .await;
+    }
+
+    async fn write(&self, at: &str, value: Vec<u8>, ttl: Duration) {
+        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
+        let large = value.len() > LARGE;
+        let mut command = Cmd::new();
+        command.arg("SET").arg(at).arg(value).arg("PX").arg(ttl);
+        let written: Result<(), CallError> = match large {
+            false => self.link.call(self.budget, &command).await,
+            true => self.write_alone(&command).await,
+        };
+        match written {
+            Ok(()) => self.metrics.redis.written.inc(),
+            Err(_) => self.metrics.redis.write_dropped.inc(),
+        };
+    }
+
+    /// A large value takes longer than the budget of a small read, and nobody waits for it.
+    async fn write_alone(&self, command: &Cmd) -> Result<(), CallError> {
+        if !self.link.is_up() {
+            return Err(CallError::Out);
+        }
+        let mut connection = self.pool.get().await.map_err(|_| CallError::Failed)?;
+        let written =
+            tokio::time::timeout(self.budget * 20, command.query_async::<()>(&mut connection))
+                .await;
+        match written {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(CallError::Failed),
+            Err(_) => {
+                drop(deadpool_redis::Connection::take(connection)); // its reply is still to come
+                Err(CallError::Timeout)
+            }
+        }
+    }
+
+    fn name(&self, key: &Key) -> String {
+        format!(
+            "{}:v1:{{{}}}",
+            self.prefix,
+            hex(&Sha256::digest(key.as_bytes()))
+        )
+    }
+}
+
+fn variant_name(name: &str, selecting: &Selecting) -> String {
+    let mut hash = Sha256::new();
+    for (field, value) in selecting.parts() {
+        hash.update(field.as_str());
+        hash.update(match value {
+            Some(_) => b":+",
+            None => b":-",
+        });
+        let value = value.as_deref().unwrap_or_default();
+        hash.update((value.len() as u64).to_be_bytes());
+        hash.update(value);
+    }
+    format!("{name}:{}", hex(&hash.finalize()[..16]))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .collect()
+}

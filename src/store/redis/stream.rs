@@ -1,0 +1,301 @@
+//! The purge log that replicas share: a Redis stream, read from the last position and appended to in order.
+//!
+//! The first record of a stream says only that it begins here. A stream that was lost is begun anew, and what Redis
+//! still holds from before cannot be judged and is not used.
+
+use super::link::{CallError, Link};
+use crate::store::{
+    entry::StreamId,
+    purge_log::{Pending, Purge, PurgeLog},
+};
+use ::redis::{
+    Cmd, RedisError, Value,
+    streams::{StreamId as Record, StreamReadReply},
+};
+use bytes::Bytes;
+use deadpool_redis::Pool;
+use parking_lot::Mutex;
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long one read waits for news at most. Bounds how late a lost connection is noticed.
+const MAX_BLOCK: Duration = Duration::from_secs(1);
+
+/// Records per read.
+const BATCH: usize = 1000;
+
+/// What appending one record may take before it is tried again.
+const APPEND_BUDGET: Duration = Duration::from_millis(500);
+
+/// How often the stream is seen to exist, and its TTL is renewed.
+const RENEWAL: Duration = Duration::from_secs(5);
+
+/// Reads and writes the stream. See the module docs.
+#[derive(Debug)]
+pub(in crate::store) struct SharedLog {
+    key: String,
+    link: Arc<Link>,
+    pool: Pool,
+    max_lifetime: Duration,
+    purge_gap: Duration,
+    /// Tells our own records from those of other replicas.
+    replica: String,
+    /// When Redis last answered a read of the log.
+    contact: Mutex<Instant>,
+}
+
+impl SharedLog {
+    pub(super) fn new(
+        key: String,
+        link: Arc<Link>,
+        pool: Pool,
+        max_lifetime: Duration,
+        purge_gap: Duration,
+    ) -> Self {
+        let replica = format!("{:016x}", fastrand::u64(..));
+        Self {
+            key,
+            link,
+            pool,
+            max_lifetime,
+            purge_gap,
+            replica,
+            contact: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Writes what `log` was asked to purge, in order, again and again until each record has its place.
+    pub(in crate::store) async fn write(
+        self: Arc<Self>,
+        log: Arc<PurgeLog>,
+        stop: CancellationToken,
+    ) {
+        let Some(shared) = log.shared() else { return };
+        loop {
+            let next = shared.pending.lock().front().cloned();
+            let retry = match next {
+                None => false,
+                Some(record) => match self.append(&record).await {
+                    Ok(id) => {
+                        let mut pending = shared.pending.lock();
+                        if pending
+                            .front()
+                            .is_some_and(|front| front.number == record.number)
+                        {
+                            pending.pop_front();
+                        }
+                        drop(pending);
+                        log.confirm(&record.purge, record.number, id);
+                        continue;
+                    }
+                    Err(_) => true,
+                },
+            };
+            tokio::select! {
+                () = shared.wake.notified() => {}
+                () = tokio::time::sleep(Duration::from_millis(200)), if retry => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn append(&self, record: &Pending) -> Result<StreamId, CallError> {
+        let (kind, value, hard) = record.purge.fields();
+        let mut command = Cmd::new();
+        // Trimmed behind the longest lifetime: what such a record concerned has expired.
+        command
+            .arg("XADD")
+            .arg(&self.key)
+            .arg("MINID")
+            .arg("~")
+            .arg(self.oldest_needed().await?)
+            .arg("*");
+        command
+            .arg("from")
+            .arg(&self.replica)
+            .arg("kind")
+            .arg(kind)
+            .arg("value")
+            .arg(&value[..]);
+        command.arg("hard").arg(u8::from(hard));
+        let id: String = self.link.call(APPEND_BUDGET, &command).await?;
+        parse_id(&id).ok_or(CallError::Failed)
+    }
+
+    /// By the clock of Redis, which numbers the records.
+    async fn oldest_needed(&self) -> Result<u64, CallError> {
+        let (seconds, _): (u64, u64) = self
+            .link
+            .call(APPEND_BUDGET, Cmd::new().arg("TIME"))
+            .await?;
+        Ok(seconds
+            .saturating_sub(self.max_lifetime.as_secs().saturating_add(60))
+            .saturating_mul(1000))
+    }
+
+    /// Reads what other replicas purged, until `stop`. Raises the flag when it could not for `purge_gap`.
+    pub(in crate::store) async fn follow(
+        self: Arc<Self>,
+        log: Arc<PurgeLog>,
+        stop: CancellationToken,
+    ) {
+        let Some(shared) = log.shared() else { return };
+        let mut cursor = StreamId::default();
+        *self.contact.lock() = Instant::now();
+        while !stop.is_cancelled() {
+            tokio::select! {
+                result = self.session(&log, &mut cursor) => {
+                    let error = result.err().map(|error| error.to_string()).unwrap_or_default();
+                    tracing::debug!(error, "the purge log is not followed");
+                }
+                () = self.silence() => {} // the connection hangs: take another one
+                () = stop.cancelled() => return,
+            }
+            if self.contact.lock().elapsed() >= self.purge_gap && !shared.gap.swap(true, Relaxed) {
+                tracing::warn!(
+                    "purges may have been missed: memory asks the upstream before it serves"
+                );
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Returns once nothing has been heard for `purge_gap`; once that is known, for as long again.
+    async fn silence(&self) {
+        let mut since = *self.contact.lock();
+        if since.elapsed() >= self.purge_gap {
+            since = Instant::now();
+        }
+        loop {
+            tokio::time::sleep_until(since + self.purge_gap).await;
+            let contact = *self.contact.lock();
+            if contact <= since {
+                return;
+            }
+            since = contact;
+        }
+    }
+
+    async fn session(&self, log: &PurgeLog, cursor: &mut StreamId) -> Result<(), RedisError> {
+        let pooled = self
+            .pool
+            .get()
+            .await
+            .map_err(|error| RedisError::from(std::io::Error::other(error)))?;
+        // Taken out of the pool: a connection that is waited on for seconds must not be handed to anyone else.
+        let mut connection = deadpool_redis::Connection::take(pooled);
+        let mut renewed: Option<Instant> = None;
+        loop {
+            if renewed.is_none_or(|at| at.elapsed() >= RENEWAL) {
+                self.keep_alive(&mut connection).await?;
+                renewed = Some(Instant::now());
+            }
+            let records = self.read(&mut connection, *cursor).await?;
+            let reached_the_end = records.len() < BATCH;
+            for record in records {
+                if let Some(id) = self.learn(log, &record) {
+                    *cursor = id;
+                }
+            }
+            *self.contact.lock() = Instant::now();
+            if let Some(shared) = log.shared().filter(|_| reached_the_end) {
+                shared
+                    .synchronised
+                    .store(true, std::sync::atomic::Ordering::Release);
+                if shared.gap.swap(false, Relaxed) {
+                    tracing::info!("the purge log is followed again");
+                }
+            }
+        }
+    }
+
+    /// The records after `cursor`; waits for some only once the log has been read to its end.
+    async fn read(
+        &self,
+        connection: &mut ::redis::aio::MultiplexedConnection,
+        cursor: StreamId,
+    ) -> Result<Vec<Record>, RedisError> {
+        let block = u64::try_from(MAX_BLOCK.min(self.purge_gap / 3).as_millis())
+            .unwrap_or(1)
+            .max(1);
+        let after = format!("{}-{}", cursor.0, cursor.1);
+        let mut command = Cmd::new();
+        command
+            .arg("XREAD")
+            .arg("COUNT")
+            .arg(BATCH)
+            .arg("BLOCK")
+            .arg(block);
+        command.arg("STREAMS").arg(&self.key).arg(after);
+        let reply: Option<StreamReadReply> = command.query_async(connection).await?;
+        Ok(reply
+            .into_iter()
+            .flat_map(|reply| reply.keys)
+            .flat_map(|key| key.ids)
+            .collect())
+    }
+
+    /// Renews the TTL, or begins the stream where there is none.
+    async fn keep_alive(
+        &self,
+        connection: &mut ::redis::aio::MultiplexedConnection,
+    ) -> Result<(), RedisError> {
+        let ttl = self
+            .max_lifetime
+            .as_secs()
+            .saturating_mul(2)
+            .saturating_add(3600);
+        let expire = |connection: &mut ::redis::aio::MultiplexedConnection| {
+            let mut connection = connection.clone();
+            let command = Cmd::new().arg("EXPIRE").arg(&self.key).arg(ttl).to_owned();
+            async move { command.query_async::<i64>(&mut connection).await }
+        };
+        if expire(connection).await? == 0 {
+            let mut begin = Cmd::new();
+            begin
+                .arg("XADD")
+                .arg(&self.key)
+                .arg("*")
+                .arg("from")
+                .arg(&self.replica)
+                .arg("kind")
+                .arg("begin");
+            begin.query_async::<String>(connection).await?;
+            expire(connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes one record in. `None` where even its number cannot be read.
+    fn learn(&self, log: &PurgeLog, record: &Record) -> Option<StreamId> {
+        let id = parse_id(&record.id)?;
+        let field = |name: &str| match record.map.get(name) {
+            Some(Value::BulkString(bytes)) => Some(Bytes::copy_from_slice(bytes)),
+            _ => None,
+        };
+        let kind = field("kind").unwrap_or_default();
+        if &*kind == b"begin" {
+            log.begins_at(id);
+        } else if field("from").as_deref() != Some(self.replica.as_bytes()) {
+            let hard = field("hard").as_deref() != Some(b"0");
+            log.learn(
+                &Purge::from_fields(&kind, field("value").unwrap_or_default(), hard),
+                id,
+            );
+        }
+        log.read_up_to(id);
+        Some(id)
+    }
+}
+
+fn parse_id(text: &str) -> Option<StreamId> {
+    let (ms, seq) = text.split_once('-')?;
+    Some(StreamId(ms.parse().ok()?, seq.parse().ok()?))
+}

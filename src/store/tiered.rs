@@ -1,0 +1,278 @@
+//! Both tiers and the purge log as one store: look up outward, promote inward, degrade when Redis is gone.
+
+use super::{
+    Settings,
+    entry::{Entry, Position},
+    memory::{self, Variant},
+    purge_log::{Purge, PurgeLog, Verdict},
+    redis::{self, Answer},
+};
+use crate::{
+    clock::Clock,
+    metrics::Metrics,
+    semantics::{Key, Tier, reuse::Standing},
+};
+use http::HeaderMap;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Entries that wait to be written to Redis; more are dropped and counted.
+const MAX_WRITES: usize = 1024;
+
+/// How long a start waits for Redis, so that a warm tier serves the first request.
+const START_PATIENCE: Duration = Duration::from_millis(50);
+
+/// What a write to the shared purge log may delay the answer to the write that caused it.
+const PURGE_PATIENCE: Duration = Duration::from_millis(50);
+
+/// An entry that was found, and what speaks against it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The entry.
+    pub entry: Arc<Entry>,
+    /// Whether a soft purge concerns it, or purges may have been missed.
+    pub standing: Standing,
+    /// Where it was.
+    pub tier: Tier,
+}
+
+/// What a lookup has. There is no error: a tier that fails is a slower cache.
+#[derive(Debug)]
+pub enum Lookup {
+    /// A response for this URI that this request selects.
+    Hit(Found),
+    /// Responses for this URI that other requests select.
+    VaryMiss,
+    /// Nothing.
+    Miss,
+}
+
+/// How the tiers are, for `/readyz`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Every configured tier is in use.
+    Good,
+    /// Redis is configured and out; requests are served without it.
+    WithoutRedis,
+}
+
+/// The store of one process. Cheap to share, never fails.
+#[derive(Debug)]
+pub struct Store {
+    memory: Option<memory::Tier>,
+    redis: Option<Arc<redis::Tier>>,
+    writes: Option<mpsc::Sender<Arc<Entry>>>,
+    log: Arc<PurgeLog>,
+    purge_gap: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl Store {
+    /// Starts the tiers; what they do in the background runs under `tasks` until `stop`.
+    ///
+    /// # Errors
+    /// Where the Redis URL is none. A Redis that cannot be reached is not an error.
+    pub async fn start(
+        settings: &Settings,
+        max_object: u64,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<Self, ::redis::RedisError> {
+        let log = Arc::new(PurgeLog::new(
+            settings.redis.is_some(),
+            Arc::clone(&metrics),
+        ));
+        let (mut redis, mut writes) = (None, None);
+        if let Some(redis_settings) = &settings.redis {
+            let tier = Arc::new(redis::Tier::start(
+                redis_settings,
+                Arc::clone(&metrics),
+                tasks,
+                stop.clone(),
+            )?);
+            let shared = Arc::new(tier.shared_log(settings.max_lifetime, settings.purge_gap));
+            tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
+            tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
+            let (sender, receiver) = mpsc::channel(MAX_WRITES);
+            tasks.spawn(write_entries(
+                Arc::clone(&tier),
+                receiver,
+                clock,
+                settings.max_lifetime,
+                stop.clone(),
+            ));
+            tier.wait_until_up(START_PATIENCE).await;
+            (redis, writes) = (Some(tier), Some(sender));
+        }
+        Ok(Self {
+            memory: memory::Tier::new(&settings.memory, max_object, Arc::clone(&metrics)),
+            redis,
+            writes,
+            log,
+            purge_gap: settings.purge_gap,
+            metrics,
+        })
+    }
+
+    /// What memory has. Synchronous: no lock is held on return and nothing is waited for.
+    pub fn lookup_memory(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Lookup {
+        match self
+            .memory
+            .as_ref()
+            .map_or(Variant::None, |memory| memory.get(key, request))
+        {
+            Variant::Match(entry) => match self.standing(&entry, now) {
+                Some(standing) => Lookup::Hit(Found {
+                    entry,
+                    standing,
+                    tier: Tier::Memory,
+                }),
+                None => Lookup::Miss,
+            },
+            Variant::Other => Lookup::VaryMiss,
+            Variant::None => Lookup::Miss,
+        }
+    }
+
+    /// `None` where a purge made the entry unusable.
+    fn standing(&self, entry: &Entry, now: SystemTime) -> Option<Standing> {
+        match self.log.judge(entry) {
+            Verdict::Gone => None,
+            Verdict::Stale => Some(Standing::SoftPurged),
+            Verdict::Good if self.log.in_gap() && self.is_older_than_gap(entry, now) => {
+                Some(Standing::Doubtful)
+            }
+            Verdict::Good => Some(Standing::Good),
+        }
+    }
+
+    /// While purges may be missed, what was confirmed by the origin within `purge_gap` may still be served.
+    fn is_older_than_gap(&self, entry: &Entry, now: SystemTime) -> bool {
+        now.duration_since(entry.head.freshness.response_time)
+            .is_ok_and(|age| age > self.purge_gap)
+    }
+
+    /// Whether there is a tier beyond memory to ask.
+    pub fn has_outer(&self) -> bool {
+        self.redis.is_some()
+    }
+
+    /// What Redis has, within its budget. A match is promoted to memory with the lifetime that it has left.
+    pub async fn lookup_outer(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Lookup {
+        let Some(redis) = self.redis.as_ref().filter(|_| self.log.synchronised()) else {
+            return Lookup::Miss;
+        };
+        let entry = match redis.get(key, request, now).await {
+            Answer::Match(entry) => Arc::new(*entry),
+            Answer::Other => return Lookup::VaryMiss,
+            Answer::None | Answer::Unavailable => return Lookup::Miss,
+        };
+        let standing = match self.log.judge_shared(&entry) {
+            Verdict::Gone => return Lookup::Miss,
+            Verdict::Stale => Standing::SoftPurged,
+            Verdict::Good => {
+                if let Some(memory) = &self.memory {
+                    memory.insert(Arc::clone(&entry));
+                }
+                Standing::Good
+            }
+        };
+        Lookup::Hit(Found {
+            entry,
+            standing,
+            tier: Tier::Redis,
+        })
+    }
+
+    /// Keeps `entry` in memory at once, and in Redis soon: a full queue drops the write.
+    pub fn insert(&self, entry: Arc<Entry>) {
+        if let Some(memory) = &self.memory {
+            memory.insert(Arc::clone(&entry));
+        }
+        if let Some(writes) = &self.writes
+            && writes.try_send(entry).is_err()
+        {
+            self.metrics.redis.write_dropped.inc();
+        }
+    }
+
+    /// Forgets `entry` itself in memory; what has taken its place stays.
+    pub fn forget(&self, entry: &Arc<Entry>) {
+        if let Some(memory) = &self.memory {
+            memory.remove(entry);
+        }
+    }
+
+    /// Weighs `entry` again after a coding was made of it.
+    pub fn reweigh(&self, entry: &Arc<Entry>) {
+        if let Some(memory) = &self.memory {
+            memory.reweigh(entry);
+        }
+    }
+
+    /// Where the purge log stands. Taken before a fetch begins, given to the entry that it brings.
+    pub fn position(&self) -> Position {
+        self.log.position()
+    }
+
+    /// Purges in this process at once and tells the other replicas.
+    ///
+    /// Returns when the shared log has it, or after 50 ms: Redis then learns of it as soon as it answers again.
+    /// Cancel safe: the purge has happened here before the first wait.
+    pub async fn purge(&self, purges: Vec<Purge>) {
+        if purges.is_empty() {
+            return;
+        }
+        let number = self.log.append(purges);
+        if let Some(shared) = self
+            .log
+            .shared()
+            .filter(|_| self.redis.as_ref().is_some_and(|r| r.is_up()))
+        {
+            let mut written = shared.written.subscribe();
+            let _ = tokio::time::timeout(
+                PURGE_PATIENCE,
+                written.wait_for(|written| *written >= number),
+            )
+            .await;
+        }
+    }
+
+    /// How the tiers are.
+    pub fn health(&self) -> Health {
+        match &self.redis {
+            Some(redis) if !redis.is_up() => Health::WithoutRedis,
+            _ => Health::Good,
+        }
+    }
+}
+
+/// Writes entries to Redis one after the other. At `stop` what is queued is dropped: it is a cache.
+async fn write_entries(
+    redis: Arc<redis::Tier>,
+    mut entries: mpsc::Receiver<Arc<Entry>>,
+    clock: Clock,
+    max_lifetime: Duration,
+    stop: CancellationToken,
+) {
+    loop {
+        let entry = tokio::select! {
+            entry = entries.recv() => entry,
+            () = stop.cancelled() => None,
+        };
+        let Some(entry) = entry else { return };
+        let retention = entry.head.freshness.retention(clock.now(), max_lifetime);
+        // What may only be validated is of use to others too, but not for long.
+        let ttl = retention.max(VALIDATION_RETENTION.min(max_lifetime));
+        redis.put(&entry, ttl).await;
+    }
+}
+
+/// For how long a stale response is kept so that the origin can confirm it.
+const VALIDATION_RETENTION: Duration = Duration::from_secs(60);
