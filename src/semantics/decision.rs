@@ -87,11 +87,13 @@ pub enum Reason {
     OnlyIfCached,
     /// The origin could not be reached or did not answer.
     Upstream,
+    /// The request itself is malformed.
+    Request,
 }
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Fresh,
         Self::WhileRevalidate,
         Self::IfError,
@@ -111,6 +113,7 @@ impl Reason {
         Self::Precondition,
         Self::OnlyIfCached,
         Self::Upstream,
+        Self::Request,
     ];
 
     /// The word for it in labels, logs and the `detail` of `Cache-Status`.
@@ -135,6 +138,7 @@ impl Reason {
             Self::Precondition => "precondition",
             Self::OnlyIfCached => "only-if-cached",
             Self::Upstream => "upstream",
+            Self::Request => "malformed",
         }
     }
 
@@ -143,7 +147,7 @@ impl Reason {
     /// [RFC 9211 §2.2]: https://www.rfc-editor.org/rfc/rfc9211#section-2.2
     pub const fn fwd(self) -> Option<&'static str> {
         match self {
-            Self::Fresh | Self::WhileRevalidate | Self::OnlyIfCached => None,
+            Self::Fresh | Self::WhileRevalidate | Self::OnlyIfCached | Self::Request => None,
             Self::UriMiss => Some("uri-miss"),
             Self::VaryMiss => Some("vary-miss"),
             Self::Expired | Self::Purged | Self::NoCache | Self::PurgeGap | Self::IfError => {

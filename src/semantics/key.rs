@@ -25,15 +25,22 @@ impl Key {
         Self(encoded)
     }
 
+    /// The part that names host and path, whatever the scheme, the query and the route's additions: what a write to a
+    /// URI invalidates. `None` for a stored key that is none.
+    pub fn target(&self) -> Option<&[u8]> {
+        let mut parts = Parts(self.0.get(1..)?);
+        parts.by_ref().take(2).count();
+        self.0.get(..self.0.len() - parts.0.len())
+    }
+
     /// The path of the target URI, and its query where it has one: what purges by path look at.
     pub fn path_and_query(&self) -> Option<(&[u8], Option<&[u8]>)> {
         let mut parts = Parts(self.0.get(1..)?);
-        let (_scheme, _host) = (parts.next()?, parts.next()?);
-        let path = parts.next()?.1;
+        let (_host, path, _scheme) = (parts.next()?, parts.next()?, parts.next()?);
         let query = parts
             .next()
             .and_then(|(tag, query)| (tag == TAG_QUERY).then_some(query));
-        Some((path, query))
+        Some((path.1, query))
     }
 }
 
@@ -50,10 +57,10 @@ impl Builder {
     pub fn new(scheme: &str, host: &[u8], path: &str) -> Self {
         let mut builder = Self(Vec::with_capacity(32 + host.len() + path.len()));
         builder.0.push(VERSION);
-        builder.part(TAG_URI, scheme.as_bytes());
         let start = builder.part(TAG_URI, host);
         builder.0[start..].make_ascii_lowercase();
         builder.part(TAG_URI, path.as_bytes());
+        builder.part(TAG_URI, scheme.as_bytes());
         builder
     }
 
@@ -186,6 +193,29 @@ mod tests {
             "the order of equal names may mean something"
         );
         assert_ne!(key(Some("q=1")), key(Some("q=2")));
+    }
+
+    #[test]
+    fn the_target_is_host_and_path_alone() {
+        let target = |scheme, host: &str, path, query| {
+            let key = Builder::new(scheme, host.as_bytes(), path)
+                .query(query)
+                .field("x", None)
+                .build();
+            key.target().unwrap().to_vec()
+        };
+        assert_eq!(
+            target("http", "a", "/x", None),
+            target("https", "A", "/x", Some("y"))
+        );
+        assert_ne!(
+            target("http", "a", "/x", None),
+            target("http", "a", "/y", None)
+        );
+        assert_ne!(
+            target("http", "a", "/x", None),
+            target("http", "b", "/x", None)
+        );
     }
 
     #[test]

@@ -49,6 +49,12 @@ impl Selecting {
         )
     }
 
+    /// Without `name`: the cache sends the same value of it with every request of its own.
+    pub fn without(mut self, name: &HeaderName) -> Self {
+        self.0.retain(|(known, _)| known != name);
+        self
+    }
+
     /// Rebuilt from its parts, as a stored entry is read.
     pub fn from_parts(parts: Vec<(HeaderName, Option<Box<[u8]>>)>) -> Self {
         Self(parts)

@@ -7,6 +7,7 @@ use std::sync::{
     OnceLock,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
+use tokio::sync::OnceCell;
 
 /// What a hash map, an allocator and the reference counts add to an entry, in bytes. Measured by `bench/memory.sh`.
 const OVERHEAD: usize = 512;
@@ -52,7 +53,7 @@ pub struct Entry {
     /// As the origin sent it; made at the first use.
     pub identity: OnceLock<Rendition>,
     /// Coded with gzip; `None` inside where that is not worth it. Made at the first use.
-    pub gzip: OnceLock<Option<Rendition>>,
+    pub gzip: OnceCell<Option<Rendition>>,
 }
 
 impl Entry {
@@ -65,7 +66,7 @@ impl Entry {
             shared_position: position.shared,
             checked_up_to: AtomicU64::new(position.local),
             identity: OnceLock::new(),
-            gzip: OnceLock::new(),
+            gzip: OnceCell::new(),
         }
     }
 

@@ -7,19 +7,23 @@ use tracing_subscriber::{filter::EnvFilter, fmt as log, prelude::*, registry};
 
 use super::*;
 
-/// What the header says after one statement, and after none; the total.
+/// What the headers say of two requests at a time, one with a statement and one without; the total.
 fn two_requests() -> (Vec<String>, u64) {
     let total = Arc::new(Total::default());
     let request = |work: fn()| {
         let span = debug_span!(target: TARGET, "request");
-        let tally = Tally::attach(&span, Arc::clone(&total))?;
-        span.in_scope(|| {
-            work();
-            Some(tally.report().to_str().unwrap().to_owned())
-        })
+        let tally = Tally::attach(&span, Arc::clone(&total));
+        (span, tally, work)
     };
-    let headers = [request(one_statement), request(|| ())];
-    (headers.into_iter().flatten().collect(), total.count())
+    let requests = [request(one_statement), request(|| ())];
+    let header = |(span, tally, work): (Span, Option<Arc<Tally>>, fn())| {
+        span.in_scope(work);
+        span.in_scope(|| Some(tally?.report().to_str().unwrap().to_owned()))
+    };
+    (
+        requests.into_iter().filter_map(header).collect(),
+        total.count(),
+    )
 }
 
 fn one_statement() {

@@ -1,10 +1,7 @@
-//! The last purge by key, tag and pattern: what a read asks.
+//! The last purge by target, tag and pattern: what a read asks.
 
 use super::selector::{PathPattern, Purge, Selector};
-use crate::{
-    semantics::Key,
-    store::entry::{Entry, StreamId},
-};
+use crate::store::entry::{Entry, StreamId};
 use std::collections::HashMap;
 
 /// What is remembered one by one; beyond it everything is purged once and the memory starts anew.
@@ -75,7 +72,7 @@ impl Mark {
 /// See the module docs.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    keys: HashMap<Key, Mark>,
+    targets: HashMap<Box<[u8]>, Mark>,
     tags: HashMap<Box<str>, Mark>,
     patterns: Vec<(PathPattern, Mark)>,
     all: Mark,
@@ -107,7 +104,7 @@ impl Index {
     /// The records on their way were replaced by one that covers them.
     pub(super) fn forget_pending(&mut self) {
         let marks = self
-            .keys
+            .targets
             .values_mut()
             .chain(self.tags.values_mut())
             .chain(self.patterns.iter_mut().map(|(_, m)| m));
@@ -146,7 +143,11 @@ impl Index {
     }
 
     fn judge(&self, entry: &Entry, newer: impl Fn(&Stamp) -> bool) -> Verdict {
-        let by_key = self.keys.get(&entry.key).into_iter();
+        let by_target = entry
+            .key
+            .target()
+            .and_then(|target| self.targets.get(target))
+            .into_iter();
         let by_tag = entry.head.tags.iter().filter_map(|tag| self.tags.get(tag));
         let by_path = self
             .patterns
@@ -154,7 +155,7 @@ impl Index {
             .filter(|(pattern, _)| pattern.matches(&entry.key))
             .map(|(_, mark)| mark);
         let verdicts = std::iter::once(&self.all)
-            .chain(by_key)
+            .chain(by_target)
             .chain(by_tag)
             .chain(by_path)
             .map(|m| m.verdict(&newer));
@@ -167,7 +168,7 @@ impl Index {
 
     fn mark(&mut self, selector: &Selector) -> &mut Mark {
         match selector {
-            Selector::Key(key) => self.keys.entry(key.clone()).or_default(),
+            Selector::Target(target) => self.targets.entry(target.clone()).or_default(),
             Selector::Tag(tag) => self.tags.entry(tag.clone()).or_default(),
             Selector::Path(pattern) => {
                 let at = self
@@ -186,11 +187,11 @@ impl Index {
 
     /// A full memory becomes one purge of everything, as new as the newest of what it forgets.
     fn make_room(&mut self, number: u64) {
-        if self.keys.len() + self.tags.len() < MAX_MARKS && self.patterns.len() < MAX_PATTERNS {
+        if self.targets.len() + self.tags.len() < MAX_MARKS && self.patterns.len() < MAX_PATTERNS {
             return;
         }
         let marks = self
-            .keys
+            .targets
             .values()
             .chain(self.tags.values())
             .chain(self.patterns.iter().map(|(_, mark)| mark));
@@ -198,7 +199,7 @@ impl Index {
         let newest = stamps.map(|stamp| stamp.shared).max().unwrap_or_default();
         self.all.hard.local = number;
         self.all.hard.shared = self.all.hard.shared.max(newest);
-        self.keys.clear();
+        self.targets.clear();
         self.tags.clear();
         self.patterns.clear();
     }

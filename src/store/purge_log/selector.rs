@@ -6,8 +6,8 @@ use bytes::Bytes;
 /// Which entries a purge concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
-    /// Every variant of one key.
-    Key(Key),
+    /// Every query and variant of one host and path: [`Key::target`].
+    Target(Box<[u8]>),
     /// Every entry that carries this tag.
     Tag(Box<str>),
     /// Every entry whose path matches.
@@ -29,7 +29,7 @@ impl Purge {
     /// The fields of its record in the shared log: kind, value, hardness.
     pub(in crate::store) fn fields(&self) -> (&'static str, Bytes, bool) {
         let (kind, value) = match &self.selector {
-            Selector::Key(key) => ("key", Bytes::copy_from_slice(key.as_bytes())),
+            Selector::Target(target) => ("target", Bytes::copy_from_slice(target)),
             Selector::Tag(tag) => ("tag", Bytes::copy_from_slice(tag.as_bytes())),
             Selector::Path(pattern) => ("path", Bytes::copy_from_slice(pattern.0.as_bytes())),
             Selector::All => ("all", Bytes::new()),
@@ -41,7 +41,7 @@ impl Purge {
     pub(in crate::store) fn from_fields(kind: &[u8], value: Bytes, hard: bool) -> Self {
         let text = || std::str::from_utf8(&value).ok();
         let selector = match kind {
-            b"key" => Some(Selector::Key(Key::from_stored(value.clone()))),
+            b"target" => Some(Selector::Target(value[..].into())),
             b"tag" => text().map(|tag| Selector::Tag(tag.into())),
             b"path" => text().map(|pattern| Selector::Path(PathPattern(pattern.into()))),
             _ => None,
@@ -56,7 +56,7 @@ impl Purge {
     }
 }
 
-/// A path in which `*` stands for any characters, also none, also `/`.
+/// A path in which `*` stands for any characters, also none, also `/`; `\\` takes the next character literally.
 ///
 /// Without a `?` it is compared with the path alone, so that it covers every query; with one, with path and query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -68,9 +68,16 @@ impl PathPattern {
         Self(text.into())
     }
 
-    /// As it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// `text` so that a pattern takes it literally: what a client sent must not widen a purge.
+    pub fn escape(text: &str) -> String {
+        text.chars()
+            .flat_map(|c| {
+                matches!(c, '*' | '\\')
+                    .then_some('\\')
+                    .into_iter()
+                    .chain([c])
+            })
+            .collect()
     }
 
     /// Whether the target of `key` matches.
@@ -90,16 +97,21 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
-        if pattern.get(p) == Some(&b'*') {
-            star = Some((p, t));
-            p += 1;
-        } else if pattern.get(p) == Some(&text[t]) {
-            (p, t) = (p + 1, t + 1);
-        } else if let Some((star_p, star_t)) = star {
-            star = Some((star_p, star_t + 1));
-            (p, t) = (star_p + 1, star_t + 1);
-        } else {
-            return false;
+        match (pattern.get(p), pattern.get(p + 1)) {
+            (Some(b'*'), _) => {
+                star = Some((p, t));
+                p += 1;
+                continue;
+            }
+            (Some(b'\\'), Some(literal)) if *literal == text[t] => (p, t) = (p + 2, t + 1),
+            (Some(byte), _) if *byte != b'\\' && *byte == text[t] => (p, t) = (p + 1, t + 1),
+            _ => match star {
+                Some((star_p, star_t)) => {
+                    star = Some((star_p, star_t + 1));
+                    (p, t) = (star_p + 1, star_t + 1);
+                }
+                None => return false,
+            },
         }
     }
     pattern[p..].iter().all(|byte| *byte == b'*')
@@ -127,6 +139,15 @@ mod tests {
     }
 
     #[test]
+    fn an_escaped_star_is_only_a_star() {
+        let escaped = format!("/a/{}", PathPattern::escape("*"));
+        assert!(matches(&escaped, "/a/*", None));
+        assert!(!matches(&escaped, "/a/b", None));
+        assert!(matches(&format!("{escaped}*"), "/a/*/x", None));
+        assert!(matches(&PathPattern::escape(r"/\x*y"), r"/\x*y", None));
+    }
+
+    #[test]
     fn without_a_question_mark_every_query_is_covered() {
         assert!(matches("/list", "/list", Some("page=2")));
         assert!(matches("/list?page=*", "/list", Some("page=2")));
@@ -138,7 +159,7 @@ mod tests {
     fn records_are_read_back_and_rubbish_purges_everything() {
         let key = Builder::new("http", b"a", "/").build();
         for selector in [
-            Selector::Key(key),
+            Selector::Target(key.target().unwrap().into()),
             Selector::Tag("a:1".into()),
             Selector::Path(PathPattern::new("/a*")),
         ] {

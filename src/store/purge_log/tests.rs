@@ -10,6 +10,10 @@ fn key(path: &str) -> Key {
     Builder::new("http", b"a", path).build()
 }
 
+fn target(path: &str) -> Selector {
+    Selector::Target(key(path).target().unwrap().into())
+}
+
 fn entry(path: &str, tags: &[&str], position: Position) -> Entry {
     let head = StoredHead {
         status: StatusCode::OK,
@@ -53,7 +57,7 @@ fn log(shared: bool) -> PurgeLog {
 #[test]
 fn each_selector_concerns_what_it_names_and_nothing_else() {
     let selectors = [
-        (Selector::Key(key("/a")), true, false),
+        (target("/a"), true, false),
         (Selector::Tag("t".into()), true, false),
         (Selector::Path(PathPattern::new("/a*")), true, false),
         (Selector::All, true, true),
@@ -84,7 +88,7 @@ fn soft_makes_stale_and_hard_wins() {
     let a = entry("/a", &["t"], log.position());
     log.append(vec![soft(Selector::Tag("t".into()))]);
     assert_eq!(log.judge(&a), Verdict::Stale);
-    log.append(vec![hard(Selector::Key(key("/a")))]);
+    log.append(vec![hard(target("/a"))]);
     assert_eq!(log.judge(&a), Verdict::Gone);
 }
 
@@ -99,7 +103,7 @@ fn what_was_fetched_after_a_purge_is_good() {
 fn a_fetch_that_began_before_a_purge_does_not_survive_it() {
     let log = log(false);
     let began = log.position();
-    log.append(vec![hard(Selector::Key(key("/a")))]);
+    log.append(vec![hard(target("/a"))]);
     assert_eq!(log.judge(&entry("/a", &[], began)), Verdict::Gone);
 }
 
@@ -107,10 +111,10 @@ fn a_fetch_that_began_before_a_purge_does_not_survive_it() {
 fn a_purge_of_something_else_is_looked_at_once() {
     let log = log(false);
     let a = entry("/a", &[], log.position());
-    log.append(vec![hard(Selector::Key(key("/b")))]);
+    log.append(vec![hard(target("/b"))]);
     assert_eq!(log.judge(&a), Verdict::Good);
     assert_eq!(a.checked_up_to(), log.position().local);
-    log.append(vec![hard(Selector::Key(key("/a")))]);
+    log.append(vec![hard(target("/a"))]);
     assert_eq!(log.judge(&a), Verdict::Gone);
 }
 

@@ -1,0 +1,189 @@
+//! One request through the proxy.
+//!
+//! The whole order can be read in [`Proxy::call`]: observe, check the target, find the route, ask the cache, and only
+//! then go anywhere. Up to and including a memory hit nothing waits, nothing is boxed and no lock is held.
+
+mod body;
+mod cache;
+mod coding;
+mod deliver;
+pub mod encode;
+mod fill;
+mod flight;
+mod forward;
+mod observe;
+mod pass;
+mod refresh;
+mod rescue;
+pub mod route;
+mod target;
+pub mod upstream;
+
+pub use self::body::{Body, BodyError};
+
+use self::{
+    flight::Flights, observe::Observed, refresh::Refresher, route::Routes, upstream::Upstream,
+};
+use crate::{clock::Clock, metrics::Metrics, semantics::Policy, store::Store};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::{
+    convert::Infallible,
+    fmt,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio_util::task::TaskTracker;
+
+/// What `[cache]` says about answering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether the cache is used at all.
+    pub enabled: bool,
+    /// Larger bodies pass through and are not stored, in bytes.
+    pub max_object: u64,
+    /// A request whose `X-Sidecache-Bypass` holds it goes to the upstream.
+    pub bypass_token: Option<String>,
+}
+
+/// What a proxy is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// See [`Settings`].
+    pub settings: Settings,
+    /// The routes, in order.
+    pub routes: Vec<route::Route>,
+    /// What applies where no route matches.
+    pub default_policy: Policy,
+    /// Content codings.
+    pub encode: encode::Settings,
+    /// The origin.
+    pub upstream: upstream::Settings,
+    /// The tiers.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What runs in the background; the drain waits for it.
+    pub tasks: TaskTracker,
+    /// Whether each request is logged.
+    pub access_log: bool,
+}
+
+/// Everything that requests share.
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    routes: Routes,
+    encode: encode::Settings,
+    upstream: Upstream,
+    store: Store,
+    flights: Flights,
+    refresher: Refresher,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    tasks: TaskTracker,
+    access_log: bool,
+}
+
+/// The proxy. Clones are the same proxy.
+#[derive(Clone, Debug)]
+pub struct Proxy(Arc<Shared>);
+
+impl Proxy {
+    /// A proxy made of `parts`. Connects to nothing yet.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Shared {
+            routes: Routes::new(parts.routes, parts.default_policy, &parts.metrics),
+            upstream: Upstream::new(parts.upstream),
+            flights: Flights::new(Arc::clone(&parts.metrics)),
+            refresher: Refresher::default(),
+            settings: parts.settings,
+            encode: parts.encode,
+            store: parts.store,
+            clock: parts.clock,
+            metrics: parts.metrics,
+            tasks: parts.tasks,
+            access_log: parts.access_log,
+        }))
+    }
+
+    /// The store, for the operator's side.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Answers one request of `peer`. Dropping the answer gives the request up; a fetch for the cache goes on.
+    pub fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        let shared = &self.0;
+        let observed = Observed::start(shared, &request);
+        let target = match target::of(&request) {
+            Ok(target) => target,
+            Err(problem) => return Answer::ready(observed.refused(shared, problem)),
+        };
+        let route = shared.routes.find(request.method(), target.path());
+        match cache::begin(shared, shared.routes.get(route), &target, &request) {
+            cache::Begin::Answered(answered) => {
+                Answer::ready(observed.finish(shared, shared.routes.get(route), answered))
+            }
+            cache::Begin::Stale(answered, refresh) => {
+                refresh::start(shared, route, &target, &request, peer, refresh);
+                Answer::ready(observed.finish(shared, shared.routes.get(route), answered))
+            }
+            cache::Begin::Go(plan) => {
+                let shared = Arc::clone(shared);
+                Answer(Progress::Going(Box::pin(async move {
+                    let asked = cache::Asked {
+                        shared: &shared,
+                        route,
+                        target,
+                        peer,
+                        id: observed.request_id().clone(),
+                    };
+                    let result = cache::proceed(asked, plan, request).await;
+                    let answered = result.unwrap_or_else(rescue::answer);
+                    observed.finish(&shared, shared.routes.get(route), answered)
+                })))
+            }
+        }
+    }
+}
+
+/// The answer to one request: already there, or on its way.
+pub struct Answer(Progress);
+
+enum Progress {
+    Ready(Option<Response<Body>>),
+    Going(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+}
+
+impl Answer {
+    fn ready(response: Response<Body>) -> Self {
+        Self(Progress::Ready(Some(response)))
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Progress::Ready(_) => "Answer(ready)",
+            Progress::Going(_) => "Answer(going)",
+        })
+    }
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Progress::Ready(response) => Poll::Ready(Ok(response
+                .take()
+                .expect("a future is not polled after it was ready"))),
+            Progress::Going(going) => going.as_mut().poll(cx).map(Ok),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The bodies that the proxy sends: whole ones from the store, and streams.
+
+use super::observe::Event;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// Why a body ended early. The client sees a broken message, never one that looks complete.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The upstream broke off or broke the rules.
+    #[error("the upstream broke off in the middle of the body")]
+    Broken,
+    /// The upstream went silent for longer than `upstream.body_timeout`.
+    #[error("the upstream went silent in the middle of the body")]
+    Silent,
+    /// This reader fell so far behind the others that they would have had to wait.
+    #[error("the reader fell too far behind")]
+    Lagging,
+}
+
+/// A stream of data that may fail.
+pub(super) type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>;
+
+/// A response body.
+pub struct Body(Kind);
+
+enum Kind {
+    Whole(Option<Bytes>),
+    Stream {
+        stream: Stream,
+        event: Option<Event>,
+    },
+}
+
+impl Body {
+    /// No bytes.
+    pub(super) fn empty() -> Self {
+        Self(Kind::Whole(None))
+    }
+
+    /// These bytes.
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        Self(Kind::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
+    }
+
+    /// What `stream` gives.
+    pub(super) fn stream(stream: Stream) -> Self {
+        Self(Kind::Stream {
+            stream,
+            event: None,
+        })
+    }
+
+    /// The number of bytes, where that is known without reading them.
+    pub(super) fn known_size(&self) -> Option<u64> {
+        match &self.0 {
+            Kind::Whole(bytes) => Some(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Stream { .. } => None,
+        }
+    }
+
+    /// Reports `event` when the stream ends, however it does. Gives it back where there is no stream.
+    pub(super) fn report(&mut self, report: Event) -> Option<Event> {
+        match &mut self.0 {
+            Kind::Whole(_) => Some(report),
+            Kind::Stream { event, .. } => {
+                *event = Some(report);
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Whole(_) => "Body(whole)",
+            Kind::Stream { .. } => "Body(stream)",
+        })
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Stream { stream, event } => {
+                let frame = ready!(stream.as_mut().poll_frame(cx));
+                if let Some(event) = event {
+                    match &frame {
+                        Some(Ok(frame)) => event.sent(frame.data_ref().map_or(0, Bytes::len)),
+                        Some(Err(error)) => event.broke(error),
+                        None => event.ended(),
+                    }
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Whole(bytes) => bytes.is_none(),
+            Kind::Stream { stream, .. } => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Kind::Stream { stream, .. } => stream.size_hint(),
+        }
+    }
+}

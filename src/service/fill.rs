@@ -1,0 +1,355 @@
+//! One fetch for the cache: ask the origin, decide, and fill store and readers with what comes.
+
+use super::{
+    Shared,
+    body::BodyError,
+    flight::{Departure, Fetched, Landing, Overflow},
+    route::{Compiled, RouteId},
+    upstream::{RequestBody, UpstreamBody, UpstreamError},
+};
+use crate::{
+    semantics::{
+        Key, Refusal, Storability, StoredHead,
+        reuse::may_serve_on_error,
+        storability::{Exchange, Verdict, storability},
+        validation,
+    },
+    store::{Entry, Position},
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, ETAG, RANGE, SET_COOKIE},
+};
+use http_body::Body;
+use http_body_util::BodyExt;
+use sha2::{Digest, Sha256};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// A body that is at most this long is waited for, so that its first answer has an `ETag` and its coding too, in bytes.
+const AT_HAND: u64 = 64 << 10;
+
+/// For how long it is waited for.
+const AT_HAND_PATIENCE: Duration = Duration::from_millis(50);
+
+/// What is fetched.
+#[derive(Debug)]
+pub(super) struct Fetch {
+    pub(super) key: Key,
+    pub(super) route: RouteId,
+    /// What goes upstream, still with the client's preconditions.
+    pub(super) request: Request<RequestBody>,
+    /// What the client sent: later requests are compared with it.
+    pub(super) asked: HeaderMap,
+    /// The path of the target, for tags.
+    pub(super) path: String,
+    /// What is stored and may be confirmed, or served if the origin fails.
+    pub(super) stored: Option<Arc<Entry>>,
+}
+
+/// Runs to its end, whoever began it. Every path lands the flight.
+pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fetch) {
+    let headers = fetch.request.headers_mut();
+    headers.remove(RANGE); // the whole is what is stored
+    if shared.encode.enabled {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")); // one body serves all codings
+    }
+    let conditional =
+        validation::make_conditional(headers, fetch.stored.as_deref().map(|entry| &entry.head));
+    let (request, fetch) = fetch.take_request();
+    // Before the request leaves: whatever is purged from now on may have changed the answer.
+    let position = shared.store.position();
+    let request_time = shared.clock.now();
+    let answer = shared.upstream.send(request).await;
+    let filling = Filling {
+        shared: &shared,
+        departure: &departure,
+        fetch: &fetch,
+        position,
+        request_time,
+    };
+    match answer {
+        Err(error) => filling.failed(error),
+        Ok(response) => filling.answered(response, conditional).await,
+    }
+}
+
+impl Fetch {
+    fn take_request(mut self) -> (Request<RequestBody>, Self) {
+        let empty = Request::new(RequestBody::Left(http_body_util::Empty::new()));
+        (std::mem::replace(&mut self.request, empty), self)
+    }
+}
+
+struct Filling<'a> {
+    shared: &'a Shared,
+    departure: &'a Departure,
+    fetch: &'a Fetch,
+    position: Position,
+    request_time: SystemTime,
+}
+
+impl Filling<'_> {
+    fn route(&self) -> &Compiled {
+        self.shared.routes.get(self.fetch.route)
+    }
+
+    fn land(&self, landing: Landing) {
+        self.departure.flight.land(landing);
+    }
+
+    /// What is stored, where it may be served although the origin failed.
+    fn stale_on_error(&self) -> Option<Arc<Entry>> {
+        let entry = self.fetch.stored.as_ref()?;
+        may_serve_on_error(&entry.head.freshness, self.shared.clock.now())
+            .then(|| Arc::clone(entry))
+    }
+
+    fn failed(&self, error: UpstreamError) {
+        self.departure.close();
+        match self.stale_on_error() {
+            Some(entry) => self.land(Landing::Stored(entry, Fetched::StaleOnError(None))),
+            None => self.land(Landing::Failed(error)),
+        }
+    }
+
+    async fn answered(&self, mut response: Response<UpstreamBody>, conditional: bool) {
+        let now = self.shared.clock.now();
+        super::forward::prepare_response(&mut response, now);
+        let status = response.status();
+        if is_failure(status)
+            && let Some(entry) = self.stale_on_error()
+        {
+            self.departure.close();
+            return self.land(Landing::Stored(entry, Fetched::StaleOnError(Some(status))));
+        }
+        if let (StatusCode::NOT_MODIFIED, true, Some(stored)) =
+            (status, conditional, &self.fetch.stored)
+        {
+            return self.confirmed(stored, response.headers(), now);
+        }
+        match self.storability(status, response.headers(), now) {
+            Storability::Refuse(refusal) => self.refuse(refusal, response),
+            Storability::Store(verdict) => self.store(response, *verdict).await,
+        }
+    }
+
+    fn storability(&self, status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Storability {
+        let exchange = Exchange {
+            method: &Method::GET,
+            request: &self.fetch.asked,
+            status,
+            response: headers,
+            request_time: self.request_time,
+            response_time: now,
+        };
+        storability(&exchange, &self.route().route.policy)
+    }
+
+    fn refuse(&self, refusal: Refusal, response: Response<UpstreamBody>) {
+        self.departure.close_as_uncacheable();
+        if let Some(stored) = self
+            .fetch
+            .stored
+            .as_ref()
+            .filter(|_| !is_failure(response.status()))
+        {
+            self.shared.store.forget(stored); // the origin has answered anew: what was stored is superseded
+        }
+        self.departure.flight.refuse(refusal, response);
+    }
+
+    /// The origin confirmed what is stored (RFC 9111 §4.3.4).
+    fn confirmed(&self, stored: &Arc<Entry>, not_modified: &HeaderMap, now: SystemTime) {
+        let headers = validation::freshened(&stored.head, not_modified);
+        let entry = match self.storability(stored.head.status, &headers, now) {
+            Storability::Store(verdict) => {
+                let head = self.head(
+                    stored.head.status,
+                    headers,
+                    *verdict,
+                    stored.head.generated_etag,
+                );
+                let entry = Arc::new(stored.freshened(head, self.position));
+                self.shared.store.insert(Arc::clone(&entry));
+                entry
+            }
+            Storability::Refuse(_) => {
+                // Good for this answer and no other one.
+                self.shared.store.forget(stored);
+                let mut head = StoredHead {
+                    headers,
+                    ..stored.head.clone()
+                };
+                head.freshness.validate_always = true;
+                Arc::new(stored.freshened(head, self.position))
+            }
+        };
+        self.departure.close();
+        self.land(Landing::Stored(entry, Fetched::Confirmed));
+    }
+
+    fn head(
+        &self,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        verdict: Verdict,
+        generated_etag: bool,
+    ) -> StoredHead {
+        for name in verdict
+            .withheld_fields
+            .iter()
+            .filter_map(|name| HeaderName::try_from(name).ok())
+        {
+            headers.remove(name);
+        }
+        if verdict.strip_set_cookie {
+            headers.remove(SET_COOKIE);
+        }
+        let selecting = match self.shared.encode.enabled {
+            true => verdict.selecting.without(&ACCEPT_ENCODING), // ours, and always the same
+            false => verdict.selecting,
+        };
+        let route = &self.route().route;
+        let tags = match route.path.capture(&self.fetch.path) {
+            Some(captures) => route
+                .tags
+                .iter()
+                .map(|tag| tag.expand(&captures).into())
+                .collect(),
+            None => Vec::new(),
+        };
+        StoredHead {
+            status,
+            headers,
+            selecting,
+            freshness: verdict.freshness,
+            generated_etag,
+            no_transform: verdict.no_transform,
+            tags,
+        }
+    }
+
+    async fn store(&self, response: Response<UpstreamBody>, verdict: Verdict) {
+        let max = self.shared.settings.max_object;
+        let length = response.body().size_hint().exact();
+        if length.is_some_and(|length| length > max) {
+            return self.refuse(Refusal::TooLarge, response);
+        }
+        let (parts, mut body) = response.into_parts();
+        let head = self.head(parts.status, parts.headers, verdict, false);
+        if length.is_some_and(|length| length <= AT_HAND) {
+            let collected = tokio::time::timeout(AT_HAND_PATIENCE, self.collect(&mut body)).await;
+            if let Ok(Ok(Collected::Whole)) = collected {
+                let entry = self.keep(head);
+                return self.land(Landing::Stored(entry, Fetched::New));
+            }
+            if let Ok(Err(error)) = collected {
+                // The head may not have been sent yet, but the client must see a broken message, not another one.
+                self.land(Landing::Streaming(Arc::new(head)));
+                return self.broken(error);
+            }
+        }
+        self.land(Landing::Streaming(Arc::new(head.clone())));
+        match self.collect(&mut body).await {
+            Ok(Collected::Whole) => drop(self.keep(head)),
+            Ok(Collected::TooLarge) => self.pass_on(body).await,
+            Err(error) => self.broken(error),
+        }
+    }
+
+    /// Reads into the buffer until the end or the limit. Cancel safe: what was read is in the buffer.
+    async fn collect(&self, body: &mut UpstreamBody) -> Result<Collected, BodyError> {
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else {
+                continue;
+            };
+            if self
+                .departure
+                .flight
+                .buffer
+                .collect(data, self.shared.settings.max_object)
+                == Err(Overflow)
+            {
+                return Ok(Collected::TooLarge);
+            }
+        }
+        Ok(Collected::Whole)
+    }
+
+    /// Puts the whole response into the store, and only then lets the readers come to its end.
+    fn keep(&self, mut head: StoredHead) -> Arc<Entry> {
+        let body = self.departure.flight.buffer.whole();
+        if head.status == StatusCode::OK && !head.headers.contains_key(ETAG) {
+            head.headers.insert(ETAG, generated_etag(&body));
+            head.generated_etag = true;
+        }
+        if !head.headers.contains_key(CONTENT_LENGTH) && head.status != StatusCode::NO_CONTENT {
+            head.headers
+                .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        let entry = Arc::new(Entry::new(
+            self.fetch.key.clone(),
+            head,
+            body,
+            self.position,
+        ));
+        self.shared.store.insert(Arc::clone(&entry));
+        self.departure.close();
+        self.departure.flight.buffer.end(Ok(()));
+        entry
+    }
+
+    fn broken(&self, error: BodyError) {
+        self.shared.metrics.refused(Refusal::Incomplete);
+        self.departure.close();
+        self.departure.flight.buffer.end(Err(error));
+    }
+
+    /// Larger than may be stored, as it turned out: whoever reads gets the rest, with back-pressure.
+    async fn pass_on(&self, mut body: UpstreamBody) {
+        self.shared.metrics.refused(Refusal::TooLarge);
+        self.departure.close_as_uncacheable();
+        let buffer = &self.departure.flight.buffer;
+        buffer.stop_collecting();
+        while buffer.room().await {
+            match body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        buffer.pass(data);
+                    }
+                }
+                Some(Err(error)) => return buffer.end(Err(error)),
+                None => return buffer.end(Ok(())),
+            }
+        }
+    }
+}
+
+enum Collected {
+    Whole,
+    TooLarge,
+}
+
+/// The statuses that `stale-if-error` speaks of ([RFC 5861 §4]).
+///
+/// [RFC 5861 §4]: https://www.rfc-editor.org/rfc/rfc5861#section-4
+fn is_failure(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+/// A strong tag: equal tags mean equal bytes, as far as SHA-256 goes. Half of it is enough for that.
+fn generated_etag(body: &Bytes) -> HeaderValue {
+    let digest = Sha256::digest(body);
+    let mut tag = String::with_capacity(34);
+    tag.push('"');
+    for byte in &digest[..16] {
+        tag.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+        tag.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+    }
+    tag.push('"');
+    HeaderValue::try_from(tag).expect("hexadecimal digits and quotes are visible ASCII")
+}

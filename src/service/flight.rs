@@ -1,0 +1,225 @@
+//! Concurrent misses share one fetch. It belongs to the key: it goes on when the client that began it has left.
+//!
+//! Whoever waits is woken by the head of the response. Where it may be shared, all read the same buffer as it fills;
+//! where it may not, each goes on alone at once, and for a short time nobody queues for that key at all.
+
+mod buffer;
+
+pub(super) use self::buffer::{Buffer, Overflow};
+
+use super::upstream::{UpstreamBody, UpstreamError};
+use crate::{
+    metrics::Metrics,
+    semantics::{Key, Refusal, StoredHead},
+    store::Entry,
+};
+use http::{Response, StatusCode};
+use parking_lot::Mutex;
+use quick_cache::sync::Cache;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::Instant};
+
+/// For how long nobody waits for another one's fetch of a key whose answer could not be shared.
+const UNCACHEABLE_MEMORY: Duration = Duration::from_secs(5);
+
+/// Keys that are remembered as not worth waiting for.
+const MAX_UNCACHEABLE: usize = 10_000;
+
+/// What a fetch brought, as far as those who wait for it need to know.
+#[derive(Clone, Debug)]
+pub(super) enum Landing {
+    /// A whole response, now in the store.
+    Stored(Arc<Entry>, Fetched),
+    /// The head of one that is being stored; the body arrives in the flight's buffer.
+    Streaming(Arc<StoredHead>),
+    /// One that may not be shared: it is for the client that began the flight.
+    Alone(Refusal),
+    /// None.
+    Failed(UpstreamError),
+}
+
+/// How the entry of a landing came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetched {
+    /// The origin sent it.
+    New,
+    /// The origin confirmed what was stored (304).
+    Confirmed,
+    /// The origin failed, with this status if it gave one, and what was stored may be used.
+    StaleOnError(Option<StatusCode>),
+}
+
+/// One fetch.
+#[derive(Debug)]
+pub(super) struct Flight {
+    landing: watch::Sender<Option<Landing>>,
+    pub(super) buffer: Arc<Buffer>,
+    /// What may not be shared, for the one client that it is for.
+    refused: Mutex<Option<Response<UpstreamBody>>>,
+}
+
+impl Flight {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            landing: watch::Sender::new(None),
+            buffer: Arc::default(),
+            refused: Mutex::default(),
+        })
+    }
+
+    /// Waits for the landing. Ends by itself: the fetch has its own limits, and a panic in it is a landing too.
+    pub(super) async fn landing(&self) -> Landing {
+        let mut receiver = self.landing.subscribe();
+        let landed = receiver
+            .wait_for(Option::is_some)
+            .await
+            .map(|landing| landing.clone());
+        landed
+            .ok()
+            .flatten()
+            .unwrap_or(Landing::Failed(UpstreamError::Abandoned))
+    }
+
+    /// Says what the fetch brought. The first word counts.
+    pub(super) fn land(&self, landing: Landing) {
+        self.landing.send_if_modified(|current| {
+            let first = current.is_none();
+            if first {
+                *current = Some(landing);
+            }
+            first
+        });
+    }
+
+    /// Hands over what may not be shared.
+    pub(super) fn refuse(&self, refusal: Refusal, response: Response<UpstreamBody>) {
+        *self.refused.lock() = Some(response);
+        self.land(Landing::Alone(refusal));
+    }
+
+    /// Takes what may not be shared. There once, for the client that began the flight.
+    pub(super) fn take_refused(&self) -> Option<Response<UpstreamBody>> {
+        self.refused.lock().take()
+    }
+}
+
+/// Whose fetch a request waits for.
+#[derive(Debug)]
+pub(super) enum Boarding {
+    /// Its own: it has to begin it.
+    Lead(Departure),
+    /// Another one's.
+    Follow(Arc<Flight>),
+}
+
+/// All flights under way.
+#[derive(Debug)]
+pub(super) struct Flights {
+    listed: Arc<[Mutex<HashMap<Key, Arc<Flight>>>; 16]>,
+    uncacheable: Arc<Cache<Key, Instant>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Flights {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            listed: Arc::new(std::array::from_fn(|_| Mutex::default())),
+            uncacheable: Arc::new(Cache::new(MAX_UNCACHEABLE)),
+            metrics,
+        }
+    }
+
+    /// Joins the flight of `key`, or begins one that others may join.
+    pub(super) fn board(&self, key: &Key) -> Boarding {
+        if self
+            .uncacheable
+            .get(key)
+            .is_some_and(|until| until > Instant::now())
+        {
+            return Boarding::Lead(self.alone());
+        }
+        let mut listed = self.stripe(key).lock();
+        if let Some(flight) = listed.get(key) {
+            return Boarding::Follow(Arc::clone(flight));
+        }
+        let flight = Flight::new();
+        listed.insert(key.clone(), Arc::clone(&flight));
+        Boarding::Lead(self.departure(flight, Some(key.clone())))
+    }
+
+    /// Begins a flight that nobody can join.
+    pub(super) fn alone(&self) -> Departure {
+        self.departure(Flight::new(), None)
+    }
+
+    fn departure(&self, flight: Arc<Flight>, key: Option<Key>) -> Departure {
+        self.metrics.flights.inc();
+        Departure {
+            flight,
+            key,
+            listed: Arc::clone(&self.listed),
+            uncacheable: Arc::clone(&self.uncacheable),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
+    fn stripe(&self, key: &Key) -> &Mutex<HashMap<Key, Arc<Flight>>> {
+        &self.listed[stripe(key)]
+    }
+}
+
+fn stripe(key: &Key) -> usize {
+    // The last bytes differ most: they are the end of the path or the query.
+    key.as_bytes()
+        .iter()
+        .rev()
+        .take(8)
+        .fold(0_usize, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(usize::from(*byte))
+        })
+        % 16
+}
+
+/// A flight that was begun and must end: when this is dropped nobody waits for it any more.
+#[derive(Debug)]
+pub(super) struct Departure {
+    pub(super) flight: Arc<Flight>,
+    key: Option<Key>,
+    listed: Arc<[Mutex<HashMap<Key, Arc<Flight>>>; 16]>,
+    uncacheable: Arc<Cache<Key, Instant>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Departure {
+    /// Nobody joins from now on.
+    pub(super) fn close(&self) {
+        if let Some(key) = &self.key {
+            let mut listed = self.listed[stripe(key)].lock();
+            // By identity: another flight of the same key may have begun.
+            if listed
+                .get(key)
+                .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
+            {
+                listed.remove(key);
+            }
+        }
+    }
+
+    /// Nobody joins, and for a while nobody waits for another one's fetch of this key.
+    pub(super) fn close_as_uncacheable(&self) {
+        if let Some(key) = &self.key {
+            self.uncacheable
+                .insert(key.clone(), Instant::now() + UNCACHEABLE_MEMORY);
+        }
+        self.close();
+    }
+}
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        self.close();
+        self.flight.land(Landing::Failed(UpstreamError::Abandoned)); // no effect unless the fetch panicked
+        self.flight.buffer.abandon();
+        self.metrics.flights.dec();
+    }
+}

@@ -1,0 +1,100 @@
+//! Rewriting messages on their way: what ends at this hop, and what says who passed it on (RFC 9110 §7.6).
+
+use super::target::{BYPASS, Target};
+use crate::semantics::{cache_status::NAME, hop_by_hop};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version,
+    header::{DATE, EXPECT, HOST, VIA},
+    uri::{Authority, Scheme},
+};
+use std::{net::SocketAddr, time::SystemTime};
+
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The fields of the request that goes upstream.
+///
+/// The client's `Host` goes on, so that the upstream makes the same links as without a proxy.
+pub(super) fn request_headers<B>(
+    request: &Request<B>,
+    target: &Target,
+    authority: &Authority,
+    request_id: &HeaderValue,
+    peer: SocketAddr,
+) -> HeaderMap {
+    let mut headers = request.headers().clone();
+    hop_by_hop::remove(&mut headers);
+    headers.remove(BYPASS);
+    headers.remove(EXPECT); // answered by our own server
+    let host = match target.host(request) {
+        b"" => authority.as_str().as_bytes(),
+        host => host,
+    };
+    let host = HeaderValue::from_bytes(host).unwrap_or_else(|_| HeaderValue::from_static(""));
+    headers
+        .entry(X_FORWARDED_HOST)
+        .or_insert_with(|| host.clone());
+    headers
+        .entry(X_FORWARDED_PROTO)
+        .or_insert(HeaderValue::from_static("http"));
+    headers.insert(HOST, host);
+    append_member(
+        &mut headers,
+        X_FORWARDED_FOR,
+        &peer.ip().to_canonical().to_string(),
+    );
+    headers.insert(X_REQUEST_ID, request_id.clone());
+    append_member(&mut headers, VIA, &via(request.version()));
+    headers
+}
+
+/// The URL at which the upstream is asked.
+pub(super) fn upstream_uri(target: &Target, authority: &Authority) -> Uri {
+    let mut parts = target.uri().clone().into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority.clone());
+    Uri::from_parts(parts)
+        .expect("scheme, authority and a path that begins with a slash make a URI")
+}
+
+/// Takes what ends at this hop out of a response, and adds what every response has.
+pub(super) fn prepare_response<B>(response: &mut Response<B>, now: SystemTime) {
+    let version = response.version();
+    let headers = response.headers_mut();
+    hop_by_hop::remove(headers);
+    // A recipient with a clock adds the date where the origin has none (RFC 9110 §6.6.1).
+    headers.entry(DATE).or_insert_with(|| {
+        HeaderValue::from_bytes(&crate::semantics::date::format(now))
+            .expect("a date is visible ASCII")
+    });
+    append_member(headers, VIA, &via(version));
+}
+
+fn via(version: Version) -> String {
+    let version = if version == Version::HTTP_10 {
+        "1.0"
+    } else {
+        "1.1"
+    };
+    format!("{version} {NAME}")
+}
+
+/// Adds a member to a list field: to the last line, because some readers look at one line only.
+fn append_member(headers: &mut HeaderMap, name: HeaderName, member: &str) {
+    let joined = match headers.get_all(&name).iter().next_back() {
+        Some(last) => [last.as_bytes(), b", ", member.as_bytes()].concat(),
+        None => member.as_bytes().to_vec(),
+    };
+    let Ok(joined) = HeaderValue::from_bytes(&joined) else {
+        return;
+    };
+    let mut lines: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
+    lines.pop();
+    lines.push(joined);
+    headers.remove(&name);
+    for line in lines {
+        headers.append(name.clone(), line);
+    }
+}

@@ -1,0 +1,254 @@
+//! One event per request: the metrics, the access line and the fields that say what happened.
+
+use super::{
+    Shared,
+    body::{Body, BodyError},
+    cache::Answered,
+    forward::X_REQUEST_ID,
+    rescue::{self, Problem},
+    route::{Compiled, RouteId},
+};
+use crate::semantics::{Decision, Storage, Tier, cache_status::CacheStatus};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use std::{fmt::Write, time::Duration};
+use tokio::time::Instant;
+
+pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// A longer id of a client is not passed on, in bytes.
+const MAX_REQUEST_ID: usize = 128;
+
+/// A request under observation.
+#[derive(Debug)]
+pub(super) struct Observed {
+    started: Instant,
+    request_id: HeaderValue,
+    /// For the access line, where there is one.
+    line: Option<(Method, Uri)>,
+}
+
+impl Observed {
+    pub(super) fn start<B>(shared: &Shared, request: &Request<B>) -> Self {
+        Self {
+            started: Instant::now(),
+            request_id: request_id(request),
+            line: shared
+                .access_log
+                .then(|| (request.method().clone(), request.uri().clone())),
+        }
+    }
+
+    /// The id that the client gave, or a new one.
+    pub(super) fn request_id(&self) -> &HeaderValue {
+        &self.request_id
+    }
+
+    /// Counts, logs and marks the answer.
+    pub(super) fn finish(
+        self,
+        shared: &Shared,
+        route: &Compiled,
+        answered: Answered,
+    ) -> Response<Body> {
+        let Answered {
+            mut response,
+            decision,
+        } = answered;
+        let elapsed = self.started.elapsed();
+        route.metrics.count(decision.outcome, elapsed.as_secs_f64());
+        shared.metrics.decided(decision.reason);
+        if let Storage::Refused(refusal) = decision.storage {
+            shared.metrics.refused(refusal);
+        }
+        let headers = response.headers_mut();
+        mark(headers, decision);
+        headers.insert(X_REQUEST_ID, self.request_id.clone());
+        if let Some((method, uri)) = self.line {
+            let event = Event {
+                method,
+                uri,
+                route: route.route.name.clone(),
+                status: response.status(),
+                decision,
+                request_id: self.request_id,
+                started: self.started,
+                head: elapsed,
+                bytes: response.body().known_size().unwrap_or(0),
+                end: End::Left,
+            };
+            if let Some(mut whole) = response.body_mut().report(event) {
+                whole.ended();
+            }
+        }
+        response
+    }
+
+    /// Answers a request that no route sees.
+    pub(super) fn refused(self, shared: &Shared, problem: Problem) -> Response<Body> {
+        self.finish(
+            shared,
+            shared.routes.get(RouteId::DEFAULT),
+            rescue::answer(problem),
+        )
+    }
+}
+
+/// The last member of `Cache-Status` is ours (RFC 9211 §2).
+fn mark(headers: &mut http::HeaderMap, decision: Decision) {
+    let mut text = String::with_capacity(64);
+    let earlier = headers.get_all(CACHE_STATUS);
+    for line in earlier
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .filter(|line| !line.is_empty())
+    {
+        text.push_str(line);
+        text.push_str(", ");
+    }
+    write!(text, "{}", CacheStatus(decision)).expect("writing to a String cannot fail");
+    let value =
+        HeaderValue::from_maybe_shared(Bytes::from(text)).expect("members are visible ASCII");
+    headers.insert(CACHE_STATUS, value);
+}
+
+/// The id that the client gave, where it is fit to be passed on, or a new one.
+fn request_id<B>(request: &Request<B>) -> HeaderValue {
+    let fit = |id: &&HeaderValue| {
+        !id.is_empty()
+            && id.len() <= MAX_REQUEST_ID
+            && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    };
+    match request.headers().get(X_REQUEST_ID).filter(fit) {
+        Some(given) => given.clone(),
+        None => {
+            let id = format!("{:032x}", fastrand::u128(..));
+            HeaderValue::from_maybe_shared(Bytes::from(id))
+                .expect("hexadecimal digits are visible ASCII")
+        }
+    }
+}
+
+/// The access line of one request, written when its body has ended, however that was.
+#[derive(Debug)]
+pub(super) struct Event {
+    method: Method,
+    uri: Uri,
+    route: String,
+    status: StatusCode,
+    decision: Decision,
+    request_id: HeaderValue,
+    started: Instant,
+    head: Duration,
+    bytes: u64,
+    end: End,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The whole body was sent.
+    Complete,
+    /// The upstream failed in the middle.
+    Broken,
+    /// The client left, or the connection failed.
+    Left,
+}
+
+impl Event {
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    pub(super) fn broke(&mut self, _error: &BodyError) {
+        self.end = End::Broken;
+    }
+
+    pub(super) fn ended(&mut self) {
+        self.end = End::Complete;
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        let Decision {
+            outcome,
+            reason,
+            tier,
+            storage,
+            collapsed,
+            ..
+        } = self.decision;
+        tracing::info!(
+            target: "access",
+            method = %self.method,
+            path = self.uri.path(),
+            status = self.status.as_u16(),
+            route = self.route,
+            outcome = outcome.as_str(),
+            reason = reason.as_str(),
+            tier = tier.map(Tier::as_str),
+            stored = match storage {
+                Storage::None => None,
+                Storage::Stored => Some("yes"),
+                Storage::Refused(refusal) => Some(refusal.as_str()),
+            },
+            collapsed,
+            head_ms = millis(self.head),
+            total_ms = millis(self.started.elapsed()),
+            bytes = self.bytes,
+            end = match self.end {
+                End::Complete => "complete",
+                End::Broken => "broken",
+                End::Left => "left",
+            },
+            request_id = self.request_id.to_str().unwrap_or_default(),
+            "served"
+        );
+    }
+}
+
+/// Milliseconds with three decimals.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(given: Option<&str>) -> HeaderValue {
+        let mut request = Request::new(());
+        if let Some(given) = given {
+            request
+                .headers_mut()
+                .insert(X_REQUEST_ID, HeaderValue::from_str(given).unwrap());
+        }
+        request_id(&request)
+    }
+
+    #[test]
+    fn a_fit_request_id_is_passed_on_and_any_other_replaced() {
+        assert_eq!(id(Some("abc-1")), "abc-1");
+        for unfit in ["", "a b", &"x".repeat(129)] {
+            assert_eq!(id(Some(unfit)).len(), 32, "{unfit:?}");
+        }
+        assert_ne!(id(None), id(None));
+    }
+
+    #[test]
+    fn our_member_comes_after_those_of_earlier_caches() {
+        let mut headers = http::HeaderMap::new();
+        headers.insert(CACHE_STATUS, HeaderValue::from_static("origin; hit"));
+        mark(
+            &mut headers,
+            Decision::new(
+                crate::semantics::Outcome::Miss,
+                crate::semantics::Reason::UriMiss,
+            ),
+        );
+        assert_eq!(
+            headers[CACHE_STATUS],
+            "origin; hit, sidecache; fwd=uri-miss"
+        );
+    }
+}

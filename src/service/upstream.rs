@@ -1,0 +1,234 @@
+//! The origin: a pooled client with a limit on every wait.
+
+use super::body::BodyError;
+use bytes::Bytes;
+use http::{Method, Request, Response, uri::Authority};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{Either, Empty};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use std::{
+    error::Error,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Sleep, sleep, timeout},
+};
+
+/// What `[upstream]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Host and port of `url`.
+    pub authority: Authority,
+    /// What connecting may take.
+    pub connect_timeout: Duration,
+    /// What may pass until the head of the response.
+    pub timeout: Duration,
+    /// What may pass between two pieces of a body.
+    pub body_timeout: Duration,
+    /// For how long an unused connection is kept; shorter than the upstream keeps it.
+    pub idle_timeout: Duration,
+    /// Requests under way at the same time; more wait for at most `connect_timeout`.
+    pub max_connections: usize,
+}
+
+/// Why there is no response.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum UpstreamError {
+    #[error("the upstream cannot be reached")]
+    Connect(#[source] Arc<dyn Error + Send + Sync>),
+    #[error("connecting to the upstream took too long")]
+    ConnectTimeout,
+    #[error("the upstream did not answer in time")]
+    Timeout,
+    #[error("the upstream broke the connection or sent no valid response")]
+    Broken(#[source] Arc<dyn Error + Send + Sync>),
+    #[error("too many requests wait for the upstream")]
+    Busy,
+    #[error("the request ended early or is malformed")]
+    Request,
+    #[error("the fetch was given up")]
+    Abandoned,
+}
+
+impl UpstreamError {
+    /// The word for it in answers and logs.
+    pub(super) fn cause(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "upstream_connect",
+            Self::ConnectTimeout => "upstream_connect_timeout",
+            Self::Timeout => "upstream_timeout",
+            Self::Broken(_) => "upstream_broken",
+            Self::Busy => "upstream_busy",
+            Self::Request => "request",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// What is sent upstream: nothing, or the client's body as it arrives.
+pub(super) type RequestBody = Either<Empty<Bytes>, Incoming>;
+
+/// The client. Clones share its connections.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    client: Client<HttpConnector, RequestBody>,
+    permits: Arc<Semaphore>,
+    settings: Settings,
+}
+
+impl Upstream {
+    pub(super) fn new(settings: Settings) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(settings.connect_timeout));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(settings.idle_timeout)
+            .set_host(false) // the client's own Host goes on
+            .build(connector);
+        Self {
+            client,
+            permits: Arc::new(Semaphore::new(settings.max_connections)),
+            settings,
+        }
+    }
+
+    /// Host and port.
+    pub(super) fn authority(&self) -> &Authority {
+        &self.settings.authority
+    }
+
+    /// Sends `request` and waits for the head of the response. Dropping the future gives the request up.
+    pub(super) async fn send(
+        &self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let permits = Arc::clone(&self.permits);
+        let permit = timeout(self.settings.connect_timeout, permits.acquire_owned())
+            .await
+            .map_err(|_| UpstreamError::Busy)?
+            .expect("the semaphore is never closed");
+        let again = repeatable(&request);
+        let answer = timeout(self.settings.timeout, async {
+            match (self.client.request(request).await, again) {
+                // The upstream closed a kept connection just as it was used again.
+                (Err(error), Some(again)) if broke_before_answering(&error) => {
+                    self.client.request(again).await
+                }
+                (answer, _) => answer,
+            }
+        });
+        let response = answer
+            .await
+            .map_err(|_| UpstreamError::Timeout)?
+            .map_err(classify)?;
+        let limit = self.settings.body_timeout;
+        Ok(response.map(|incoming| UpstreamBody {
+            incoming,
+            limit,
+            silence: None,
+            _permit: permit,
+        }))
+    }
+}
+
+/// A copy of `request` where it may be sent twice: idempotent and without a body (RFC 9110 §9.2.2).
+fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let idempotent = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    if !idempotent || !matches!(request.body(), Either::Left(_)) {
+        return None;
+    }
+    let mut again = Request::new(Either::Left(Empty::new()));
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
+}
+
+/// The first error of type `E` along the chain of causes.
+fn source<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        current = error.source();
+    }
+    None
+}
+
+fn broke_before_answering(error: &hyper_util::client::legacy::Error) -> bool {
+    !error.is_connect()
+        && (source::<hyper::Error>(error)
+            .is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
+            || source::<io::Error>(error)
+                .is_some_and(|e| e.kind() == io::ErrorKind::ConnectionReset))
+}
+
+fn classify(error: hyper_util::client::legacy::Error) -> UpstreamError {
+    if error.is_connect() {
+        return match source::<io::Error>(&error).map(io::Error::kind) {
+            Some(io::ErrorKind::TimedOut) => UpstreamError::ConnectTimeout,
+            _ => UpstreamError::Connect(Arc::new(error)),
+        };
+    }
+    match source::<hyper::Error>(&error) {
+        Some(e) if e.is_user() => UpstreamError::Request,
+        _ => UpstreamError::Broken(Arc::new(error)),
+    }
+}
+
+/// A response body that may not go silent, and that holds its place in the limit on connections.
+#[derive(Debug)]
+pub(super) struct UpstreamBody {
+    incoming: Incoming,
+    limit: Duration,
+    silence: Option<Pin<Box<Sleep>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                self.silence = None;
+                Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)))
+            }
+            Poll::Pending => {
+                let limit = self.limit;
+                let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(limit)));
+                silence
+                    .as_mut()
+                    .poll(cx)
+                    .map(|()| Some(Err(BodyError::Silent)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
