@@ -13,7 +13,7 @@ use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
     registry::Registry,
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -47,8 +47,16 @@ pub struct Metrics {
     pub purges: Counter,
     /// Background refreshes that found no free slot.
     pub refresh_skipped: Counter,
-    /// Log lines that were dropped because the sink did not keep up.
-    pub log_dropped: Counter,
+    log_lines_dropped: Gauge,
+    dropped_lines: OnceLock<DroppedLines>,
+}
+
+struct DroppedLines(Box<dyn Fn() -> u64 + Send + Sync>);
+
+impl std::fmt::Debug for DroppedLines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DroppedLines")
+    }
 }
 
 /// Redis calls by what came of them.
@@ -155,6 +163,10 @@ impl Metrics {
         let memory_bytes = gauge("memory_bytes", "Bytes held by the memory tier");
         let memory_entries = gauge("memory_entries", "Keys held by the memory tier");
         let redis_up = gauge("redis_up", "1 while Redis is used, 0 while it is out");
+        let log_lines_dropped = gauge(
+            "log_lines_dropped",
+            "Log lines dropped because the sink did not keep up",
+        );
         let mut counter = |name, help| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -171,10 +183,8 @@ impl Metrics {
                 "refresh_skipped",
                 "Background refreshes that found no free slot",
             ),
-            log_dropped: counter(
-                "log_dropped",
-                "Log lines dropped because the sink did not keep up",
-            ),
+            dropped_lines: OnceLock::new(),
+            log_lines_dropped,
             requests,
             durations,
             decisions,
@@ -213,8 +223,17 @@ impl Metrics {
         self.refusals[refusal as usize].inc();
     }
 
+    /// Where the number of dropped log lines is read from; the first call counts.
+    pub fn watch_dropped_lines(&self, read: impl Fn() -> u64 + Send + Sync + 'static) {
+        let _ = self.dropped_lines.set(DroppedLines(Box::new(read)));
+    }
+
     /// The exposition in the OpenMetrics text format.
     pub fn encode(&self) -> String {
+        if let Some(DroppedLines(read)) = self.dropped_lines.get() {
+            self.log_lines_dropped
+                .set(i64::try_from(read()).unwrap_or(i64::MAX));
+        }
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a String cannot fail");
         text

@@ -152,6 +152,30 @@ impl Proxy {
     }
 }
 
+/// The proxy as one client sees it.
+#[derive(Clone, Debug)]
+pub struct ForPeer {
+    proxy: Proxy,
+    peer: SocketAddr,
+}
+
+impl Proxy {
+    /// The service for the connection of `peer`.
+    pub fn to(self, peer: SocketAddr) -> ForPeer {
+        ForPeer { proxy: self, peer }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for ForPeer {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        self.proxy.call(request, self.peer)
+    }
+}
+
 /// The answer to one request: already there, or on its way.
 pub struct Answer(Progress);
 

@@ -1,0 +1,84 @@
+//! The operator's HTTP, on a listener of its own: alive, ready, metrics.
+
+use crate::{metrics::Metrics, service::Proxy, store::Health};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
+use std::{io, net::SocketAddr, sync::Arc};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// What `[admin]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the operator connects; never the public port.
+    pub listen: SocketAddr,
+}
+
+/// What the operator is told about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The proxy.
+    pub proxy: Proxy,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the drain has begun.
+    pub draining: CancellationToken,
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// Where the listener fails for good.
+pub async fn run(
+    listener: TcpListener,
+    subject: Subject,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let router = Router::new()
+        .route("/healthz", get(alive))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(subject);
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+}
+
+/// The process answers. Nothing else: a failing tier is no reason to restart it.
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Whether requests should be sent here, and how well they are served.
+async fn ready(State(subject): State<Subject>) -> impl IntoResponse {
+    let (status, word, redis) = if subject.draining.is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining", None)
+    } else {
+        match subject.proxy.store().health() {
+            Health::WithoutRedis => (StatusCode::OK, "degraded", Some("out")),
+            Health::Good if subject.proxy.store().has_outer() => {
+                (StatusCode::OK, "ready", Some("up"))
+            }
+            Health::Good => (StatusCode::OK, "ready", None),
+        }
+    };
+    (
+        status,
+        Json(serde_json::json!({ "status": word, "redis": redis })),
+    )
+}
+
+async fn metrics(State(subject): State<Subject>) -> impl IntoResponse {
+    (
+        [(
+            CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        subject.metrics.encode(),
+    )
+}

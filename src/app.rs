@@ -1,0 +1,179 @@
+//! The composition root: from a configuration to a running proxy.
+
+use crate::{
+    admin,
+    clock::Clock,
+    config::Config,
+    metrics::Metrics,
+    server,
+    service::{self, Proxy},
+    store::Store,
+};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Why the proxy does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener cannot be had.
+    #[error("{key} = \"{address}\": {}", remedy(.source))]
+    Bind {
+        /// The key that names it.
+        key: &'static str,
+        /// What it says.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The URL of Redis is none.
+    #[error("cache.redis.url cannot be used")]
+    Redis(#[from] redis::RedisError),
+}
+
+fn remedy(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is in use: stop what listens there, or choose another one".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "the port may not be used: choose one above 1023".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct App {
+    proxy: Proxy,
+    metrics: Arc<Metrics>,
+    public: SocketAddr,
+    admin: SocketAddr,
+    drain_timeout: Duration,
+    /// Begins the drain: nothing new is accepted.
+    draining: CancellationToken,
+    /// Ends what runs in the background.
+    stop: CancellationToken,
+    connections: TaskTracker,
+    fetches: TaskTracker,
+    background: TaskTracker,
+}
+
+impl App {
+    /// Binds both listeners, starts the tiers and serves. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// [`StartError`]. An upstream or a Redis that cannot be reached is not an error.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let public = bind("server.listen", config.server.listen)?;
+        let admin = bind("admin.listen", config.admin.listen)?;
+        let metrics = Metrics::new();
+        let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
+        let (connections, fetches, background) =
+            (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
+        let max_object = config.service.max_object;
+        let store = Store::start(
+            &config.store,
+            max_object,
+            clock.clone(),
+            Arc::clone(&metrics),
+            &background,
+            &stop,
+        )
+        .await?;
+        let proxy = Proxy::new(service::Parts {
+            settings: config.service,
+            routes: config.routes,
+            default_policy: config.default_policy,
+            encode: config.compress,
+            upstream: config.upstream,
+            store,
+            clock,
+            metrics: Arc::clone(&metrics),
+            tasks: fetches.clone(),
+            access_log: config.log.access,
+        });
+        let app = Self {
+            public: local(&public, config.server.listen),
+            admin: local(&admin, config.admin.listen),
+            drain_timeout: config.server.drain_timeout,
+            proxy: proxy.clone(),
+            metrics: Arc::clone(&metrics),
+            draining: draining.clone(),
+            stop: stop.clone(),
+            connections: connections.clone(),
+            fetches,
+            background: background.clone(),
+        };
+        let subject = admin::Subject {
+            proxy: proxy.clone(),
+            metrics: Arc::clone(&metrics),
+            draining: draining.clone(),
+        };
+        background.spawn(admin::run(admin, subject, stop));
+        let serve = move |peer| proxy.clone().to(peer);
+        background.spawn(server::run(
+            public,
+            config.server,
+            serve,
+            metrics,
+            connections,
+            draining,
+        ));
+        Ok(app)
+    }
+
+    /// Where clients connect.
+    pub fn public_address(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Where the operator connects.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The proxy itself.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    /// Stops accepting, lets requests and fetches under way end within `server.drain_timeout`, then ends the rest.
+    ///
+    /// Returns whether all of them ended in time.
+    pub async fn drain(self) -> bool {
+        self.draining.cancel();
+        self.connections.close();
+        self.fetches.close();
+        let ended = tokio::time::timeout(self.drain_timeout, async {
+            self.connections.wait().await;
+            self.fetches.wait().await;
+        })
+        .await
+        .is_ok();
+        self.stop.cancel();
+        self.background.close();
+        // Only Redis and the admin listener are left; neither may hold up the end.
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.background.wait()).await;
+        ended
+    }
+}
+
+fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    server::bind(address).map_err(|source| StartError::Bind {
+        key,
+        address,
+        source,
+    })
+}
+
+fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
+}

@@ -1,0 +1,141 @@
+//! The command line: arguments, exit codes, and what is printed.
+//!
+//! Exit code 0 is good, 1 failed, 2 usage: wrong arguments or a wrong configuration.
+
+mod check;
+#[cfg(feature = "demo")]
+mod demo;
+mod run;
+
+use crate::config::{Config, ConfigError};
+use clap::{Args, Parser, Subcommand};
+use std::{
+    error::Error,
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// A caching reverse proxy that runs beside one backend API.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Exit code: 0 good, 1 failed, 2 wrong arguments or configuration.\n\
+    Environment: SIDECACHE_CONFIG, REDIS_URL (where proxy.toml refers to it), CACHE_ENABLED, RUST_LOG."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the proxy until SIGTERM or Ctrl-C, then drains
+    Run(run::Run),
+    /// Checks a configuration with the code that `run` uses, and starts nothing
+    Check(check::Check),
+    /// Runs the demo backend and the proxy in front of it
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
+}
+
+/// Which configuration.
+#[derive(Clone, Debug, Args)]
+struct Source {
+    /// The configuration file
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SIDECACHE_CONFIG",
+        default_value = "proxy.toml"
+    )]
+    config: PathBuf,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// What wins over the file.
+#[derive(Clone, Debug, Args)]
+struct Overrides {
+    /// Sets one key, as in `--set server.listen=127.0.0.1:8081`; may be repeated, the last one counts
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// Why a command ends without success.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Exit code 2; the text is complete.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Exit code 1.
+    #[error("{what}")]
+    Failed {
+        what: &'static str,
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl Failure {
+    fn new(what: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Failed {
+            what,
+            source: source.into(),
+        }
+    }
+}
+
+impl Source {
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.config, &self.overrides.set, &environment)
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Parses the arguments, runs the command, prints what went wrong.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(run) => run.execute(),
+        Command::Check(check) => check.execute(),
+        #[cfg(feature = "demo")]
+        Command::Demo(demo) => demo.execute(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Config(error)) => {
+            complain(error.render(std::io::stderr().is_terminal()).trim_end());
+            ExitCode::from(2)
+        }
+        Err(failure) => {
+            complain(&chain(&failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = format!("error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Prints to standard error. A closed standard error is no reason to fail.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Prints to standard output. A closed pipe is no reason to fail.
+fn say(text: &str) {
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}

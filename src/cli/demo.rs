@@ -1,0 +1,106 @@
+//! `sidecache demo`: the demo backend and the proxy in front of it, to try the cache with.
+
+use super::{
+    Failure, Overrides, environment,
+    run::{Signals, begin_log, drain, runtime, start},
+    say,
+};
+use crate::{
+    config::{Config, ConfigError},
+    demo::{self, Database, profiler},
+};
+use clap::Args;
+use std::{net::SocketAddr, path::PathBuf};
+use tokio_util::sync::CancellationToken;
+
+/// What is used where there is no `proxy.toml`.
+const CONFIG: &str = include_str!("../../proxy.toml");
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// The configuration of the proxy; without it `proxy.toml` here, or the one that is built in
+    #[arg(long, value_name = "FILE", env = "SIDECACHE_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Where the demo backend listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
+    backend: SocketAddr,
+    /// Runs the backend alone, without the proxy
+    #[arg(long)]
+    backend_only: bool,
+    /// A database file to keep, as in `sqlite:demo.db`; without it a temporary one
+    #[arg(long, value_name = "URL", env = "DATABASE_URL")]
+    database: Option<Database>,
+}
+
+impl Demo {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let config = self.load()?;
+        let guard = begin_log(&config, Some(Box::new(profiler::layer())))?;
+        runtime(&config)?.block_on(async {
+            let mut signals = Signals::new()?;
+            let stop = CancellationToken::new();
+            let settings = demo::Settings {
+                listen: self.backend,
+                database: self.database.unwrap_or_default(),
+            };
+            let backend = demo::Demo::start(settings, stop.clone())
+                .await
+                .map_err(|error| Failure::new("the demo backend cannot start", error))?;
+            let drained = if self.backend_only {
+                say(&format!("demo backend  http://{}", backend.address()));
+                signals.wait().await;
+                Ok(())
+            } else {
+                let tiers = if config.store.redis.is_some() {
+                    "memory and redis"
+                } else {
+                    "memory"
+                };
+                let app = start(config, &guard).await?;
+                say(&greeting(
+                    backend.address(),
+                    app.public_address(),
+                    app.admin_address(),
+                    tiers,
+                ));
+                signals.wait().await;
+                drain(app, &mut signals).await
+            };
+            stop.cancel();
+            backend.finished().await;
+            drained
+        })
+    }
+
+    fn load(&self) -> Result<Config, ConfigError> {
+        let set = &self.overrides.set;
+        match &self.config {
+            Some(file) => Config::load(file, set, &environment),
+            None if PathBuf::from("proxy.toml").exists() => {
+                Config::load("proxy.toml".as_ref(), set, &environment)
+            }
+            None => Config::parse("built-in proxy.toml", CONFIG, set, &environment),
+        }
+    }
+}
+
+fn greeting(backend: SocketAddr, public: SocketAddr, admin: SocketAddr, tiers: &str) -> String {
+    format!(
+        "\n\
+         demo backend  http://{backend}\n\
+         proxy         http://{public}  (stored in {tiers})\n\
+         admin         http://{admin}/metrics\n\
+         \n\
+         Worth trying:\n\
+         \n\
+         curl -i http://{public}/api/conversations/1      # twice: a miss, then a hit with Age\n\
+         curl -i http://{public}/api/conversations -H 'Accept-Encoding: gzip' -o /dev/null -D -\n\
+         curl -i -X PUT http://{public}/api/conversations/1 -H 'Content-Type: application/json' -d '{{\"title\":\"New\"}}'\n\
+         curl -i http://{public}/api/naive/conversations?limit=100 -o /dev/null -D -   # 101 statements; without naive/: 2\n\
+         \n\
+         Ctrl-C ends.\n"
+    )
+}

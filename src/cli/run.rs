@@ -1,0 +1,98 @@
+//! `sidecache run`: the proxy until it is told to end.
+
+use super::{Failure, Source};
+use crate::{
+    app::App,
+    clock::Clock,
+    config::Config,
+    server::workers,
+    telemetry::{self, Extra, Guard},
+};
+use clap::Args;
+use std::io;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    source: Source,
+}
+
+impl Run {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        let config = self.source.load()?;
+        let guard = begin_log(&config, None)?;
+        runtime(&config)?.block_on(async {
+            let mut signals = Signals::new()?;
+            let app = start(config, &guard).await?;
+            signals.wait().await;
+            drain(app, &mut signals).await
+        })
+    }
+}
+
+/// Logs as the configuration says; `extra` listens too.
+pub(super) fn begin_log(config: &Config, extra: Option<Extra>) -> Result<Guard, Failure> {
+    telemetry::init(&config.log, extra)
+        .map_err(|error| Failure::new("RUST_LOG or log.level cannot be parsed", error))
+}
+
+/// The runtime that the configuration asks for.
+pub(super) fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, Failure> {
+    workers::runtime(config.server.workers)
+        .map_err(|error| Failure::new("no threads to run on", error))
+}
+
+/// Starts the proxy and says where.
+pub(super) async fn start(config: Config, guard: &Guard) -> Result<App, Failure> {
+    let upstream = config.upstream.authority.clone();
+    let app = App::start(config, Clock::System)
+        .await
+        .map_err(|error| Failure::new("cannot start", error))?;
+    app.metrics().watch_dropped_lines(guard.dropped_lines());
+    tracing::info!(public = %app.public_address(), admin = %app.admin_address(), %upstream, "ready");
+    Ok(app)
+}
+
+/// Drains; a second signal ends it at once.
+pub(super) async fn drain(app: App, signals: &mut Signals) -> Result<(), Failure> {
+    tracing::info!("draining: requests under way may end");
+    let ended = tokio::select! {
+        ended = app.drain() => ended,
+        () = signals.wait() => false,
+    };
+    if ended {
+        tracing::info!("drained");
+        Ok(())
+    } else {
+        Err(Failure::new("drain", "requests under way were cut off"))
+    }
+}
+
+/// SIGTERM and SIGINT.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn new() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error: io::Error| Failure::new("signals cannot be received", error))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    pub(super) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Addresses: where to listen, and where the upstream and Redis are.
+
+use std::net::SocketAddr;
+
+use http::{Uri, uri::Authority};
+use redis::IntoConnectionInfo;
+
+use super::value::Value;
+
+/// An address and port to listen on.
+pub(super) fn listen(value: &Value<'_>) -> Option<SocketAddr> {
+    const EXAMPLE: &str = "write an address and a port, such as \"127.0.0.1:8080\"";
+    if value.data.is_integer() && !value.at.is_overlay() {
+        return value.fail_type("an address", EXAMPLE);
+    }
+    let text = value.text()?;
+    text.value.parse().ok().or_else(|| {
+        let (host, port) = text.value.rsplit_once(':').unwrap_or(("", &text.value));
+        let help = match (host, port.parse::<u16>()) {
+            ("" | "*", Ok(port)) => {
+                format!("write \"127.0.0.1:{port}\", or \"0.0.0.0:{port}\" for every interface")
+            }
+            ("localhost", Ok(port)) => format!("write \"127.0.0.1:{port}\" or \"[::1]:{port}\""),
+            _ => EXAMPLE.to_owned(),
+        };
+        value.fail_text(&text, "is not an address with a port", &help)
+    })
+}
+
+/// The host and port of an HTTP upstream.
+pub(super) fn upstream(value: &Value<'_>) -> Option<Authority> {
+    const EXAMPLE: &str = "write it like \"http://127.0.0.1:9000\"";
+    let text = value.text()?;
+    let written = text.value.as_ref();
+    let (scheme, rest) = match written.split_once("://") {
+        Some((scheme, rest)) => (scheme, rest),
+        None if written
+            .parse::<Authority>()
+            .is_ok_and(|host| !host.as_str().contains('@')) =>
+        {
+            let help = format!("write \"http://{written}\"");
+            return value.fail_text(&text, "has no scheme", &help);
+        }
+        None => return value.fail_secret("is not a URL", EXAMPLE),
+    };
+    if scheme.eq_ignore_ascii_case("https") {
+        let help = "TLS to the upstream is not built in yet; reach it over `http://`";
+        return value.fail_text(&text, "cannot be https", help);
+    }
+    if !scheme.eq_ignore_ascii_case("http") {
+        return value.fail_text(&text, "must begin with `http://`", EXAMPLE);
+    }
+    if rest.contains('@') {
+        let help = "take the part before `@` away: clients bring their own Authorization";
+        return value.fail_text(&text, "cannot hold a user or password", help);
+    }
+    if rest.trim_end_matches('/').contains(['/', '?', '#']) || rest.ends_with("//") {
+        let help = "write host and port only: paths are passed on as they come";
+        return value.fail_text(&text, "cannot hold a path or query", help);
+    }
+    let authority = written
+        .parse::<Uri>()
+        .ok()
+        .and_then(|uri| uri.into_parts().authority);
+    match authority {
+        Some(host) if !host.host().is_empty() && has_sound_port(&host) => Some(host),
+        _ => value.fail_text(&text, "is not a URL with a host and a port", EXAMPLE),
+    }
+}
+
+/// Without a port, or with one that can be connected to.
+fn has_sound_port(authority: &Authority) -> bool {
+    let port = &authority.as_str()[authority.host().len()..];
+    port.is_empty() || authority.port_u16().is_some_and(|port| port != 0)
+}
+
+/// A URL that the Redis client accepts; empty for none.
+pub(super) fn redis(value: &Value<'_>) -> Option<String> {
+    const EXAMPLE: &str =
+        "write it like \"redis://127.0.0.1:6379/0\" or \"unix:///run/redis.sock\"";
+    let text = value.text()?;
+    let url = text.value.trim();
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    match scheme {
+        _ if url.is_empty() => return Some(String::new()),
+        "redis" | "redis+unix" | "unix" => {}
+        "rediss" | "valkeys" => {
+            let help = "write `redis://`, over a network that you trust";
+            return value.fail_secret("cannot use TLS: this build has none", help);
+        }
+        "valkey" | "valkey+unix" => {
+            let help = "write `redis://` or `unix://`: the protocol is the same";
+            return value.fail_secret("has a scheme that is not known here", help);
+        }
+        _ => return value.fail_secret("is not the URL of a Redis server", EXAMPLE),
+    }
+    match url.into_connection_info() {
+        Ok(_) => Some(url.to_owned()),
+        // The client's own words may quote the URL.
+        Err(_) => value.fail_secret("is not the URL of a Redis server", EXAMPLE),
+    }
+}

@@ -1,0 +1,232 @@
+//! `[cache]` with its two tiers, and the durations that `[ttl]` names.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    address, env,
+    file::{KIB, secs},
+    lint,
+    problem::{Problem, Where},
+    reader::Setting,
+    section::Section,
+    typed::{self, ANY_DURATION, TIMEOUT, within},
+    units::{self, print_duration},
+    value::{Scalar, Value},
+};
+use crate::{
+    semantics::{ClientDirectives, Policy},
+    service, store,
+};
+
+const MIB: u64 = 1 << 20;
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What `[cache]` says, for the layers that it concerns.
+pub(super) struct Cache {
+    pub(super) service: service::Settings,
+    pub(super) store: store::Settings,
+    pub(super) heuristic: bool,
+    pub(super) client_directives: ClientDirectives,
+    pub(super) max_lifetime: Setting<Duration>,
+}
+
+impl Cache {
+    /// What applies where no route matches.
+    pub(super) fn default_policy(&self) -> Policy {
+        Policy {
+            heuristic: self.heuristic,
+            client_directives: self.client_directives,
+            max_lifetime: self.max_lifetime.value,
+            ..Policy::default()
+        }
+    }
+}
+
+/// The durations that `[ttl]` names; `None` for one that is wrong.
+pub(super) type Names<'a> = BTreeMap<&'a str, Option<Duration>>;
+
+/// Reads `[cache]`.
+pub(super) fn read(section: Section<'_>) -> Cache {
+    let words = [
+        ("ignore", ClientDirectives::Ignore),
+        ("respect", ClientDirectives::Respect),
+    ];
+    let memory = memory(section.table("memory"));
+    let max_object = section.size("max_object", MIB, KIB..=u64::MAX);
+    lint::object_fits(section.reader, &max_object, &memory);
+    let prefix = section
+        .read("prefix", prefix)
+        .or("sidecache".to_owned())
+        .value;
+    let max_lifetime = section.duration("max_lifetime", WEEK, secs(1)..=units::LONGEST);
+    let cache = Cache {
+        service: service::Settings {
+            enabled: enabled(&section),
+            max_object: max_object.value,
+            bypass_token: section.read("bypass_token", bypass_token).or(None).value,
+        },
+        store: store::Settings {
+            memory: store::memory::Settings { max: memory.value },
+            redis: redis(section.table("redis"), prefix),
+            purge_gap: section.duration("purge_gap", secs(5), TIMEOUT).value,
+            max_lifetime: max_lifetime.value,
+        },
+        heuristic: section.boolean("heuristic", false).value,
+        client_directives: section
+            .choice("client_directives", ClientDirectives::Ignore, &words)
+            .value,
+        max_lifetime,
+    };
+    section.finish();
+    cache
+}
+
+fn memory(section: Section<'_>) -> Setting<u64> {
+    let max = section.size("max", 64 * MIB, 0..=u64::MAX);
+    section.finish();
+    max
+}
+
+fn redis(section: Section<'_>, prefix: String) -> Option<store::redis::Settings> {
+    const MISSING: (&str, &str) = (
+        "`cache.redis.url` is missing",
+        "write `url = \"redis://127.0.0.1:6379\"`, or leave the section out to run on memory alone",
+    );
+    const CALL: std::ops::RangeInclusive<Duration> =
+        Duration::from_millis(1)..=Duration::from_secs(10);
+    if !section.is_present() {
+        return None;
+    }
+    let url = section
+        .require("url", MISSING, address::redis)
+        .or(String::new())
+        .value;
+    let (budget, connect) = (Duration::from_millis(50), Duration::from_millis(250));
+    let settings = store::redis::Settings {
+        url,
+        prefix,
+        pool_size: section.count("pool_size", 16, 1..=1_024).value,
+        budget: section.duration("budget", budget, CALL).value,
+        connect_timeout: section.duration("connect_timeout", connect, CALL).value,
+    };
+    section.finish();
+    (!settings.url.is_empty()).then_some(settings)
+}
+
+/// `--set` wins over the environment, and that over the file.
+fn enabled(section: &Section<'_>) -> bool {
+    let written = section.boolean("enabled", true);
+    let set = written.at.is_some_and(|at| at.is_overlay());
+    match env::cache_enabled(section.reader.env) {
+        Ok(Some(enabled)) if !set => enabled,
+        Ok(_) => written.value,
+        Err(value) => {
+            let message = format!(
+                "`CACHE_ENABLED` cannot be `{}`",
+                super::document::clip(&value)
+            );
+            let problem = Problem::new(message, Where::Environment);
+            section
+                .reader
+                .report(problem.help("set it to `true` or `false`, or unset it"));
+            written.value
+        }
+    }
+}
+
+fn prefix(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    if (1..=64).contains(&text.value.len()) && text.value.chars().all(allowed) {
+        return Some(text.value.into_owned());
+    }
+    let help = "write letters, digits, `_`, `.`, `:` and `-`";
+    value.fail_text(
+        &text,
+        "must be 1 to 64 characters that are safe in a key",
+        help,
+    )
+}
+
+fn bypass_token(value: &Value<'_>) -> Option<Option<String>> {
+    let text = value.text()?;
+    if text.value.is_empty() {
+        return Some(None);
+    }
+    if (16..=256).contains(&text.value.len()) && text.value.bytes().all(|b| b.is_ascii_graphic()) {
+        return Some(Some(text.value.into_owned()));
+    }
+    let help = "make one with `openssl rand -hex 16`, or leave it out to have no bypass";
+    value.fail_secret("must be 16 to 256 visible ASCII characters", help)
+}
+
+/// Reads `[ttl]`.
+pub(super) fn ttl<'a>(section: Section<'a>, cache: &Cache) -> Names<'a> {
+    let mut names = Names::new();
+    for (name, value) in section.entries() {
+        // Even one that is wrong is a name: a route that uses it is not a second mistake.
+        let ttl = lifetime(&value, cache);
+        names.insert(name, if is_name(name, &value) { ttl } else { None });
+    }
+    names
+}
+
+fn is_name(name: &str, value: &Value<'_>) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let message = if !(1..=32).contains(&name.len()) || !name.chars().all(allowed) {
+        "a ttl is named with 1 to 32 of a to z, 0 to 9 and `_`"
+    } else if name.starts_with(|c: char| c.is_ascii_digit()) {
+        "a ttl is not named like a duration"
+    } else {
+        return true;
+    };
+    value.fail_at::<()>(
+        value.key,
+        message,
+        "name it for what it is, such as `short`",
+    );
+    false
+}
+
+/// How long something may be kept: a duration, or a number of seconds as `max-age` has it.
+pub(super) fn lifetime(value: &Value<'_>, cache: &Cache) -> Option<Duration> {
+    let seconds = match value.scalar()? {
+        Scalar::Integer(number) => Some(number),
+        Scalar::Text(text) if text.expanded => text.value.trim().parse().ok().map(Some),
+        Scalar::Text(_) | Scalar::Boolean(_) | Scalar::Other => None,
+    };
+    let ttl = match seconds {
+        Some(Some(number)) if number < 0 => {
+            return value.fail("must be at least 0s", "write `0` to revalidate every time");
+        }
+        // Whatever has more digits than that is above the limit too.
+        Some(number) => {
+            let seconds = number.and_then(|number| u64::try_from(number).ok());
+            Duration::from_secs(seconds.unwrap_or(u64::MAX))
+        }
+        None => typed::duration(value)?,
+    };
+    let ttl = within(
+        value,
+        ttl,
+        &ANY_DURATION,
+        print_duration,
+        "write a shorter one",
+    )?;
+    let longest = cache.max_lifetime;
+    if longest.sound && ttl > longest.value {
+        let limit = print_duration(longest.value);
+        let message = format!(
+            "`{}` is longer than `cache.max_lifetime`, {limit}",
+            value.path
+        );
+        let problem = Problem::new(message, value.at);
+        let problem = problem.help("shorten it, or raise `max_lifetime` under `[cache]`");
+        value.report(match longest.at {
+            Some(at) => problem.note("the limit is here", at),
+            None => problem,
+        });
+        return None;
+    }
+    Some(ttl)
+}

@@ -1,0 +1,179 @@
+//! Each section of the file: its keys, their defaults and their limits.
+
+use std::{net::SocketAddr, time::Duration};
+
+use http::uri::Authority;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    Config, address, cache, lint,
+    nearest::nearest,
+    reader::Setting,
+    routes,
+    section::Section,
+    typed::{ANY_DURATION, TIMEOUT},
+    value::Value,
+};
+use crate::{
+    admin, server,
+    service::{encode, upstream},
+    telemetry,
+};
+
+/// Nobody has more connections or threads to give.
+const MOST_CONNECTIONS: usize = 1_000_000;
+const MOST_WORKERS: usize = 1_024;
+pub(super) const KIB: u64 = 1 << 10;
+
+/// Reads everything; `None` where something that has no default is missing.
+pub(super) fn read(root: Section<'_>) -> Option<Config> {
+    let (server, public) = server(root.table("server"));
+    let (admin, private) = admin(root.table("admin"));
+    let log = log(root.table("log"));
+    let (upstream, url) = upstream(root.table("upstream"));
+    let cache = cache::read(root.table("cache"));
+    let names = cache::ttl(root.table("ttl"), &cache);
+    let compress = compress(root.table("compress"));
+    let routes = routes::read(&root, &cache, &names);
+    lint::listeners(root.reader, &public, &private);
+    lint::upstream_is_another(root.reader, &url, &public);
+    root.finish();
+    let default_policy = cache.default_policy();
+    let (service, store) = (cache.service, cache.store);
+    Some(Config {
+        server,
+        admin,
+        log,
+        upstream: upstream?,
+        service,
+        store,
+        compress,
+        routes,
+        default_policy,
+    })
+}
+
+fn server(section: Section<'_>) -> (server::Settings, Setting<SocketAddr>) {
+    let listen = listen(&section, 8080);
+    let header_bytes = section
+        .size("max_header_bytes", 32 * KIB, 8 * KIB..=256 * KIB)
+        .value;
+    let settings = server::Settings {
+        listen: listen.value,
+        workers: section.count("workers", 0, 0..=MOST_WORKERS).value,
+        max_connections: section
+            .count("max_connections", 10_000, 1..=MOST_CONNECTIONS)
+            .value,
+        idle_timeout: section.duration("idle_timeout", secs(60), TIMEOUT).value,
+        drain_timeout: section
+            .duration("drain_timeout", secs(30), ANY_DURATION)
+            .value,
+        max_header_bytes: usize::try_from(header_bytes).expect("its limit is 256KiB"),
+    };
+    section.finish();
+    (settings, listen)
+}
+
+fn admin(section: Section<'_>) -> (admin::Settings, Setting<SocketAddr>) {
+    let listen = listen(&section, 9901);
+    section.finish();
+    (
+        admin::Settings {
+            listen: listen.value,
+        },
+        listen,
+    )
+}
+
+fn log(section: Section<'_>) -> telemetry::Settings {
+    let formats = [
+        ("pretty", telemetry::Format::Pretty),
+        ("json", telemetry::Format::Json),
+    ];
+    let settings = telemetry::Settings {
+        format: section
+            .choice("format", telemetry::Format::Pretty, &formats)
+            .value,
+        level: section.read("level", level).or("info".to_owned()).value,
+        access: section.boolean("access", true).value,
+    };
+    section.finish();
+    settings
+}
+
+fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option<Authority>>) {
+    const HELP: &str = "write `url = \"http://127.0.0.1:9000\"` under `[upstream]`";
+    let missing = match section.reader.file_is_empty {
+        true => "this file is empty: it says nothing about which upstream to use",
+        false => "`upstream.url` is missing",
+    };
+    let url = section.require("url", (missing, HELP), address::upstream);
+    // The other keys are read also when this one is wrong.
+    let connect_timeout = section.duration("connect_timeout", secs(1), TIMEOUT).value;
+    let timeout = section.duration("timeout", secs(30), TIMEOUT).value;
+    let body_timeout = section.duration("body_timeout", secs(30), TIMEOUT).value;
+    let idle_timeout = section
+        .duration("idle_timeout", secs(4), ANY_DURATION)
+        .value;
+    let max_connections = section
+        .count("max_connections", 512, 1..=MOST_CONNECTIONS)
+        .value;
+    section.finish();
+    let settings = url.value.clone().map(|authority| upstream::Settings {
+        authority,
+        connect_timeout,
+        timeout,
+        body_timeout,
+        idle_timeout,
+        max_connections,
+    });
+    (settings, url)
+}
+
+fn compress(section: Section<'_>) -> encode::Settings {
+    let level = section.count("level", 6, 1..=9).value;
+    let settings = encode::Settings {
+        enabled: section.boolean("enabled", true).value,
+        min_size: section.size("min_size", 1_000, 0..=u64::MAX).value,
+        level: u32::try_from(level).expect("its limit is 9"),
+    };
+    section.finish();
+    settings
+}
+
+fn listen(section: &Section<'_>, port: u16) -> Setting<SocketAddr> {
+    section
+        .read("listen", address::listen)
+        .or(SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+/// A level, or directives such as `info,sidecache::store=debug`.
+fn level(value: &Value<'_>) -> Option<String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let text = value.text()?;
+    // A filter takes a lone word for a target, and shows everything of it.
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    let words = text.value.split(',').map(str::trim);
+    let stray = words
+        .filter(|word| !word.contains(['=', '[']))
+        .find(|word| !is_level(word));
+    if let Some(stray) = stray {
+        let help = match nearest(stray, LEVELS) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("the levels are {}", LEVELS.join(", ")),
+        };
+        return value.fail_text(&text, "names a level that does not exist", &help);
+    }
+    match EnvFilter::builder().parse(&text.value) {
+        Ok(_) => Some(text.value.into_owned()),
+        Err(_) => value.fail_text(
+            &text,
+            "is not a filter",
+            "write a level, or directives such as \"info,sidecache::store=debug\"",
+        ),
+    }
+}
+
+pub(super) fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,152 @@
+//! "Did you mean": the closest of the names that would have been right.
+
+/// Longer words are no slips of the finger, and comparing them costs.
+const LONGEST: usize = 64;
+
+/// What other proxies call our keys.
+const OTHER_NAMES: [(&str, &str); 16] = [
+    ("address", "listen"),
+    ("backend", "upstream"),
+    ("bind", "listen"),
+    ("expires", "ttl"),
+    ("host", "url"),
+    ("invalidate", "purge"),
+    ("match", "path"),
+    ("max_age", "ttl"),
+    ("method", "methods"),
+    ("origin", "upstream"),
+    ("port", "listen"),
+    ("size", "max"),
+    ("swr", "stale_while_revalidate"),
+    ("target", "url"),
+    ("threads", "workers"),
+    ("vary", "key"),
+];
+
+/// The name among `names` that `word` was probably meant to be.
+pub(super) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if word.len() > LONGEST {
+        return None;
+    }
+    let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
+    let word = plain(word);
+    let other = OTHER_NAMES
+        .iter()
+        .find(|(other, _)| *other == word)
+        .map(|(_, ours)| *ours);
+    let score = |name: &str| {
+        if other == Some(name) {
+            Some(0)
+        } else {
+            slip(&word, &plain(name))
+        }
+    };
+    let scored = names
+        .into_iter()
+        .filter_map(|name| Some((score(name)?, name)));
+    scored
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// The name among `names` that is one edit away from `word`, in the same case.
+///
+/// For what may also be right as it is.
+pub(super) fn slip_of<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let word: Vec<char> = word.chars().take(LONGEST).collect();
+    let is_one_away = |name: &&str| distance(&word, &name.chars().collect::<Vec<_>>()) == 1;
+    names.into_iter().find(is_one_away)
+}
+
+/// How far apart they are; `None` where it is too far for a slip.
+fn slip(word: &str, name: &str) -> Option<usize> {
+    let (word, name): (Vec<char>, Vec<char>) = (word.chars().collect(), name.chars().collect());
+    let longer = word.len().max(name.len());
+    // Half of a short word is another word: `min` is not a slip of `max`.
+    let most = (longer / 3).max(2).min(longer / 2);
+    if word.len().abs_diff(name.len()) > most {
+        return None;
+    }
+    let found = distance(&word, &name);
+    (found <= most).then_some(found)
+}
+
+/// Edits from one to the other: insert, delete, replace or swap two neighbours.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(before[j - 2] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_one_slip_away() {
+        let names = [
+            "max",
+            "listen",
+            "max_connections",
+            "timeout",
+            "ttl",
+            "connect_timeout",
+        ];
+        let cases = [
+            ("listne", Some("listen")),
+            ("Listen", Some("listen")),
+            ("timout", Some("timeout")),
+            ("max-connections", Some("max_connections")),
+            ("maximum_connect", None),
+            ("conn_timeout", Some("connect_timeout")),
+            ("tl", Some("ttl")),
+            ("min", None),
+            ("port", Some("listen")),
+            ("", None),
+            ("völlig", None),
+        ];
+        for (word, expected) in cases {
+            assert_eq!(nearest(word, names), expected, "{word}");
+        }
+        assert_eq!(nearest(&"x".repeat(1 << 20), names), None);
+    }
+
+    #[test]
+    fn a_slip_is_one_edit_and_not_the_word_itself() {
+        let cases = [
+            ("PSOT", Some("POST")),
+            ("DELET", Some("DELETE")),
+            ("POST", None),
+        ];
+        for (word, expected) in cases {
+            assert_eq!(slip_of(word, ["POST", "DELETE"]), expected, "{word}");
+        }
+        assert_eq!(slip_of("PURGE", ["POST", "PUT"]), None);
+    }
+
+    #[test]
+    fn a_swap_is_one_edit() {
+        let cases = [
+            ("ab", "ba", 1),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("ab", "ab", 0),
+        ];
+        for (a, b, expected) in cases {
+            let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
+            assert_eq!(distance(&a, &b), expected);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! `[[route]]`: from a table to a compiled route.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use http::{HeaderName, Method, header};
+
+use super::{
+    cache::{Cache, Names, lifetime},
+    nearest::{nearest, slip_of},
+    problem::Problem,
+    reader::Setting,
+    section::Section,
+    shadow::Shadow,
+    source::Place,
+    typed::{self, ANY_DURATION},
+    value::{Scalar, Text, Value},
+};
+use crate::{
+    semantics::{Policy, SetCookie, Share},
+    service::route::{KeySpec, Pattern, PatternError, PurgeTemplate, Route, Template},
+};
+
+/// The first match wins, so that each costs a comparison.
+const MOST_ROUTES: usize = 1_000;
+
+const NO_NAME: (&str, &str) = (
+    "`route.name` is missing",
+    "write `name = \"…\"`: metrics and logs use it",
+);
+const NO_PATH: (&str, &str) = ("`route.path` is missing", "write `path = \"/…\"`");
+
+/// Reads every route; those with a mistake are left out.
+pub(super) fn read(root: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Vec<Route> {
+    let sections = root.tables("route");
+    if let Some(section) = sections.get(MOST_ROUTES) {
+        let message = format!(
+            "there are {} routes, at most {MOST_ROUTES} fit",
+            sections.len()
+        );
+        let help = "let one path such as `/api/{*rest}` stand for many";
+        root.reader
+            .report(Problem::new(message, section.at()).help(help));
+    }
+    let mut routes = Vec::new();
+    let mut taken = BTreeMap::new();
+    let mut shadow = Shadow::default();
+    for section in sections.into_iter().take(MOST_ROUTES) {
+        routes.extend(route(section, cache, names, &mut taken, &mut shadow));
+    }
+    routes
+}
+
+fn route(
+    section: Section<'_>,
+    cache: &Cache,
+    names: &Names<'_>,
+    taken: &mut BTreeMap<String, Place>,
+    shadow: &mut Shadow,
+) -> Option<Route> {
+    let name = section.require("name", NO_NAME, |value| name(value, taken));
+    let path = section.require("path", NO_PATH, path);
+    let methods = section.list("methods", method);
+    if methods.sound && methods.value.as_ref().is_some_and(Vec::is_empty) {
+        let problem = Problem::new("`route.methods` is empty: nothing matches", methods.at);
+        section
+            .reader
+            .report(problem.help("leave it out for GET and HEAD"));
+    }
+    let methods = methods.or(vec![Method::GET, Method::HEAD]);
+    if let (Some((_, text)), Some(at), true) = (&path.value, path.at, methods.sound) {
+        shadow.cast(
+            section.reader,
+            text,
+            &methods.value,
+            name.value.as_deref(),
+            at,
+        );
+    }
+    let captures = path.value.as_ref().map(|(path, _)| path.captures());
+    let tags = section.list("tags", |value, text| {
+        compile(value, text, Template::parse(&text.value, captures?))
+    });
+    let purge = section.list("purge", |value, text| {
+        compile(value, text, PurgeTemplate::parse(&text.value, captures?))
+    });
+    may_purge(&section, &purge, &methods);
+    let key = key(section.table("key"));
+    let policy = policy(&section, cache, names, &key);
+    section.finish();
+    Some(Route {
+        name: name.value?,
+        path: path.value?.0,
+        methods: methods.value,
+        policy,
+        tags: tags.value.unwrap_or_default(),
+        purge: purge.value.unwrap_or_default(),
+        key,
+    })
+}
+
+fn name(value: &Value<'_>, taken: &mut BTreeMap<String, Place>) -> Option<String> {
+    let text = value.text()?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    if !(1..=64).contains(&text.value.len()) || !text.value.chars().all(allowed) {
+        let help = "write letters, digits, `_`, `.` and `-`: metrics use it as a label";
+        return value.fail_text(
+            &text,
+            "must be 1 to 64 characters that are safe in a label",
+            help,
+        );
+    }
+    let name = text.value.into_owned();
+    if name == "default" {
+        return value.fail(
+            "cannot be `default`",
+            "that is what no route matches; take another",
+        );
+    }
+    if let Some(first) = taken.get(&name) {
+        let problem = Problem::new(format!("two routes are named `{name}`"), value.at);
+        let problem = problem.help("metrics tell routes by name; give each its own");
+        value.report(problem.note("the first is here", *first));
+        return None;
+    }
+    taken.insert(name.clone(), value.at);
+    Some(name)
+}
+
+fn path(value: &Value<'_>) -> Option<(Pattern, String)> {
+    let text = value.text()?;
+    let pattern = compile(value, &text, Pattern::parse(&text.value))?;
+    Some((pattern, text.value.into_owned()))
+}
+
+fn method(value: &Value<'_>, text: &Text<'_>) -> Option<Method> {
+    const KNOWN: [&str; 9] = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY",
+    ];
+    let method = Method::from_bytes(text.value.as_bytes()).ok();
+    let method = method.filter(|method| !method.as_str().contains(|c: char| c.is_lowercase()));
+    let near = match &method {
+        Some(method) if KNOWN.contains(&method.as_str()) => None,
+        Some(method) => slip_of(method.as_str(), KNOWN),
+        None => nearest(&text.value, KNOWN),
+    };
+    let help = match (method, near) {
+        (Some(method), None) => return Some(method),
+        (_, Some(near)) => format!("did you mean \"{near}\"?"),
+        (None, None) => "write a method such as \"GET\", in upper case".to_owned(),
+    };
+    value.fail_text(text, "holds what is not a method", &help)
+}
+
+/// A purge follows a successful unsafe request
+/// ([RFC 9111 §4.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.4)), so one of the methods
+/// has to be unsafe.
+fn may_purge<T>(section: &Section<'_>, purge: &Setting<T>, methods: &Setting<Vec<Method>>) {
+    let is_safe = |method: &Method| method.is_safe() || method.as_str() == "QUERY";
+    let Some(at) = purge.at.filter(|_| methods.sound) else {
+        return;
+    };
+    if methods.value.iter().all(is_safe) {
+        let message = "`route.purge` can never apply: no method of this route changes anything";
+        let help = "write `methods = [\"POST\", \"PUT\", \"PATCH\", \"DELETE\"]`";
+        section.reader.report(Problem::new(message, at).help(help));
+    }
+}
+
+fn compile<T>(value: &Value<'_>, text: &Text<'_>, parsed: Result<T, PatternError>) -> Option<T> {
+    parsed
+        .map_err(|error| value.report(Problem::new(error.message, text.place(error.at))))
+        .ok()
+}
+
+fn key(section: Section<'_>) -> KeySpec {
+    let query = section
+        .list("query", |_, text| Some(text.value.clone().into_owned()))
+        .value;
+    let headers = section.list("headers", |value, text| {
+        HeaderName::from_bytes(text.value.as_bytes())
+            .ok()
+            .or_else(|| {
+                value.fail_text(
+                    text,
+                    "holds what is not the name of a field",
+                    "write it like \"accept-language\"",
+                )
+            })
+    });
+    section.finish();
+    KeySpec {
+        query,
+        headers: headers.value.unwrap_or_default(),
+    }
+}
+
+fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec) -> Policy {
+    let shares = [("anonymous", Share::Anonymous), ("all", Share::All)];
+    let cookies = [
+        ("bypass", SetCookie::Bypass),
+        ("strip", SetCookie::Strip),
+        ("store", SetCookie::Store),
+    ];
+    let ttl = section.read("ttl", |value| ttl(value, cache, names));
+    let override_origin = section.boolean("override", false);
+    if override_origin.value && ttl.at.is_none() {
+        let message = "`override = true` has no `ttl` to put in the place of the origin's";
+        let problem = Problem::new(message, override_origin.at);
+        section
+            .reader
+            .report(problem.help("write `ttl = \"5m\"`, or leave `override` out"));
+    }
+    let window = |key| {
+        let limits = ANY_DURATION;
+        section.read(key, |value| {
+            let found = typed::duration(value)?;
+            let print = super::units::print_duration;
+            typed::within(value, found, &limits, print, "write a shorter one")
+        })
+    };
+    Policy {
+        cache: section.boolean("cache", true).value,
+        ttl: ttl.value.flatten(),
+        override_origin: override_origin.value,
+        stale_while_revalidate: window("stale_while_revalidate").value,
+        stale_if_error: window("stale_if_error").value,
+        share: section.choice("share", Share::Anonymous, &shares).value,
+        set_cookie: section
+            .choice("set_cookie", SetCookie::Bypass, &cookies)
+            .value,
+        heuristic: cache.heuristic,
+        client_directives: cache.client_directives,
+        max_lifetime: cache.max_lifetime.value,
+        key_has_authorization: key.headers.contains(&header::AUTHORIZATION),
+        key_has_cookie: key.headers.contains(&header::COOKIE),
+    }
+}
+
+/// By number or by name; the inner `None` stands for a name whose duration is wrong.
+fn ttl(value: &Value<'_>, cache: &Cache, names: &Names<'_>) -> Option<Option<Duration>> {
+    if let Scalar::Text(text) = value.scalar()? {
+        if let Some(named) = names.get(text.value.as_ref()) {
+            return Some(*named);
+        }
+        if text
+            .value
+            .starts_with(|c: char| c.is_alphabetic() || c == '_')
+        {
+            let help = match nearest(&text.value, names.keys().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "name it under `[ttl]`, or write a duration such as \"5m\"".to_owned(),
+            };
+            return value.fail_text(&text, "has no such name under `[ttl]`", &help);
+        }
+    }
+    lifetime(value, cache).map(Some)
+}

@@ -1,0 +1,76 @@
+//! Accept, serve, drain: the life of a listener. Knows a service, not what it does.
+
+mod connection;
+mod listener;
+pub mod workers;
+
+pub use self::listener::bind;
+
+use crate::metrics::Metrics;
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::{body::Incoming, service::Service};
+use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// What `[server]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Threads; 0 means one per core.
+    pub workers: usize,
+    /// Connections that are open at the same time; more wait in the backlog of the system.
+    pub max_connections: usize,
+    /// For how long a connection may be silent, and what the head of a request may take.
+    pub idle_timeout: Duration,
+    /// What requests under way may take once the drain has begun.
+    pub drain_timeout: Duration,
+    /// The limit for the head of a request, in bytes.
+    pub max_header_bytes: usize,
+}
+
+/// Accepts until `stop`, then ends idle connections at once and others after their request.
+///
+/// `serve` makes a service for each client. Connections run under `connections`: whoever wants to wait for their end
+/// waits for that tracker.
+pub async fn run<F, S, B>(
+    listener: TcpListener,
+    settings: Settings,
+    serve: F,
+    metrics: Arc<Metrics>,
+    connections: TaskTracker,
+    stop: CancellationToken,
+) where
+    F: Fn(SocketAddr) -> S,
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let permits = Arc::new(Semaphore::new(settings.max_connections));
+    let protocol = connection::protocol(&settings);
+    loop {
+        let next = async {
+            let permit = Arc::clone(&permits)
+                .acquire_owned()
+                .await
+                .expect("the semaphore is never closed");
+            (permit, listener::accept(&listener).await)
+        };
+        let (permit, (stream, peer)) = tokio::select! {
+            next = next => next,
+            () = stop.cancelled() => return,
+        };
+        metrics.connections.inc();
+        let (metrics, stop) = (Arc::clone(&metrics), stop.clone());
+        let serving = connection::serve(protocol.clone(), stream, serve(peer), stop);
+        connections.spawn(async move {
+            serving.await;
+            metrics.connections.dec();
+            drop(permit);
+        });
+    }
+}

@@ -1,0 +1,51 @@
+//! One connection: protocol limits, time limits and a graceful end.
+
+use super::Settings;
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{error::Error, pin::pin};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+/// The smallest buffer that the library accepts, in bytes.
+const MIN_BUFFER: usize = 8192;
+
+/// How HTTP/1.1 is spoken.
+pub(super) fn protocol(settings: &Settings) -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new()) // without one the time limit would have no effect
+        .header_read_timeout(settings.idle_timeout)
+        .max_header_size(settings.max_header_bytes)
+        .max_buf_size(settings.max_header_bytes.max(MIN_BUFFER) * 2)
+        .pipeline_flush(true);
+    protocol
+}
+
+/// Serves one connection until it ends, or until its request under way is answered once `stop` is there.
+pub(super) async fn serve<S, B>(
+    protocol: http1::Builder,
+    stream: TcpStream,
+    service: S,
+    stop: CancellationToken,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: http_body::Body<Data = Bytes> + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Nearly always a client that left: of interest only to who looks for it.
+        tracing::debug!(error = &error as &dyn Error, "a connection ended early");
+    }
+}

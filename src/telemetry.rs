@@ -1,0 +1,87 @@
+//! Log lines: format, filter and a sink that never holds up a request.
+
+use std::io::IsTerminal;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, filter::ParseError, fmt, layer::SubscriberExt, registry,
+    util::SubscriberInitExt,
+};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Pretty,
+    /// For collectors: one JSON object per line.
+    Json,
+}
+
+/// What `[log]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// See [`Format`].
+    pub format: Format,
+    /// What is logged, as filter directives; the environment's `RUST_LOG` wins.
+    pub level: String,
+    /// Whether each request is logged.
+    pub access: bool,
+}
+
+/// Another listener to what is logged.
+pub type Extra = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Writes what waits when it is dropped.
+#[derive(Debug)]
+pub struct Guard {
+    _worker: WorkerGuard,
+    dropped: ErrorCounter,
+}
+
+impl Guard {
+    /// Reads how many lines were dropped because the sink did not keep up.
+    pub fn dropped_lines(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let counter = self.dropped.clone();
+        move || counter.dropped_lines() as u64
+    }
+}
+
+/// Begins to log to standard output. Called once, before anything is logged.
+///
+/// # Errors
+/// Where the filter cannot be parsed.
+pub fn init(settings: &Settings, extra: Option<Extra>) -> Result<Guard, ParseError> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(directives) if !directives.is_empty() => EnvFilter::builder().parse(directives)?,
+        _ => EnvFilter::builder().parse(&settings.level)?,
+    };
+    let (sink, worker) = NonBlockingBuilder::default()
+        .lossy(true)
+        .thread_name("log")
+        .finish(std::io::stdout());
+    let dropped = sink.error_counter();
+    // Per-layer filters: what one does not want the other may need.
+    let lines: Extra = match settings.format {
+        Format::Json => Box::new(
+            fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_writer(sink)
+                .with_filter(filter),
+        ),
+        Format::Pretty => Box::new(
+            fmt::layer()
+                .with_ansi(std::io::stdout().is_terminal())
+                .with_writer(sink)
+                .with_filter(filter),
+        ),
+    };
+    let mut layers = vec![lines];
+    layers.extend(extra);
+    registry().with(layers).init();
+    Ok(Guard {
+        _worker: worker,
+        dropped,
+    })
+}
