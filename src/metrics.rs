@@ -84,14 +84,20 @@ pub struct RedisMetrics {
 #[derive(Clone, Debug)]
 pub struct RouteMetrics {
     requests: [Counter; Outcome::ALL.len()],
-    durations: [Histogram; Outcome::ALL.len()],
+    from_store: Histogram,
+    from_upstream: Histogram,
 }
 
 impl RouteMetrics {
     /// One more request that ended in `outcome` after `seconds`.
     pub fn count(&self, outcome: Outcome, seconds: f64) {
         self.requests[outcome as usize].inc();
-        self.durations[outcome as usize].observe(seconds);
+        match outcome {
+            Outcome::Hit | Outcome::Stale => self.from_store.observe(seconds),
+            Outcome::Revalidated | Outcome::Miss | Outcome::Bypass | Outcome::Failed => {
+                self.from_upstream.observe(seconds);
+            }
+        }
     }
 }
 
@@ -201,15 +207,12 @@ impl Metrics {
 
     /// The handles of one route.
     pub fn route(&self, name: &str) -> RouteMetrics {
-        let labels = |outcome: Outcome| {
-            vec![
-                ("route", name.to_owned()),
-                ("outcome", outcome.as_str().to_owned()),
-            ]
-        };
+        let labels = |key, value: &str| vec![("route", name.to_owned()), (key, value.to_owned())];
         RouteMetrics {
-            requests: Outcome::ALL.map(|o| self.requests.get_or_create_owned(&labels(o))),
-            durations: Outcome::ALL.map(|o| self.durations.get_or_create_owned(&labels(o))),
+            requests: Outcome::ALL
+                .map(|o| self.requests.get_or_create_owned(&labels("outcome", o.as_str()))),
+            from_store: self.durations.get_or_create_owned(&labels("from", "store")),
+            from_upstream: self.durations.get_or_create_owned(&labels("from", "upstream")),
         }
     }
 
@@ -274,8 +277,8 @@ mod tests {
         for line in [
             "sidecache_requests_total{route=\"list\",outcome=\"hit\"} 1",
             "sidecache_requests_total{route=\"list\",outcome=\"miss\"} 0",
-            "sidecache_request_duration_seconds_count{route=\"list\",outcome=\"hit\"} 1",
-            "sidecache_request_duration_seconds_bucket{le=\"0.0005\",route=\"list\",outcome=\"hit\"} 1",
+            "sidecache_request_duration_seconds_count{route=\"list\",from=\"store\"} 1",
+            "sidecache_request_duration_seconds_bucket{le=\"0.0005\",route=\"list\",from=\"store\"} 1",
             "sidecache_decisions_total{reason=\"fresh\"} 1",
             "sidecache_refusals_total{reason=\"private\"} 1",
             "sidecache_redis_calls_total{result=\"timeout\"} 1",

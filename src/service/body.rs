@@ -103,6 +103,10 @@ impl http_body::Body for Body {
                         Some(Err(error)) => event.broke(error),
                         None => event.ended(),
                     }
+                    // The server does not ask again for the end of a body whose length it knows.
+                    if stream.is_end_stream() {
+                        event.ended();
+                    }
                 }
                 Poll::Ready(frame)
             }

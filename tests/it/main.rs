@@ -1,1 +1,30 @@
-fn main() {}
+//! The proxy as a user has it: real sockets, a scripted origin, real redis-servers.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    reason = "a test that cannot go on fails, and a test has no drain to wait for"
+)]
+
+mod support;
+
+mod architecture;
+mod cli;
+mod collapse;
+mod degraded;
+#[cfg(feature = "demo")]
+mod demo;
+#[cfg(feature = "demo")]
+mod demo_proxy;
+mod drain;
+mod encoding;
+mod forwarding;
+mod framing;
+mod freshness;
+mod hits;
+mod operations;
+mod private;
+mod purge;
+mod tiers;
+mod timeouts;
