@@ -24,7 +24,7 @@ def start(command, port, log):
     process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     for _ in range(200):
         if process.poll() is not None:
-            sys.exit(f'{command} ended early; see {log.name}')
+            sys.exit(f'{command} ended early:\n{Path(log.name).read_text()[-2000:]}')
         try:
             socket.create_connection(('127.0.0.1', port), 0.2).close()
             return process
@@ -99,7 +99,7 @@ backend b
 
 
 def varnish_command(folder, port, origin):
-    return ['varnishd', '-F', '-n', folder / 'varnish', '-a', f'127.0.0.1:{port}', '-b', f'127.0.0.1:{origin}', '-s', 'malloc,64m', '-p', 'vcc_acl_pedantic=off']
+    return ['varnishd', '-F', '-n', folder / 'varnish', '-a', f'127.0.0.1:{port}', '-b', f'127.0.0.1:{origin}', '-s', 'malloc,64m']
 
 
 def sidecache_conf(folder, port, origin):

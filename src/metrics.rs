@@ -209,10 +209,14 @@ impl Metrics {
     pub fn route(&self, name: &str) -> RouteMetrics {
         let labels = |key, value: &str| vec![("route", name.to_owned()), (key, value.to_owned())];
         RouteMetrics {
-            requests: Outcome::ALL
-                .map(|o| self.requests.get_or_create_owned(&labels("outcome", o.as_str()))),
+            requests: Outcome::ALL.map(|o| {
+                self.requests
+                    .get_or_create_owned(&labels("outcome", o.as_str()))
+            }),
             from_store: self.durations.get_or_create_owned(&labels("from", "store")),
-            from_upstream: self.durations.get_or_create_owned(&labels("from", "upstream")),
+            from_upstream: self
+                .durations
+                .get_or_create_owned(&labels("from", "upstream")),
         }
     }
 

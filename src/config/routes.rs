@@ -246,6 +246,9 @@ fn ttl(value: &Value<'_>, cache: &Cache, names: &Names<'_>) -> Option<Option<Dur
             .value
             .starts_with(|c: char| c.is_alphabetic() || c == '_')
         {
+            if !value.reader.all_readable() {
+                return Some(None); // the name may be in what could not be read
+            }
             let help = match nearest(&text.value, names.keys().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "name it under `[ttl]`, or write a duration such as \"5m\"".to_owned(),

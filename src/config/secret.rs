@@ -56,10 +56,18 @@ pub(super) fn ranges(text: &str) -> Vec<Range<usize>> {
 }
 
 /// What stands between `://` and the last `@` of a line: a password may hold any character.
+///
+/// Without `@`, what looks like a password where the port should be.
 fn user_info(text: &str, line: Range<usize>) -> Option<Range<usize>> {
     let start = line.start + text[line.clone()].find("://")? + "://".len();
-    let length = text[start..line.end].rfind('@')?;
-    Some(start..start + length)
+    let rest = &text[start..line.end];
+    if let Some(length) = rest.rfind('@') {
+        return Some(start..start + length);
+    }
+    let host = rest.split(['/', '"', '\'', '`', '}', ' ']).next()?;
+    let (_, port) = host.rsplit_once(':').filter(|_| !host.contains("${"))?;
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_port).then(|| start..start + host.len())
 }
 
 /// Adds the values of the keys on a line that sound secret.
@@ -143,6 +151,13 @@ mod tests {
                 "url = \"${A:-redis://:pw@h}\"",
                 "url = \"${A:-redis://…@h}\"",
             ),
+            ("url = \"redis://:pw", "url = \"redis://…"),
+            ("url = \"redis://me:pw/0\"", "url = \"redis://…/0\""),
+            (
+                "url = \"${A:-redis://h:6379}\"",
+                "url = \"${A:-redis://h:6379}\"",
+            ),
+            ("url = \"http://${H:-h}:1\"", "url = \"http://${H:-h}:1\""),
             ("url = \"redis://h?pass=pw\"", "url = \"redis://h?pass=…"),
             ("bypass_token = \"abc\" # why", "bypass_token = \"…\" # why"),
             ("bypass_token = 'a\"c'", "bypass_token = '…'"),

@@ -9,7 +9,7 @@ use super::*;
 use crate::semantics::{ClientDirectives, SetCookie, Share};
 
 const MINIMAL: &str = "[upstream]\nurl = \"http://127.0.0.1:9000\"\n";
-const DEFAULTS: &str = include_str!("../../proxy.default.toml");
+const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// A file with every kind of value.
 const FULL: &str = r#"

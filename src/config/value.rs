@@ -17,7 +17,7 @@ use super::{
 
 /// A value and the places of it and of its key.
 pub(super) struct Value<'a> {
-    reader: &'a Reader<'a>,
+    pub(super) reader: &'a Reader<'a>,
     /// `cache.memory.max`
     pub(super) path: String,
     pub(super) key: Place,

@@ -23,6 +23,7 @@ fn no_problem_shows_a_secret() {
         "[cache.redis]\nurl = \"redis://hunter2:x\"",
         "[cache.redis]\nurl = \"rediss://u:hunter2@redis\"",
         "[cache.redis]\nurl = \"redis://u:hunter2@redis",
+        "[cache.redis]\nurl = \"redis://:hunter2",
         "[cache.redis]\nurl = redis://u:hunter2@redis",
         "[cache.redis]\nurl = \"redis://u:hunter2@redis/x\"",
         "[cache.redis]\nurl = \"redis://u:hunter2@${NO_HOST}\"",

@@ -1,0 +1,302 @@
+//! Redis in trouble, with traffic: no request fails, none waits longer than the budget, and it recovers by itself.
+
+use crate::support::{
+    Origin, Proxy, Reply, get,
+    redis::{Redis, free_port},
+    relay::{Fault, Relay},
+    until,
+};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+fn toml(url: &str) -> String {
+    // No memory tier: every request asks Redis.
+    format!("[cache]\nprefix = \"t\"\n[cache.memory]\nmax = 0\n[cache.redis]\nurl = \"{url}\"\n")
+}
+
+/// A steady load whose every answer is checked.
+struct Load {
+    stop: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
+    clients: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Load {
+    fn on(address: SocketAddr) -> Self {
+        let (stop, served) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let clients = (0..4)
+            .map(|client| {
+                let (stop, served) = (Arc::clone(&stop), Arc::clone(&served));
+                tokio::spawn(async move {
+                    for number in 0.. {
+                        if stop.load(Relaxed) {
+                            return;
+                        }
+                        let path = format!("/{}", (number + client) % 10);
+                        let answer = get(address, &path, &[]).await;
+                        assert_eq!(
+                            (answer.status, answer.text(), answer.complete),
+                            (200, &*path, true)
+                        );
+                        served.fetch_add(1, Relaxed);
+                    }
+                })
+            })
+            .collect();
+        Self {
+            stop,
+            served,
+            clients,
+        }
+    }
+
+    /// Until so many more requests were served.
+    async fn goes_on(&self) {
+        let before = self.served.load(Relaxed);
+        until("the load goes on", async || {
+            self.served.load(Relaxed) >= before + 100
+        })
+        .await;
+    }
+
+    async fn end(self) {
+        self.stop.store(true, Relaxed);
+        for client in self.clients {
+            client.await.expect("every answer was right");
+        }
+    }
+}
+
+async fn origin() -> Origin {
+    let origin = Origin::start().await;
+    for number in 0..10 {
+        let path = format!("/{number}");
+        origin.answer(&path, Reply::fresh(&path, 3600));
+    }
+    origin
+}
+
+async fn hits_again(proxy: &Proxy) {
+    until("redis is used again", async || {
+        proxy.get("/1").await.is_hit()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn redis_absent_at_start_and_there_later() {
+    let origin = origin().await;
+    let port = free_port();
+    let proxy = Proxy::to(&origin, &toml(&format!("redis://127.0.0.1:{port}"))).await;
+    assert_eq!(proxy.get("/1").await.text(), "/1");
+    let ready = get(proxy.admin(), "/readyz", &[]).await;
+    assert_eq!(
+        (
+            ready.status,
+            &ready.json()["status"],
+            &ready.json()["redis"]
+        ),
+        (200, &"degraded".into(), &"out".into())
+    );
+    assert_eq!(proxy.metric("sidecache_redis_up"), 0.0);
+    let relay_free = Redis::start();
+    drop(relay_free);
+}
+
+#[tokio::test]
+async fn redis_killed_under_load_and_started_again_empty() {
+    let (origin, mut redis) = (origin().await, Redis::start());
+    let proxy = Proxy::to(&origin, &toml(&redis.url())).await;
+    hits_again(&proxy).await;
+    let load = Load::on(proxy.address());
+    load.goes_on().await;
+    redis.kill();
+    load.goes_on().await;
+    until("it is seen to be out", async || {
+        proxy.metric("sidecache_redis_up") == 0.0
+    })
+    .await;
+    load.goes_on().await;
+    redis.start_again();
+    hits_again(&proxy).await;
+    load.goes_on().await;
+    load.end().await;
+}
+
+#[tokio::test]
+async fn redis_frozen_under_load() {
+    let (origin, redis) = (origin().await, Redis::start());
+    let proxy = Proxy::to(&origin, &toml(&redis.url())).await;
+    hits_again(&proxy).await;
+    let load = Load::on(proxy.address());
+    load.goes_on().await;
+    redis.freeze();
+    load.goes_on().await;
+    until("it is seen to be out", async || {
+        proxy.metric("sidecache_redis_up") == 0.0
+    })
+    .await;
+    assert!(proxy.metric("sidecache_redis_calls_total{result=\"timeout\"}") >= 1.0);
+    load.goes_on().await;
+    redis.thaw();
+    hits_again(&proxy).await;
+    load.end().await;
+}
+
+#[tokio::test]
+async fn redis_behind_a_bad_network() {
+    let (origin, redis) = (origin().await, Redis::start());
+    let relay = Relay::to(redis.port()).await;
+    let proxy = Proxy::to(&origin, &toml(&relay.url())).await;
+    hits_again(&proxy).await;
+    let load = Load::on(proxy.address());
+    for fault in [
+        Fault::Delay(Duration::from_millis(200)),
+        Fault::CutAfter(40),
+        Fault::Garbage,
+        Fault::Blackhole,
+    ] {
+        relay.set(fault);
+        load.goes_on().await;
+        relay.set(Fault::None);
+        hits_again(&proxy).await;
+    }
+    load.end().await;
+}
+
+#[tokio::test]
+async fn redis_that_refuses_writes_is_still_read() {
+    let (origin, redis) = (origin().await, Redis::start());
+    let proxy = Proxy::to(&origin, &toml(&redis.url())).await;
+    hits_again(&proxy).await;
+    redis.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
+    let dropped = "sidecache_redis_calls_total{result=\"write_dropped\"}";
+    until("a write is dropped", async || {
+        proxy.get("/2").await;
+        proxy.metric(dropped) >= 1.0
+    })
+    .await;
+    assert!(proxy.get("/1").await.is_hit(), "what is there is used");
+    assert_eq!(proxy.metric("sidecache_redis_up"), 1.0);
+}
+
+#[tokio::test]
+async fn redis_that_became_a_replica_or_wants_a_password_is_left_and_found_again() {
+    let (origin, redis) = (origin().await, Redis::start());
+    let other = Redis::start();
+    let proxy = Proxy::to(&origin, &toml(&redis.url())).await;
+    hits_again(&proxy).await;
+    let load = Load::on(proxy.address());
+    let port = other.port().to_string();
+    redis.command::<String>(&["REPLICAOF", "127.0.0.1", &port]);
+    load.goes_on().await;
+    redis.command::<String>(&["REPLICAOF", "NO", "ONE"]);
+    hits_again(&proxy).await;
+    redis.command::<String>(&["ACL", "SETUSER", "default", "-get", "-set"]);
+    load.goes_on().await;
+    redis.command::<String>(&["ACL", "SETUSER", "default", "+get", "+set"]);
+    hits_again(&proxy).await;
+    load.end().await;
+}
+
+#[tokio::test]
+async fn values_that_do_not_check_out_are_misses_and_are_healed() {
+    let (origin, redis) = (origin().await, Redis::start());
+    let proxy = Proxy::to(&origin, &toml(&redis.url())).await;
+    hits_again(&proxy).await;
+    until("it is written", async || !redis.keys().is_empty()).await;
+    let key = redis.keys().into_iter().next().unwrap();
+    let whole: Vec<u8> = redis.command(&["GET", &key]);
+    let path = (0..10)
+        .map(|n| format!("/{n}"))
+        .find(|p| whole.windows(p.len()).any(|w| w == p.as_bytes()))
+        .unwrap();
+    let corruptions: [&dyn Fn(); 6] = [
+        &|| redis.command(&["SET", &key, ""]),
+        &|| redis.command(&["SET", &key, "x"]),
+        &|| redis.command(&["SETRANGE", &key, "3", "\u{7f}"]),
+        &|| redis.command(&["SETRANGE", &key, "40", "flipped"]),
+        &|| redis.command(&["APPEND", &key, "more"]),
+        &|| {
+            redis.command::<()>(&["DEL", &key]);
+            redis.command::<()>(&["LPUSH", &key, "another program's"]);
+        },
+    ];
+    for (number, corrupt) in corruptions.iter().enumerate() {
+        until("it is stored", async || proxy.get(&path).await.is_hit()).await;
+        corrupt();
+        let answer = proxy.get(&path).await;
+        assert_eq!(
+            (answer.text(), answer.is_hit()),
+            (&*path, false),
+            "corruption {number}"
+        );
+    }
+    until("it is healed", async || proxy.get(&path).await.is_hit()).await;
+    assert!(proxy.metric("sidecache_redis_calls_total{result=\"corrupt\"}") >= 6.0);
+}
+
+#[tokio::test]
+async fn memory_asks_the_origin_while_purges_may_be_missed() {
+    let origin = origin().await;
+    let mut redis = Redis::start();
+    let toml = format!(
+        "[cache]\npurge_gap = \"300ms\"\n[cache.redis]\nurl = \"{}\"\n",
+        redis.url()
+    );
+    let proxy = Proxy::to(&origin, &toml).await;
+    assert_eq!(proxy.get("/1").await.text(), "/1");
+    assert!(proxy.get("/1").await.is_hit());
+    redis.kill();
+    proxy.advance(1);
+    until("the gap is noticed", async || {
+        proxy.get("/1").await.cache_status().contains("purge-gap")
+    })
+    .await;
+    assert!(
+        proxy.get("/1").await.is_hit(),
+        "what was just confirmed is served"
+    );
+    redis.start_again();
+    until("the log is followed again", async || {
+        proxy.advance(1);
+        proxy.get("/1").await.is_hit()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_purge_while_redis_is_out_holds_and_is_told_to_the_others_later() {
+    let origin = origin().await;
+    let mut redis = Redis::start();
+    let shared = format!("[cache.redis]\nurl = \"{}\"\n", redis.url());
+    let one = Proxy::to(&origin, &shared).await;
+    let two = Proxy::to(&origin, &shared).await;
+    for proxy in [&one, &two] {
+        proxy.get("/1").await;
+        assert!(proxy.get("/1").await.is_hit());
+    }
+    redis.kill();
+    until("it is out", async || {
+        one.metric("sidecache_redis_up") == 0.0
+    })
+    .await;
+    origin.answer("/1", Reply::ok("done"));
+    assert_eq!(one.send("PUT", "/1", &[], "x").await.status, 200);
+    origin.answer("/1", Reply::fresh("new", 3600));
+    assert_eq!(one.get("/1").await.text(), "new", "here it holds at once");
+    redis.start_again();
+    until("the other replica learns of it", async || {
+        two.get("/1").await.text() == "new"
+    })
+    .await;
+}

@@ -1,0 +1,55 @@
+//! The end: requests under way are answered, nothing new is begun.
+
+use crate::support::{
+    Origin, Proxy, Reply, client::Connection, get, proxy::config_with_server, until,
+};
+use sidecache::{app::App, clock::Clock};
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_and_idle_connections_are_closed() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::ok("slow"));
+    origin.hold();
+    let proxy = Proxy::to(&origin, "").await;
+    let mut idle = Connection::open(proxy.address()).await;
+    let slow = tokio::spawn(get(proxy.address(), "/a", &[]));
+    until("the request is under way", async || origin.count("/a") == 1).await;
+    until("both connections are open", async || {
+        proxy.metric("sidecache_connections") == 2.0
+    })
+    .await;
+    let drained = tokio::spawn(proxy.drain());
+    assert!(idle.is_closed().await);
+    origin.release();
+    assert_eq!(slow.await.unwrap().text(), "slow");
+    assert!(drained.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_fetch_that_outlives_its_client_ends_before_the_process_does() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("a", 60));
+    origin.hold();
+    let proxy = Proxy::to(&origin, "").await;
+    let mut client = Connection::open(proxy.address()).await;
+    client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    until("the fetch is under way", async || origin.count("/a") == 1).await;
+    drop(client);
+    let drained = tokio::spawn(proxy.drain());
+    tokio::task::yield_now().await;
+    assert!(!drained.is_finished());
+    origin.release();
+    assert!(drained.await.unwrap());
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_given_up() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::never());
+    let config = config_with_server(origin.address(), "drain_timeout = \"100ms\"\n", "");
+    let app = App::start(config, Clock::System).await.unwrap();
+    let client = tokio::spawn(get(app.public_address(), "/a", &[]));
+    until("the request is under way", async || origin.count("/a") == 1).await;
+    assert!(!app.drain().await, "it says so");
+    client.abort();
+}

@@ -1,0 +1,133 @@
+//! Messages that are not what they seem, on both sides.
+
+use crate::support::{
+    Origin, Proxy, Reply,
+    client::{Connection, exchange, parse},
+};
+
+async fn status(proxy: &Proxy, raw: &str) -> u16 {
+    parse(&exchange(proxy.address(), raw.as_bytes()).await, false).status
+}
+
+#[tokio::test]
+async fn ambiguous_requests_are_refused_before_they_reach_the_origin() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    for raw in [
+        "GET /a HTTP/1.1\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a\r\nBad Header: 1\r\n\r\n",
+        "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "POST /a HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        assert_eq!(status(&proxy, raw).await, 400, "{raw:?}");
+    }
+    assert_eq!(
+        status(&proxy, "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n").await,
+        405
+    );
+    assert_eq!(origin.count("/a"), 0);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let raw = format!(
+        "GET /a HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
+        "x".repeat(40_000)
+    );
+    assert_eq!(status(&proxy, &raw).await, 431);
+    let many: String = (0..200).map(|n| format!("X-{n}: 1\r\n")).collect();
+    assert_eq!(
+        status(&proxy, &format!("GET /a HTTP/1.1\r\nHost: a\r\n{many}\r\n")).await,
+        431
+    );
+}
+
+#[tokio::test]
+async fn both_lengths_do_not_smuggle_a_second_request() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::ok("a"));
+    let proxy = Proxy::to(&origin, "").await;
+    let raw = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n\
+               0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    exchange(proxy.address(), raw.as_bytes()).await;
+    assert_eq!(origin.count("/smuggled"), 0);
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("first", 60));
+    origin.answer("/b", Reply::fresh("second", 60));
+    let proxy = Proxy::to(&origin, "").await;
+    proxy.get("/b").await;
+    let raw = "GET /a HTTP/1.1\r\nHost: test.example\r\n\r\nGET /b HTTP/1.1\r\nHost: test.example\r\nConnection: close\r\n\r\n";
+    let text = String::from_utf8(exchange(proxy.address(), raw.as_bytes()).await).unwrap();
+    let (first, second) = (text.find("first").unwrap(), text.find("second").unwrap());
+    assert!(first < second, "a hit does not overtake a miss");
+}
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("hello", 60));
+    let proxy = Proxy::to(&origin, "").await;
+    let mut connection = Connection::open(proxy.address()).await;
+    for count in 1..=5 {
+        connection.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let seen = |bytes: &[u8]| bytes.windows(5).filter(|w| w == b"hello").count() == count;
+        assert!(connection.read_until(seen).await);
+    }
+}
+
+#[tokio::test]
+async fn rubbish_from_the_origin_is_502_and_is_not_stored() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    for (number, rubbish) in [
+        &b"rubbish\r\n\r\n"[..],
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n",
+        b"HTTP/1.1 99 OK\r\n\r\n",
+        b"\0\0\0\0",
+        b"",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let path = format!("/{number}");
+        origin.answer(&path, Reply::raw(rubbish));
+        let answer = proxy.get(&path).await;
+        assert_eq!(
+            (answer.status, &answer.json()["cause"]),
+            (502, &"upstream_broken".into()),
+            "{number}"
+        );
+        origin.answer(&path, Reply::ok("fine"));
+        assert_eq!(
+            proxy.get(&path).await.text(),
+            "fine",
+            "{number}: nothing is left behind"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_the_origin_closes_is_replaced() {
+    let origin = Origin::start().await;
+    // Each answer says nothing of closing and is followed by the end of the connection.
+    let reply = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncache-control: no-store\r\n\r\nok";
+    origin.answer("/a", Reply::raw(reply));
+    let proxy = Proxy::to(&origin, "").await;
+    for _ in 0..50 {
+        assert_eq!(proxy.get("/a").await.text(), "ok");
+    }
+}

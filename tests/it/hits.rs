@@ -1,0 +1,197 @@
+//! The simplest stories: a miss, a hit, and what both say of themselves.
+
+use crate::support::{Origin, Proxy, Reply};
+
+#[tokio::test]
+async fn the_second_request_is_a_hit_with_age() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("hello", 60));
+    let proxy = Proxy::to(&origin, "").await;
+    let miss = proxy.get("/a").await;
+    assert_eq!((miss.status, miss.text()), (200, "hello"));
+    assert_eq!(miss.cache_status(), "fwd=uri-miss; stored");
+    assert_eq!(
+        miss.header("age"),
+        None,
+        "it comes straight from the origin"
+    );
+    proxy.advance(7);
+    let hit = proxy.get("/a").await;
+    assert_eq!((hit.status, hit.text()), (200, "hello"));
+    assert_eq!(hit.cache_status(), "hit; ttl=53");
+    assert_eq!(hit.header("age"), Some("7"));
+    assert_eq!(origin.count("/a"), 1);
+}
+
+#[tokio::test]
+async fn different_targets_are_different_answers() {
+    let origin = Origin::start().await;
+    for path in ["/a", "/b", "/a?x=1", "/a?x=2", "/A", "/a%2Fb", "/a/b"] {
+        origin.answer(path, Reply::fresh(path, 60));
+    }
+    let proxy = Proxy::to(&origin, "").await;
+    for _ in 0..2 {
+        for path in ["/a", "/b", "/a?x=1", "/a?x=2", "/A", "/a%2Fb", "/a/b"] {
+            assert_eq!(proxy.get(path).await.text(), path);
+        }
+    }
+    let other_host = proxy.get_with("/a", &[("Host", "other.example")]).await;
+    assert!(!other_host.is_hit(), "the host is part of the key");
+}
+
+#[tokio::test]
+async fn the_etag_that_was_generated_answers_304() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("hello", 60).json());
+    let proxy = Proxy::to(&origin, "").await;
+    let etag = proxy
+        .get("/a")
+        .await
+        .header("etag")
+        .expect("a tag on the first answer")
+        .to_owned();
+    let not_modified = proxy.get_with("/a", &[("If-None-Match", &etag)]).await;
+    assert_eq!(not_modified.status, 304);
+    assert_eq!(not_modified.header("etag"), Some(&*etag));
+    assert_eq!(
+        not_modified.header("content-type"),
+        None,
+        "a 304 has no body to describe"
+    );
+    let modified = proxy
+        .get_with("/a", &[("If-None-Match", "\"other\"")])
+        .await;
+    assert_eq!((modified.status, modified.text()), (200, "hello"));
+    assert_eq!(origin.count("/a"), 1);
+}
+
+#[tokio::test]
+async fn the_origins_etag_is_never_replaced() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("hello", 60).header("etag", "\"mine\""));
+    let proxy = Proxy::to(&origin, "").await;
+    assert_eq!(proxy.get("/a").await.header("etag"), Some("\"mine\""));
+    assert_eq!(proxy.get("/a").await.header("etag"), Some("\"mine\""));
+    assert_eq!(
+        proxy
+            .get_with("/a", &[("If-None-Match", "W/\"mine\"")])
+            .await
+            .status,
+        304
+    );
+}
+
+#[tokio::test]
+async fn if_modified_since_answers_304() {
+    let origin = Origin::start().await;
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    origin.answer(
+        "/a",
+        Reply::fresh("hello", 60).header("last-modified", date),
+    );
+    let proxy = Proxy::to(&origin, "").await;
+    proxy.get("/a").await;
+    assert_eq!(
+        proxy
+            .get_with("/a", &[("If-Modified-Since", date)])
+            .await
+            .status,
+        304
+    );
+    let earlier = [("If-Modified-Since", "Sat, 05 Nov 1994 08:49:37 GMT")];
+    assert_eq!(proxy.get_with("/a", &earlier).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_conditional_miss_fills_the_cache() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("hello", 60).header("etag", "\"mine\""));
+    let proxy = Proxy::to(&origin, "").await;
+    assert_eq!(
+        proxy
+            .get_with("/a", &[("If-None-Match", "\"mine\"")])
+            .await
+            .status,
+        304
+    );
+    assert_eq!(
+        origin.last("/a").header("if-none-match"),
+        None,
+        "the whole was asked for"
+    );
+    assert!(proxy.get("/a").await.is_hit());
+}
+
+#[tokio::test]
+async fn head_is_answered_from_a_stored_get() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("hello", 60));
+    let proxy = Proxy::to(&origin, "").await;
+    let before = proxy.send("HEAD", "/a", &[], "").await;
+    assert_eq!(
+        (before.status, before.header("content-length")),
+        (200, Some("5"))
+    );
+    assert!(
+        !proxy.get("/a").await.is_hit(),
+        "an answer to HEAD is not stored for GET"
+    );
+    let after = proxy.send("HEAD", "/a", &[], "").await;
+    assert!(after.is_hit());
+    assert_eq!(after.header("content-length"), Some("5"));
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_stored_whole_and_gets_a_length() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("one ", 60).piece("two").chunked());
+    let proxy = Proxy::to(&origin, "").await;
+    let miss = proxy.get("/a").await;
+    assert_eq!((miss.text(), miss.complete), ("one two", true));
+    let hit = proxy.get("/a").await;
+    assert!(hit.is_hit());
+    assert_eq!(
+        (hit.text(), hit.header("content-length")),
+        ("one two", Some("7"))
+    );
+}
+
+#[tokio::test]
+async fn an_empty_body_and_204_are_stored() {
+    let origin = Origin::start().await;
+    origin.answer("/empty", Reply::fresh("", 60));
+    origin.answer("/none", Reply::fresh("", 60).status(204));
+    let proxy = Proxy::to(&origin, "").await;
+    for (path, status, length) in [("/empty", 200, Some("0")), ("/none", 204, None)] {
+        proxy.get(path).await;
+        let hit = proxy.get(path).await;
+        assert!(hit.is_hit(), "{path}");
+        assert_eq!(
+            (hit.status, hit.header("content-length")),
+            (status, length),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_larger_than_max_object_passes_and_is_not_stored() {
+    let origin = Origin::start().await;
+    let large = "x".repeat(5000);
+    origin.answer("/said", Reply::fresh(&large, 60));
+    origin.answer(
+        "/chunked",
+        Reply::fresh(&large[..2500], 60)
+            .piece(&large[2500..])
+            .chunked(),
+    );
+    let proxy = Proxy::to(&origin, "[cache]\nmax_object = \"1KiB\"").await;
+    for path in ["/said", "/chunked"] {
+        for _ in 0..2 {
+            let answer = proxy.get(path).await;
+            assert_eq!((answer.text(), answer.complete), (&*large, true), "{path}");
+            assert!(!answer.is_hit(), "{path}");
+        }
+        assert_eq!(origin.count(path), 2, "{path}");
+    }
+}

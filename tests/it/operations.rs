@@ -1,0 +1,103 @@
+//! The operator's side: alive, ready, metrics that add up.
+
+use crate::support::{Origin, Proxy, Reply, get, redis::Redis, request, until};
+
+#[tokio::test]
+async fn alive_and_ready_are_on_the_admin_port_alone() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    assert_eq!(get(proxy.admin(), "/healthz", &[]).await.text(), "ok\n");
+    assert_eq!(
+        get(proxy.admin(), "/readyz", &[]).await.json()["status"],
+        "ready"
+    );
+    proxy.get("/metrics").await;
+    assert_eq!(
+        origin.count("/metrics"),
+        1,
+        "on the public port it is the upstream's path"
+    );
+    assert_eq!(
+        request(proxy.admin(), "POST", "/readyz", &[], b"")
+            .await
+            .status,
+        405
+    );
+    assert_eq!(get(proxy.admin(), "/", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn ready_says_degraded_when_redis_is_out() {
+    let (origin, mut redis) = (Origin::start().await, Redis::start());
+    let proxy = Proxy::to(
+        &origin,
+        &format!("[cache.redis]\nurl = \"{}\"\n", redis.url()),
+    )
+    .await;
+    let status = async || get(proxy.admin(), "/readyz", &[]).await.json()["redis"].clone();
+    until("redis is up", async || status().await == "up").await;
+    redis.kill();
+    until("redis is out", async || status().await == "out").await;
+    let ready = get(proxy.admin(), "/readyz", &[]).await;
+    assert_eq!(
+        (ready.status, &ready.json()["status"]),
+        (200, &"degraded".into())
+    );
+}
+
+#[tokio::test]
+async fn per_route_the_outcomes_sum_to_the_requests() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("a", 60));
+    origin.answer("/fails", Reply::closing());
+    let routes = "[[route]]\nname = \"r\"\npath = \"/{*rest}\"\nmethods = [\"GET\", \"POST\"]\n";
+    let proxy = Proxy::to(&origin, routes).await;
+    let mut sent = 0.0;
+    for (method, path) in [
+        ("GET", "/a"),
+        ("GET", "/a"),
+        ("POST", "/a"),
+        ("GET", "/fails"),
+        ("GET", "/none"),
+        ("GET", "/a"),
+    ] {
+        proxy.send(method, path, &[], "").await;
+        sent += 1.0;
+    }
+    let count = |outcome| {
+        proxy.metric(&format!(
+            "sidecache_requests_total{{route=\"r\",outcome=\"{outcome}\"}}"
+        ))
+    };
+    let counts = ["hit", "stale", "revalidated", "miss", "bypass", "failed"].map(count);
+    assert_eq!(counts.iter().sum::<f64>(), sent);
+    assert_eq!(counts, [1.0, 0.0, 0.0, 3.0, 1.0, 1.0]);
+    let durations = ["store", "upstream"].map(|from| {
+        proxy.metric(&format!(
+            "sidecache_request_duration_seconds_count{{route=\"r\",from=\"{from}\"}}"
+        ))
+    });
+    assert_eq!(durations.iter().sum::<f64>(), sent);
+}
+
+#[tokio::test]
+async fn metrics_are_served_as_openmetrics() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let answer = get(proxy.admin(), "/metrics", &[]).await;
+    assert!(
+        answer
+            .header("content-type")
+            .unwrap()
+            .starts_with("application/openmetrics-text")
+    );
+    assert!(answer.text().ends_with("# EOF\n"));
+    for name in [
+        "sidecache_requests",
+        "sidecache_memory_bytes",
+        "sidecache_redis_up",
+        "sidecache_connections",
+    ] {
+        assert!(answer.text().contains(&format!("# TYPE {name} ")), "{name}");
+    }
+}

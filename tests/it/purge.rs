@@ -1,0 +1,191 @@
+//! What a write invalidates.
+
+use crate::support::{Origin, Proxy, Reply, until};
+
+const ROUTES: &str = r#"
+[[route]]
+name = "one"
+path = "/c/{id}"
+ttl = 300
+stale_while_revalidate = "60s"
+tags = ["c:{id}"]
+
+[[route]]
+name = "list"
+path = "/c"
+ttl = 300
+tags = ["list"]
+
+[[route]]
+name = "write"
+path = "/c/{id}"
+methods = ["PUT", "DELETE"]
+purge = ["tag:list", "hard:path:/parts/{id}*"]
+
+[[route]]
+name = "parts"
+path = "/parts/{*rest}"
+ttl = 300
+"#;
+
+async fn stored(proxy: &Proxy, paths: &[&str]) {
+    for path in paths {
+        proxy.get(path).await;
+        assert!(proxy.get(path).await.is_hit(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_succeeds_invalidates_its_own_uri_with_every_query() {
+    for (method, status) in [
+        ("PUT", 200),
+        ("POST", 201),
+        ("PATCH", 204),
+        ("DELETE", 204),
+        ("POST", 303),
+        ("M-SEARCH", 200),
+    ] {
+        let origin = Origin::start().await;
+        let proxy = Proxy::to(&origin, "").await;
+        for path in ["/a", "/a?q=1", "/ab"] {
+            origin.answer(path, Reply::fresh("old", 60));
+        }
+        stored(&proxy, &["/a", "/a?q=1", "/ab"]).await;
+        origin.answer("/a", Reply::ok("").status(status));
+        assert_eq!(
+            proxy.send(method, "/a", &[], "x").await.cache_status(),
+            "fwd=method"
+        );
+        origin.answer("/a", Reply::fresh("new", 60));
+        assert_eq!(proxy.get("/a").await.text(), "new", "{method} {status}");
+        assert!(!proxy.get("/a?q=1").await.is_hit(), "{method} {status}");
+        assert!(
+            proxy.get("/ab").await.is_hit(),
+            "{method} {status}: another path stays"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_fails_invalidates_nothing() {
+    for status in [400, 403, 404, 409, 500, 503] {
+        let origin = Origin::start().await;
+        let proxy = Proxy::to(&origin, "").await;
+        origin.answer("/a", Reply::fresh("old", 60));
+        stored(&proxy, &["/a"]).await;
+        origin.answer("/a", Reply::ok("").status(status));
+        proxy.send("PUT", "/a", &[], "x").await;
+        assert!(proxy.get("/a").await.is_hit(), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn safe_methods_invalidate_nothing() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    origin.answer("/a", Reply::fresh("old", 60));
+    stored(&proxy, &["/a"]).await;
+    for method in ["OPTIONS", "TRACE", "QUERY", "HEAD"] {
+        proxy.send(method, "/a", &[], "").await;
+        assert!(proxy.get("/a").await.is_hit(), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_route_purges_what_it_names_with_what_its_path_captured() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, ROUTES).await;
+    let paths = [
+        "/c/1",
+        "/c/2",
+        "/c",
+        "/c?page=2",
+        "/parts/1/a",
+        "/parts/2/a",
+    ];
+    for path in paths {
+        origin.answer(path, Reply::ok("old"));
+    }
+    stored(&proxy, &paths).await;
+    origin.answer("/c/1", Reply::ok("new"));
+    proxy.send("PUT", "/c/1", &[], "x").await;
+    assert_eq!(
+        proxy.get("/c/1").await.cache_status(),
+        "fwd=uri-miss; stored",
+        "its own URI, hard"
+    );
+    for list in ["/c", "/c?page=2"] {
+        assert_eq!(
+            proxy.get(list).await.cache_status(),
+            "fwd=stale; stored; detail=purged",
+            "{list}, soft"
+        );
+    }
+    assert_eq!(
+        proxy.get("/parts/1/a").await.cache_status(),
+        "fwd=uri-miss; stored",
+        "by path, hard"
+    );
+    for kept in ["/c/2", "/parts/2/a"] {
+        assert!(proxy.get(kept).await.is_hit(), "{kept}");
+    }
+}
+
+#[tokio::test]
+async fn a_star_in_the_url_of_a_write_does_not_purge_the_others() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, ROUTES).await;
+    for path in ["/parts/1/a", "/parts/2/a"] {
+        origin.answer(path, Reply::ok("old"));
+    }
+    stored(&proxy, &["/parts/1/a", "/parts/2/a"]).await;
+    origin.answer("/c/*", Reply::ok("done"));
+    assert_eq!(proxy.send("PUT", "/c/*", &[], "x").await.status, 200);
+    for kept in ["/parts/1/a", "/parts/2/a"] {
+        assert!(proxy.get(kept).await.is_hit(), "{kept}");
+    }
+}
+
+#[tokio::test]
+async fn a_soft_purge_serves_stale_while_it_is_refreshed_where_the_route_allows_it() {
+    let origin = Origin::start().await;
+    let routes = ROUTES.replace("\"tag:list\"", "\"tag:list\", \"tag:c:2\"");
+    let proxy = Proxy::to(&origin, &routes).await;
+    origin.answer("/c/2", Reply::ok("old"));
+    stored(&proxy, &["/c/2"]).await;
+    origin.answer("/c/1", Reply::ok("done"));
+    origin.answer("/c/2", Reply::ok("new"));
+    proxy.send("PUT", "/c/1", &[], "x").await;
+    let stale = proxy.get("/c/2").await;
+    assert_eq!(
+        (stale.text(), stale.cache_status()),
+        ("old", "hit; ttl=300; detail=stale-while-revalidate")
+    );
+    until("it is refreshed", async || {
+        proxy.get("/c/2").await.text() == "new"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fetch_that_began_before_a_write_does_not_bring_old_content_back() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    origin.answer("/a", Reply::fresh("old", 60).hold_body());
+    origin.hold();
+    let slow = tokio::spawn(crate::support::get(proxy.address(), "/a", &[]));
+    until("the read is under way", async || origin.count("/a") == 1).await;
+    // The write overtakes the read: the origin answers it at once.
+    origin.answer("/a", Reply::ok("").hold_body_only());
+    let written = proxy.send("DELETE", "/a", &[], "").await;
+    assert_eq!(written.status, 200);
+    origin.release();
+    assert_eq!(
+        slow.await.unwrap().text(),
+        "old",
+        "its client asked before the write"
+    );
+    origin.answer("/a", Reply::fresh("new", 60));
+    let after = proxy.get("/a").await;
+    assert_eq!((after.text(), after.is_hit()), ("new", false));
+}

@@ -1,0 +1,214 @@
+//! A client that sees what is on the wire.
+
+use std::{collections::BTreeMap, io::Read, net::SocketAddr, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// One answer, as it was on the wire.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+    /// The whole body arrived, as its framing says.
+    pub(crate) complete: bool,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// What the proxy says of this answer, without its own name.
+    pub(crate) fn cache_status(&self) -> &str {
+        self.header("cache-status")
+            .unwrap()
+            .strip_prefix("sidecache; ")
+            .unwrap()
+    }
+
+    pub(crate) fn is_hit(&self) -> bool {
+        self.cache_status().starts_with("hit")
+    }
+
+    pub(crate) fn gunzipped(&self) -> String {
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&self.body[..])
+            .read_to_string(&mut text)
+            .unwrap();
+        text
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// `GET path` on a connection of its own.
+pub(crate) async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
+    request(address, "GET", path, headers, b"").await
+}
+
+/// Any request on a connection of its own.
+pub(crate) async fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+    if !headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+    {
+        text += "Host: test.example\r\n";
+    }
+    for (name, value) in headers {
+        text += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() {
+        text += &format!("Content-Length: {}\r\n", body.len());
+    }
+    text += "\r\n";
+    let raw = exchange(address, &[text.as_bytes(), body].concat()).await;
+    parse(&raw, method == "HEAD")
+}
+
+/// Sends `bytes` and reads until the other side closes.
+pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut raw = Vec::new();
+    let read = timeout(Duration::from_secs(60), stream.read_to_end(&mut raw)).await;
+    // A reset after part of an answer is what a broken body looks like.
+    let _ = read.expect("an answer within a minute");
+    raw
+}
+
+/// Reads the first message of `raw`.
+pub(crate) fn parse(raw: &[u8], head_only: bool) -> Answer {
+    let end = raw
+        .windows(4)
+        .position(|w| w == b"\r\n\r\n")
+        .unwrap_or_else(|| {
+            panic!("no head in {:?}", String::from_utf8_lossy(raw));
+        });
+    let head = String::from_utf8_lossy(&raw[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let status = lines
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
+    let mut headers = BTreeMap::<String, String>::new();
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap();
+        let value = value.trim();
+        headers
+            .entry(name.to_ascii_lowercase())
+            .and_modify(|all| *all = format!("{all}, {value}"))
+            .or_insert_with(|| value.to_owned());
+    }
+    let rest = &raw[end + 4..];
+    let bodiless = head_only || status == 204 || status == 304;
+    let (body, complete) = if bodiless {
+        assert!(rest.is_empty(), "a body where there can be none");
+        (Vec::new(), true)
+    } else if headers
+        .get("transfer-encoding")
+        .is_some_and(|v| v == "chunked")
+    {
+        unchunk(rest)
+    } else if let Some(length) = headers.get("content-length") {
+        let length: usize = length.parse().unwrap();
+        (
+            rest[..rest.len().min(length)].to_vec(),
+            rest.len() >= length,
+        )
+    } else {
+        (rest.to_vec(), true)
+    };
+    Answer {
+        status,
+        headers,
+        body,
+        complete,
+    }
+}
+
+fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    loop {
+        let Some(end) = rest.windows(2).position(|w| w == b"\r\n") else {
+            return (body, false);
+        };
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        rest = &rest[end + 2..];
+        if size == 0 {
+            return (body, true);
+        }
+        if rest.len() < size + 2 {
+            return (body, false);
+        }
+        body.extend_from_slice(&rest[..size]);
+        rest = &rest[size + 2..];
+    }
+}
+
+/// A connection that stays open.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        Self {
+            stream: TcpStream::connect(address).await.unwrap(),
+            buffer: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Reads until `enough` has arrived. `false` where the other side closed before.
+    pub(crate) async fn read_until(&mut self, enough: impl Fn(&[u8]) -> bool) -> bool {
+        while !enough(&self.buffer) {
+            let mut piece = [0; 16384];
+            let read = timeout(super::PATIENCE, self.stream.read(&mut piece))
+                .await
+                .expect("something arrives");
+            match read {
+                Ok(0) | Err(_) => return false,
+                Ok(n) => self.buffer.extend_from_slice(&piece[..n]),
+            }
+        }
+        true
+    }
+
+    pub(crate) fn received(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Whether the other side closes without saying anything more.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        let mut piece = [0; 1];
+        matches!(
+            timeout(super::PATIENCE, self.stream.read(&mut piece)).await,
+            Ok(Ok(0) | Err(_))
+        )
+    }
+}

@@ -1,0 +1,95 @@
+//! A proxy in this process, on free ports, with a clock that the test moves.
+
+use super::{Answer, Origin, client};
+use sidecache::{
+    app::App,
+    clock::{Clock, Manual},
+    config::Config,
+};
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
+
+/// See the module docs.
+pub(crate) struct Proxy {
+    app: App,
+    clock: Manual,
+}
+
+impl Proxy {
+    /// Before `origin`, with `toml` added to the smallest configuration.
+    pub(crate) async fn to(origin: &Origin, toml: &str) -> Self {
+        Self::to_address(origin.address(), toml).await
+    }
+
+    pub(crate) async fn to_address(origin: SocketAddr, toml: &str) -> Self {
+        let clock = Manual::at(SystemTime::now());
+        let app = App::start(config(origin, toml), Clock::Manual(clock.clone()))
+            .await
+            .unwrap();
+        Self { app, clock }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.app.public_address()
+    }
+
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.app.admin_address()
+    }
+
+    /// Time passes for freshness and age.
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    pub(crate) fn clock(&self) -> &Manual {
+        &self.clock
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &[]).await
+    }
+
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        client::get(self.address(), path, headers).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        client::request(self.address(), method, path, headers, body.as_bytes()).await
+    }
+
+    /// The value of one line of the exposition, 0 where there is none.
+    pub(crate) fn metric(&self, line: &str) -> f64 {
+        let text = self.app.metrics().encode();
+        let value = text
+            .lines()
+            .find_map(|l| l.strip_prefix(line)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    pub(crate) async fn drain(self) -> bool {
+        self.app.drain().await
+    }
+}
+
+/// The smallest configuration with `toml` added; what stands before its first section belongs to `[upstream]`.
+pub(crate) fn config(origin: SocketAddr, toml: &str) -> Config {
+    config_with_server(origin, "", toml)
+}
+
+/// As [`config`], with `server` added to `[server]`.
+pub(crate) fn config_with_server(origin: SocketAddr, server: &str, toml: &str) -> Config {
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n{server}[admin]\nlisten = \"127.0.0.1:0\"\n[log]\naccess = false\n\
+         [upstream]\nurl = \"http://{origin}\"\n{toml}"
+    );
+    Config::parse("test.toml", &text, &[], &|_| None).unwrap_or_else(|error| panic!("{error}"))
+}

@@ -1,0 +1,112 @@
+//! A relay between the proxy and Redis that can delay, cut and lie.
+
+use parking_lot::Mutex;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+/// What happens to the replies of Redis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing.
+    #[default]
+    None,
+    /// Each comes so much later.
+    Delay(Duration),
+    /// The connection is closed after so many bytes.
+    CutAfter(usize),
+    /// Random bytes come in their place.
+    Garbage,
+    /// Nothing comes, and the connection stays open.
+    Blackhole,
+}
+
+/// See the module docs.
+pub(crate) struct Relay {
+    address: SocketAddr,
+    fault: Arc<Mutex<Fault>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Relay {
+    pub(crate) async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let fault = Arc::new(Mutex::new(Fault::None));
+        let shared = Arc::clone(&fault);
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                let fault = Arc::clone(&shared);
+                connections.spawn(async move {
+                    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else {
+                        return;
+                    };
+                    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+                    let (mut from_client, to_client) = client.into_split();
+                    let (from_server, mut to_server) = server.into_split();
+                    tokio::select! {
+                        _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+                        () = replies(from_server, to_client, fault) => {}
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            fault,
+            task,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// From now on, also on connections that are open.
+    pub(crate) fn set(&self, fault: Fault) {
+        *self.fault.lock() = fault;
+    }
+}
+
+async fn replies(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    fault: Arc<Mutex<Fault>>,
+) {
+    let mut piece = vec![0; 65536];
+    loop {
+        let Ok(read @ 1..) = from.read(&mut piece).await else {
+            return;
+        };
+        let current = *fault.lock();
+        let written = match current {
+            Fault::None => to.write_all(&piece[..read]).await,
+            Fault::Delay(delay) => {
+                tokio::time::sleep(delay).await;
+                to.write_all(&piece[..read]).await
+            }
+            Fault::CutAfter(bytes) => {
+                let _ = to.write_all(&piece[..read.min(bytes)]).await;
+                return;
+            }
+            Fault::Garbage => {
+                let garbage: Vec<u8> = (0..read).map(|_| fastrand::u8(..)).collect();
+                to.write_all(&garbage).await
+            }
+            Fault::Blackhole => Ok(()),
+        };
+        if written.is_err() {
+            return;
+        }
+    }
+}

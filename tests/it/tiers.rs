@@ -1,0 +1,214 @@
+//! Memory over Redis, shared by replicas.
+
+use crate::support::{Origin, Proxy, Reply, redis::Redis, until};
+
+fn with_redis(url: &str, more: &str) -> String {
+    format!("[cache]\nprefix = \"t\"\n{more}[cache.redis]\nurl = \"{url}\"\n")
+}
+
+async fn replicas(origin: &Origin, redis: &Redis, routes: &str) -> (Proxy, Proxy) {
+    let toml = with_redis(&redis.url(), "") + routes;
+    let one = Proxy::to(origin, &toml).await;
+    let two = Proxy::to(origin, &toml).await;
+    for proxy in [&one, &two] {
+        synchronised(proxy).await;
+    }
+    (one, two)
+}
+
+/// Until the purge log has been read once: before that Redis is not asked.
+async fn synchronised(proxy: &Proxy) {
+    until("redis is asked", async || {
+        proxy.get("/probe").await;
+        let asked = ["hit", "miss"]
+            .map(|r| proxy.metric(&format!("sidecache_redis_calls_total{{result=\"{r}\"}}")));
+        asked.iter().sum::<f64>() > 0.0
+    })
+    .await;
+}
+
+async fn written(proxy: &Proxy, count: f64) {
+    let line = "sidecache_redis_calls_total{result=\"written\"}";
+    until("it is in redis", async || proxy.metric(line) >= count).await;
+}
+
+#[tokio::test]
+async fn what_one_replica_stored_is_a_hit_on_the_other() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let (one, two) = replicas(&origin, &redis, "").await;
+    origin.answer(
+        "/a",
+        Reply::fresh("shared", 60).json().header("x-kept", "1"),
+    );
+    let miss = one.get("/a").await;
+    written(&one, 1.0).await;
+    two.advance(10);
+    let hit = two.get("/a").await;
+    assert_eq!(
+        hit.cache_status(),
+        "hit; ttl=50; detail=redis",
+        "not a second longer than it had left"
+    );
+    assert_eq!(
+        (hit.text(), hit.header("x-kept"), hit.header("age")),
+        ("shared", Some("1"), Some("10"))
+    );
+    assert_eq!(hit.header("etag"), miss.header("etag"));
+    assert_eq!(
+        two.get("/a").await.cache_status(),
+        "hit; ttl=50",
+        "promoted to memory"
+    );
+    assert_eq!(origin.count("/a"), 1);
+}
+
+#[tokio::test]
+async fn without_memory_every_hit_comes_from_redis() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let toml = with_redis(&redis.url(), "") + "[cache.memory]\nmax = 0\n";
+    let proxy = Proxy::to(&origin, &toml).await;
+    synchronised(&proxy).await;
+    origin.answer("/a", Reply::fresh("a", 60));
+    proxy.get("/a").await;
+    written(&proxy, 1.0).await;
+    for _ in 0..2 {
+        assert_eq!(
+            proxy.get("/a").await.cache_status(),
+            "hit; ttl=60; detail=redis"
+        );
+    }
+}
+
+#[tokio::test]
+async fn variants_are_kept_apart_in_redis_too() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let (one, two) = replicas(&origin, &redis, "").await;
+    for (number, language) in [(1.0, "en"), (2.0, "de")] {
+        origin.answer("/a", Reply::fresh(language, 60).header("vary", "X-Lang"));
+        one.get_with("/a", &[("X-Lang", language)]).await;
+        written(&one, number * 2.0).await; // the response and the names that select it
+    }
+    for language in ["en", "de"] {
+        let hit = two.get_with("/a", &[("X-Lang", language)]).await;
+        assert_eq!((hit.text(), hit.is_hit()), (language, true));
+    }
+    assert!(!two.get("/a").await.is_hit());
+}
+
+#[tokio::test]
+async fn a_write_through_one_replica_reaches_the_memory_of_the_other() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let routes = "[[route]]\nname = \"r\"\npath = \"/t/{id}\"\nttl = 300\ntags = [\"t:{id}\"]\n\
+                  [[route]]\nname = \"w\"\npath = \"/w/{id}\"\nmethods = [\"PUT\"]\npurge = [\"hard:tag:t:{id}\"]\n";
+    let (one, two) = replicas(&origin, &redis, routes).await;
+    for path in ["/a", "/t/1", "/t/2"] {
+        origin.answer(path, Reply::fresh("old", 60));
+        two.get(path).await;
+        assert!(two.get(path).await.is_hit());
+    }
+    written(&two, 3.0).await;
+    for path in ["/a", "/w/1"] {
+        origin.answer(path, Reply::ok("done"));
+        assert_eq!(one.send("PUT", path, &[], "x").await.status, 200);
+    }
+    for path in ["/a", "/t/1"] {
+        origin.answer(path, Reply::fresh("new", 60));
+    }
+    for path in ["/a", "/t/1"] {
+        until("the other replica obeys", async || {
+            two.get(path).await.text() == "new"
+        })
+        .await;
+        assert_eq!(
+            one.get(path).await.text(),
+            "new",
+            "and redis does not bring it back: {path}"
+        );
+    }
+    assert!(two.get("/t/2").await.is_hit(), "nothing else was purged");
+}
+
+#[tokio::test]
+async fn a_replica_that_starts_later_knows_what_was_purged_before() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let toml = with_redis(&redis.url(), "");
+    let one = Proxy::to(&origin, &toml).await;
+    synchronised(&one).await;
+    origin.answer("/a", Reply::fresh("old", 60));
+    origin.answer("/kept", Reply::fresh("kept", 60));
+    for path in ["/a", "/kept"] {
+        one.get(path).await;
+    }
+    written(&one, 2.0).await;
+    origin.answer("/a", Reply::ok("done"));
+    one.send("PUT", "/a", &[], "x").await;
+    origin.answer("/a", Reply::fresh("new", 60));
+    let later = Proxy::to(&origin, &toml).await;
+    synchronised(&later).await;
+    assert_eq!(
+        later.get("/a").await.text(),
+        "new",
+        "it is still in redis, and is not used"
+    );
+    assert!(later.get("/kept").await.is_hit());
+}
+
+#[tokio::test]
+async fn every_key_has_a_ttl_and_the_prefix() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let (one, _two) = replicas(&origin, &redis, "").await;
+    origin.answer("/a", Reply::fresh("a", 60));
+    origin.answer("/v", Reply::fresh("a", 60).header("vary", "X-Lang"));
+    origin.answer(
+        "/s",
+        Reply::ok("a").header("cache-control", "max-age=1, stale-if-error=600"),
+    );
+    for path in ["/a", "/v", "/s"] {
+        one.get(path).await;
+    }
+    one.send("DELETE", "/other", &[], "").await;
+    written(&one, 4.0).await;
+    let keys: Vec<String> = redis.command(&["KEYS", "*"]);
+    assert!(keys.len() >= 5, "{keys:?}");
+    for key in keys {
+        let ttl: i64 = redis.command(&["TTL", &key]);
+        assert!(key.starts_with("t:v1:") && ttl > 0, "{key} has {ttl}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_goes_to_redis_and_back() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let (one, two) = replicas(&origin, &redis, "").await;
+    let body: Vec<u8> = (0..900_000_u32).map(|n| (n % 251) as u8).collect();
+    origin.answer("/a", Reply::fresh(&body, 60));
+    one.get("/a").await;
+    written(&one, 1.0).await;
+    let hit = two.get("/a").await;
+    assert_eq!(
+        (hit.cache_status(), hit.body == body),
+        ("hit; ttl=60; detail=redis", true)
+    );
+}
+
+#[tokio::test]
+async fn memory_stays_within_its_limit() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[cache.memory]\nmax = \"2MiB\"\n[cache]\nmax_object = \"100KiB\"\n",
+    )
+    .await;
+    let body = "x".repeat(50_000);
+    for number in 0..100 {
+        let path = format!("/{number}");
+        origin.answer(&path, Reply::fresh(&body, 60));
+        proxy.get(&path).await;
+        assert!(proxy.metric("sidecache_memory_bytes") <= 2.0 * 1024.0 * 1024.0);
+    }
+    assert!(proxy.metric("sidecache_memory_evictions_total") > 0.0);
+    assert!(
+        proxy.metric("sidecache_memory_entries") > 20.0,
+        "and it is used"
+    );
+}

@@ -1,0 +1,122 @@
+//! Every wait for the origin has an end.
+
+use crate::support::{Origin, Proxy, Reply, client::Connection, redis::free_port};
+use std::net::SocketAddr;
+
+#[tokio::test]
+async fn an_origin_that_refuses_is_502() {
+    let origin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let proxy = Proxy::to_address(origin, "").await;
+    let answer = proxy.get("/a").await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (502, Some("application/problem+json"))
+    );
+    assert_eq!(answer.json()["cause"], "upstream_connect");
+    assert_eq!(answer.json()["status"], 502);
+    assert!(
+        !answer.text().contains("127.0.0.1"),
+        "the address is nobody's business"
+    );
+    assert_eq!(
+        proxy.metric("sidecache_requests_total{route=\"default\",outcome=\"failed\"}"),
+        1.0
+    );
+}
+
+#[tokio::test]
+async fn an_origin_that_never_accepts_is_504() {
+    // A listener with a full backlog: connecting gets no answer.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut filling = Vec::new();
+    loop {
+        let connecting = tokio::net::TcpStream::connect(address);
+        match tokio::time::timeout(std::time::Duration::from_millis(200), connecting).await {
+            Ok(connected) => filling.push(connected.unwrap()),
+            Err(_) => break,
+        }
+    }
+    let proxy = Proxy::to_address(address, "connect_timeout = \"100ms\"\n").await;
+    let answer = proxy.get("/a").await;
+    assert_eq!(
+        (answer.status, &answer.json()["cause"]),
+        (504, &"upstream_connect_timeout".into())
+    );
+}
+
+#[tokio::test]
+async fn an_origin_that_never_answers_is_504_and_disturbs_nobody() {
+    let origin = Origin::start().await;
+    origin.answer("/never", Reply::never());
+    origin.answer("/a", Reply::ok("a"));
+    let proxy = Proxy::to(&origin, "timeout = \"100ms\"\n").await;
+    let answer = proxy.get("/never").await;
+    assert_eq!(
+        (answer.status, &answer.json()["cause"]),
+        (504, &"upstream_timeout".into())
+    );
+    assert_eq!(proxy.get("/a").await.text(), "a");
+}
+
+#[tokio::test]
+async fn an_origin_that_goes_silent_in_a_body_breaks_it_and_nothing_is_stored() {
+    let origin = Origin::start().await;
+    origin.answer(
+        "/a",
+        Reply::fresh("never comes", 60).chunked().hold_body_only(),
+    );
+    origin.hold();
+    let proxy = Proxy::to(&origin, "body_timeout = \"100ms\"\n").await;
+    let broken = proxy.get("/a").await;
+    assert_eq!((broken.status, broken.complete), (200, false));
+    origin.answer("/a", Reply::fresh("whole", 60));
+    origin.release();
+    assert_eq!(proxy.get("/a").await.text(), "whole");
+}
+
+#[tokio::test]
+async fn more_requests_than_the_origin_may_get_are_503() {
+    let origin = Origin::start().await;
+    origin.answer("/never", Reply::never());
+    let proxy = Proxy::to(
+        &origin,
+        "max_connections = 1\nconnect_timeout = \"100ms\"\n",
+    )
+    .await;
+    let address = proxy.address();
+    let first = tokio::spawn(crate::support::get(address, "/never?1", &[]));
+    crate::support::until("the first is under way", async || {
+        origin.count("/never?1") == 1
+    })
+    .await;
+    let second = proxy.get("/never?2").await;
+    assert_eq!(
+        (second.status, &second.json()["cause"]),
+        (503, &"upstream_busy".into())
+    );
+    first.abort();
+}
+
+#[tokio::test]
+async fn a_silent_client_is_cut_off() {
+    let origin = Origin::start().await;
+    let toml = "[cache]\n";
+    let config = crate::support::proxy::config_with_server(
+        origin.address(),
+        "idle_timeout = \"100ms\"\n",
+        toml,
+    );
+    let app = sidecache::app::App::start(config, sidecache::clock::Clock::System)
+        .await
+        .unwrap();
+    for half in ["", "GET /a HTTP/1.1\r\nHo"] {
+        let mut client = Connection::open(app.public_address()).await;
+        client.send(half).await;
+        assert!(!client.read_until(|_| false).await, "{half:?}");
+    }
+}
