@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     async move { Ok::<_, Infallible>(response.expect("these fields are valid")) }
                 });
                 let mut protocol = http1::Builder::new();
-                protocol.timer(TokioTimer::new()).pipeline_flush(true);
+                protocol.timer(TokioTimer::new());
                 let _ = protocol
                     .serve_connection(TokioIo::new(stream), answer)
                     .await;

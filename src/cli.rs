@@ -5,6 +5,7 @@
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod health;
 mod run;
 
 use crate::config::{Config, ConfigError};
@@ -36,6 +37,8 @@ enum Command {
     Run(run::Run),
     /// Checks a configuration with the code that `run` uses, and starts nothing
     Check(check::Check),
+    /// Asks a running proxy whether it is alive: exit code 0 or 1
+    Health(health::Health),
     /// Runs the demo backend and the proxy in front of it
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(run) => run.execute(),
         Command::Check(check) => check.execute(),
+        Command::Health(health) => health.execute(),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.execute(),
     };

@@ -8,6 +8,7 @@ mod cache;
 mod coding;
 mod deliver;
 pub mod encode;
+mod fetch;
 mod fill;
 mod flight;
 mod forward;
@@ -38,7 +39,7 @@ use std::{
 use tokio_util::task::TaskTracker;
 
 /// What `[cache]` says about answering.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Whether the cache is used at all.
     pub enabled: bool,
@@ -46,6 +47,22 @@ pub struct Settings {
     pub max_object: u64,
     /// A request whose `X-Sidecache-Bypass` holds it goes to the upstream.
     pub bypass_token: Option<String>,
+}
+
+impl fmt::Debug for Settings {
+    /// The token is a secret, so only whether there is one is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            enabled,
+            max_object,
+            bypass_token,
+        } = self;
+        f.debug_struct("Settings")
+            .field("enabled", enabled)
+            .field("max_object", max_object)
+            .field("bypass_token", &bypass_token.is_some())
+            .finish()
+    }
 }
 
 /// What a proxy is made of.
@@ -122,7 +139,7 @@ impl Proxy {
         let observed = Observed::start(shared, &request);
         let target = match target::of(&request) {
             Ok(target) => target,
-            Err(problem) => return Answer::ready(observed.refused(shared, problem)),
+            Err(problem) => return Answer::ready(observed.refused(shared, &problem)),
         };
         let route = shared.routes.find(request.method(), target.path());
         match cache::begin(shared, shared.routes.get(route), &target, &request) {
@@ -136,15 +153,15 @@ impl Proxy {
             cache::Begin::Go(plan) => {
                 let shared = Arc::clone(shared);
                 Answer(Progress::Going(Box::pin(async move {
-                    let asked = cache::Asked {
+                    let asked = fetch::Asked {
                         shared: &shared,
                         route,
                         target,
                         peer,
                         id: observed.request_id().clone(),
                     };
-                    let result = cache::proceed(asked, plan, request).await;
-                    let answered = result.unwrap_or_else(rescue::answer);
+                    let result = fetch::proceed(asked, plan, request).await;
+                    let answered = result.unwrap_or_else(|problem| rescue::answer(&problem));
                     observed.finish(&shared, shared.routes.get(route), answered)
                 })))
             }

@@ -13,14 +13,15 @@ use tokio_util::sync::CancellationToken;
 const MIN_BUFFER: usize = 8192;
 
 /// How HTTP/1.1 is spoken.
+///
+/// Without `pipeline_flush`: with it, hyper 1.12 closes after a malformed request before the 400 has been written.
 pub(super) fn protocol(settings: &Settings) -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
         .timer(TokioTimer::new()) // without one the time limit would have no effect
         .header_read_timeout(settings.idle_timeout)
         .max_header_size(settings.max_header_bytes)
-        .max_buf_size(settings.max_header_bytes.max(MIN_BUFFER) * 2)
-        .pipeline_flush(true);
+        .max_buf_size(settings.max_header_bytes.max(MIN_BUFFER) * 2);
     protocol
 }
 

@@ -31,10 +31,13 @@ pub struct Body(Kind);
 
 enum Kind {
     Whole(Option<Bytes>),
-    Stream {
-        stream: Stream,
-        event: Option<Event>,
-    },
+    /// Boxed, so that a whole body, which is what a hit has, stays small to move.
+    Stream(Box<Observed>),
+}
+
+struct Observed {
+    stream: Stream,
+    event: Option<Event>,
 }
 
 impl Body {
@@ -50,17 +53,17 @@ impl Body {
 
     /// What `stream` gives.
     pub(super) fn stream(stream: Stream) -> Self {
-        Self(Kind::Stream {
+        Self(Kind::Stream(Box::new(Observed {
             stream,
             event: None,
-        })
+        })))
     }
 
     /// The number of bytes, where that is known without reading them.
     pub(super) fn known_size(&self) -> Option<u64> {
         match &self.0 {
             Kind::Whole(bytes) => Some(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Kind::Stream { .. } => None,
+            Kind::Stream(_) => None,
         }
     }
 
@@ -68,8 +71,8 @@ impl Body {
     pub(super) fn report(&mut self, report: Event) -> Option<Event> {
         match &mut self.0 {
             Kind::Whole(_) => Some(report),
-            Kind::Stream { event, .. } => {
-                *event = Some(report);
+            Kind::Stream(observed) => {
+                observed.event = Some(report);
                 None
             }
         }
@@ -80,7 +83,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::Whole(_) => "Body(whole)",
-            Kind::Stream { .. } => "Body(stream)",
+            Kind::Stream(_) => "Body(stream)",
         })
     }
 }
@@ -95,7 +98,8 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
             Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Stream { stream, event } => {
+            Kind::Stream(observed) => {
+                let Observed { stream, event } = &mut **observed;
                 let frame = ready!(stream.as_mut().poll_frame(cx));
                 if let Some(event) = event {
                     match &frame {
@@ -116,7 +120,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Whole(bytes) => bytes.is_none(),
-            Kind::Stream { stream, .. } => stream.is_end_stream(),
+            Kind::Stream(observed) => observed.stream.is_end_stream(),
         }
     }
 
@@ -125,7 +129,7 @@ impl http_body::Body for Body {
             Kind::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Kind::Stream { stream, .. } => stream.size_hint(),
+            Kind::Stream(observed) => observed.stream.size_hint(),
         }
     }
 }

@@ -248,9 +248,8 @@ impl Filling<'_> {
                 return self.land(Landing::Stored(entry, Fetched::New));
             }
             if let Ok(Err(error)) = collected {
-                // The head may not have been sent yet, but the client must see a broken message, not another one.
-                self.land(Landing::Streaming(Arc::new(head)));
-                return self.broken(error);
+                self.broken(error.clone());
+                return self.failed(UpstreamError::Broken(Arc::new(error))); // nothing was sent to anyone yet
             }
         }
         self.land(Landing::Streaming(Arc::new(head.clone())));

@@ -112,10 +112,15 @@ pub(super) enum Boarding {
     Follow(Arc<Flight>),
 }
 
+/// Flights by key; several, so that keys rarely wait for each other.
+type Stripe = Mutex<HashMap<Key, Arc<Flight>>>;
+
+const STRIPES: usize = 16;
+
 /// All flights under way.
 #[derive(Debug)]
 pub(super) struct Flights {
-    listed: Arc<[Mutex<HashMap<Key, Arc<Flight>>>; 16]>,
+    listed: Arc<[Stripe; STRIPES]>,
     uncacheable: Arc<Cache<Key, Instant>>,
     metrics: Arc<Metrics>,
 }
@@ -163,7 +168,7 @@ impl Flights {
         }
     }
 
-    fn stripe(&self, key: &Key) -> &Mutex<HashMap<Key, Arc<Flight>>> {
+    fn stripe(&self, key: &Key) -> &Stripe {
         &self.listed[stripe(key)]
     }
 }
@@ -177,7 +182,7 @@ fn stripe(key: &Key) -> usize {
         .fold(0_usize, |sum, byte| {
             sum.wrapping_mul(31).wrapping_add(usize::from(*byte))
         })
-        % 16
+        % STRIPES
 }
 
 /// A flight that was begun and must end: when this is dropped nobody waits for it any more.
@@ -185,7 +190,7 @@ fn stripe(key: &Key) -> usize {
 pub(super) struct Departure {
     pub(super) flight: Arc<Flight>,
     key: Option<Key>,
-    listed: Arc<[Mutex<HashMap<Key, Arc<Flight>>>; 16]>,
+    listed: Arc<[Stripe; STRIPES]>,
     uncacheable: Arc<Cache<Key, Instant>>,
     metrics: Arc<Metrics>,
 }

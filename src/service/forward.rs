@@ -42,11 +42,11 @@ pub(super) fn request_headers<B>(
     headers.insert(HOST, host);
     append_member(
         &mut headers,
-        X_FORWARDED_FOR,
+        &X_FORWARDED_FOR,
         &peer.ip().to_canonical().to_string(),
     );
     headers.insert(X_REQUEST_ID, request_id.clone());
-    append_member(&mut headers, VIA, &via(request.version()));
+    append_member(&mut headers, &VIA, &via(request.version()));
     headers
 }
 
@@ -69,7 +69,7 @@ pub(super) fn prepare_response<B>(response: &mut Response<B>, now: SystemTime) {
         HeaderValue::from_bytes(&crate::semantics::date::format(now))
             .expect("a date is visible ASCII")
     });
-    append_member(headers, VIA, &via(version));
+    append_member(headers, &VIA, &via(version));
 }
 
 fn via(version: Version) -> String {
@@ -82,18 +82,18 @@ fn via(version: Version) -> String {
 }
 
 /// Adds a member to a list field: to the last line, because some readers look at one line only.
-fn append_member(headers: &mut HeaderMap, name: HeaderName, member: &str) {
-    let joined = match headers.get_all(&name).iter().next_back() {
+fn append_member(headers: &mut HeaderMap, name: &HeaderName, member: &str) {
+    let joined = match headers.get_all(name).iter().next_back() {
         Some(last) => [last.as_bytes(), b", ", member.as_bytes()].concat(),
         None => member.as_bytes().to_vec(),
     };
     let Ok(joined) = HeaderValue::from_bytes(&joined) else {
         return;
     };
-    let mut lines: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
+    let mut lines: Vec<HeaderValue> = headers.get_all(name).iter().cloned().collect();
     lines.pop();
     lines.push(joined);
-    headers.remove(&name);
+    headers.remove(name);
     for line in lines {
         headers.append(name.clone(), line);
     }

@@ -85,7 +85,7 @@ impl Observed {
     }
 
     /// Answers a request that no route sees.
-    pub(super) fn refused(self, shared: &Shared, problem: Problem) -> Response<Body> {
+    pub(super) fn refused(self, shared: &Shared, problem: &Problem) -> Response<Body> {
         self.finish(
             shared,
             shared.routes.get(RouteId::DEFAULT),

@@ -3,8 +3,10 @@
 use super::{
     Shared,
     body::{Body, Stream},
-    cache::{Answered, Asked},
-    coding, deliver, forward,
+    cache::Answered,
+    coding, deliver,
+    fetch::Asked,
+    forward,
     rescue::Problem,
     upstream::UpstreamBody,
 };

@@ -1,12 +1,7 @@
 //! Bringing up to date in the background what was served stale: at most so many at a time, one per key.
 
 use super::{
-    Shared,
-    cache::{self, Refresh},
-    fill,
-    flight::Boarding,
-    route::RouteId,
-    target::Target,
+    Shared, cache::Refresh, fetch, fill, flight::Boarding, route::RouteId, target::Target,
 };
 use http::{HeaderValue, Request};
 use std::{net::SocketAddr, sync::Arc};
@@ -42,7 +37,7 @@ pub(super) fn start<B>(
         return;
     };
     let id = HeaderValue::from_static("refresh");
-    let fetch = cache::fetch_for(
+    let fetch = fetch::fetch_for(
         shared,
         route,
         target,

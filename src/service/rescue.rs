@@ -6,7 +6,7 @@ use super::{body::Body, cache::Answered, upstream::UpstreamError};
 use crate::semantics::{Decision, Outcome, Reason};
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
 /// Why a request has no answer of the upstream or the store.
@@ -24,9 +24,6 @@ pub(super) enum Problem {
     /// The target is not a path.
     #[error("the request target must be a path or an absolute URL")]
     Target,
-    /// Both `Transfer-Encoding` and `Content-Length`, or the former in HTTP/1.0.
-    #[error("the request body has ambiguous framing")]
-    Framing,
     /// A tunnel was asked for.
     #[error("this is a reverse proxy: CONNECT is not served")]
     Connect,
@@ -44,7 +41,7 @@ impl Problem {
                 UpstreamError::Request => StatusCode::BAD_REQUEST,
             },
             Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
-            Self::Host | Self::Target | Self::Framing => StatusCode::BAD_REQUEST,
+            Self::Host | Self::Target => StatusCode::BAD_REQUEST,
             Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -56,7 +53,6 @@ impl Problem {
             Self::OnlyIfCached => "only_if_cached",
             Self::Host => "host",
             Self::Target => "target",
-            Self::Framing => "framing",
             Self::Connect => "connect_method",
         }
     }
@@ -65,15 +61,15 @@ impl Problem {
         match self {
             Self::Upstream(_) => Reason::Upstream,
             Self::OnlyIfCached => Reason::OnlyIfCached,
-            Self::Host | Self::Target | Self::Framing | Self::Connect => Reason::Request,
+            Self::Host | Self::Target | Self::Connect => Reason::Request,
         }
     }
 }
 
 /// The answer that `problem` gets, with why.
-pub(super) fn answer(problem: Problem) -> Answered {
+pub(super) fn answer(problem: &Problem) -> Answered {
     let status = problem.status();
-    if let Problem::Upstream(error) = &problem {
+    if let Problem::Upstream(error) = problem {
         tracing::debug!(
             error = error as &dyn std::error::Error,
             "the upstream has no answer"
@@ -96,6 +92,12 @@ pub(super) fn answer(problem: Problem) -> Answered {
     response
         .headers_mut()
         .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if problem.reason() == Reason::Request {
+        // Whoever sends such a request may not mean what follows on the connection as one either.
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         response.headers_mut().insert(http::header::ALLOW, allowed);

@@ -1,10 +1,7 @@
 //! The target of a request, reconstructed as RFC 9110 §7.1 says and checked before anything else looks at it.
 
 use super::rescue::Problem;
-use http::{
-    HeaderName, Method, Request, Uri, Version,
-    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
-};
+use http::{HeaderName, Method, Request, Uri, Version, header::HOST};
 
 /// What a request is about.
 #[derive(Clone, Debug)]
@@ -54,7 +51,7 @@ impl Target {
     }
 }
 
-/// Checks what hyper leaves to us ([RFC 9112 §3.2]).
+/// Checks what hyper leaves to us; ambiguous lengths it has refused or resolved already ([RFC 9112 §3.2]).
 ///
 /// [RFC 9112 §3.2]: https://www.rfc-editor.org/rfc/rfc9112#section-3.2
 pub(super) fn of<B>(request: &Request<B>) -> Result<Target, Problem> {
@@ -63,14 +60,6 @@ pub(super) fn of<B>(request: &Request<B>) -> Result<Target, Problem> {
     }
     if !request.uri().path().starts_with('/') {
         return Err(Problem::Target);
-    }
-    if request.version() < Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING) {
-        return Err(Problem::Framing); // no HTTP/1.0 sender can mean it: a smuggling attempt (RFC 9112 §6.1)
-    }
-    if request.headers().contains_key(TRANSFER_ENCODING)
-        && request.headers().contains_key(CONTENT_LENGTH)
-    {
-        return Err(Problem::Framing);
     }
     Ok(Target {
         host: host(request)?,
@@ -149,22 +138,5 @@ mod tests {
             check(|r| r.method("CONNECT").uri("a:1").header(HOST, "a")),
             Err(Problem::Connect)
         ));
-    }
-
-    #[test]
-    fn ambiguous_framing_is_refused() {
-        let both = check(|r| {
-            r.uri("/")
-                .header(HOST, "a")
-                .header(TRANSFER_ENCODING, "chunked")
-                .header(CONTENT_LENGTH, "1")
-        });
-        assert!(matches!(both, Err(Problem::Framing)));
-        let old = check(|r| {
-            r.uri("/")
-                .version(Version::HTTP_10)
-                .header(TRANSFER_ENCODING, "chunked")
-        });
-        assert!(matches!(old, Err(Problem::Framing)));
     }
 }

@@ -144,7 +144,7 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 ///
 /// # Errors
 /// [`DecodeError`]: the caller treats it as a miss and deletes the value.
-pub(super) fn decode(bytes: Bytes, now: SystemTime) -> Result<Value, DecodeError> {
+pub(super) fn decode(bytes: &Bytes, now: SystemTime) -> Result<Value, DecodeError> {
     if bytes.len() <= PREFIX || bytes[..3] != MAGIC[..] || bytes[3] != VERSION {
         return Err(DecodeError::Format);
     }
@@ -325,7 +325,7 @@ mod tests {
     }
 
     fn decoded(bytes: Vec<u8>) -> Result<Value, DecodeError> {
-        decode(bytes.into(), NOW)
+        decode(&bytes.into(), NOW)
     }
 
     #[test]

@@ -136,11 +136,11 @@ impl Tier {
     }
 
     /// Puts `entry` before the other variants of its key, in the place of the one with the same selection.
-    pub(super) fn insert(&self, entry: Arc<Entry>) {
+    pub(super) fn insert(&self, entry: &Arc<Entry>) {
         let key = entry.key.clone();
         self.change(&key, |variants| {
             variants.retain(|other| other.head.selecting != entry.head.selecting);
-            variants.insert(0, Arc::clone(&entry));
+            variants.insert(0, Arc::clone(entry));
             variants.truncate(MAX_VARIANTS);
             true
         });

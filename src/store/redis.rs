@@ -190,7 +190,7 @@ impl Tier {
             self.metrics.redis.miss.inc();
             return Err(Answer::None);
         };
-        match codec::decode(bytes, now) {
+        match codec::decode(&bytes, now) {
             Ok(value) => Ok(value),
             Err(error) => {
                 tracing::debug!(key = at, %error, "a value in redis does not check out and is deleted");

@@ -178,7 +178,7 @@ impl Store {
             Verdict::Stale => Standing::SoftPurged,
             Verdict::Good => {
                 if let Some(memory) = &self.memory {
-                    memory.insert(Arc::clone(&entry));
+                    memory.insert(&entry);
                 }
                 Standing::Good
             }
@@ -193,7 +193,7 @@ impl Store {
     /// Keeps `entry` in memory at once, and in Redis soon: a full queue drops the write.
     pub fn insert(&self, entry: Arc<Entry>) {
         if let Some(memory) = &self.memory {
-            memory.insert(Arc::clone(&entry));
+            memory.insert(&entry);
         }
         if let Some(writes) = &self.writes
             && writes.try_send(entry).is_err()

@@ -34,7 +34,7 @@ async fn concurrent_misses_share_one_fetch() {
 #[tokio::test]
 async fn followers_read_the_body_as_it_arrives() {
     let origin = Origin::start().await;
-    let piece = "x".repeat(100_000);
+    let piece = "#".repeat(100_000);
     origin.answer(
         "/a",
         Reply::fresh("", 60)
@@ -60,7 +60,7 @@ async fn followers_read_the_body_as_it_arrives() {
                 .await
         );
         assert_eq!(
-            reader.received().iter().filter(|b| **b == b'x').count(),
+            reader.received().iter().filter(|b| **b == b'#').count(),
             200_000
         );
     }
@@ -151,8 +151,9 @@ async fn a_cut_body_is_broken_for_all_and_not_stored() {
         ),
     ] {
         origin.answer(path, reply);
+        let broken = proxy.get(path).await;
         assert!(
-            !proxy.get(path).await.complete,
+            broken.status == 502 || !broken.complete,
             "{path}: the client sees that it is not whole"
         );
         origin.answer(path, Reply::fresh("whole", 60));

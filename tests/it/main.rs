@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    clippy::cast_possible_truncation,
     reason = "a test that cannot go on fails, and a test has no drain to wait for"
 )]
 

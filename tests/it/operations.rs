@@ -101,3 +101,34 @@ async fn metrics_are_served_as_openmetrics() {
         assert!(answer.text().contains(&format!("# TYPE {name} ")), "{name}");
     }
 }
+
+#[tokio::test]
+async fn the_health_command_asks_the_admin_port() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let health = async |admin: String| {
+        let program = env!("CARGO_BIN_EXE_sidecache");
+        let output = tokio::process::Command::new(program)
+            .args(["health", "--admin", &admin])
+            .output()
+            .await
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    assert_eq!(health(proxy.admin().to_string()).await.0, Some(0));
+    let (code, text) = health("127.0.0.1:1".to_owned()).await;
+    assert_eq!(
+        (code, text.contains("does not answer")),
+        (Some(1), true),
+        "{text}"
+    );
+    let (code, text) = health(proxy.address().to_string()).await;
+    assert_eq!(
+        (code, text.contains("not healthy")),
+        (Some(1), true),
+        "{text}"
+    );
+}

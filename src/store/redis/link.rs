@@ -8,7 +8,7 @@ use super::Settings;
 use crate::metrics::Metrics;
 use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
-    ServerErrorKind, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    ServerErrorKind, Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 use arc_swap::ArcSwapOption;
 use deadpool_redis::{Manager, Pool, Runtime, Timeouts};
@@ -34,6 +34,9 @@ const MAX_IN_FLIGHT: usize = 1024;
 /// The pause before the first and the longest before a later attempt to connect.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
+/// How often each connection is asked whether it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
 /// Why a call has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallError {
@@ -54,7 +57,8 @@ pub(super) struct Link {
     connect_timeout: Duration,
     lanes: [ArcSwapOption<MultiplexedConnection>; LANES],
     next: AtomicUsize,
-    failures: AtomicU32,
+    /// Failures in a row, by lane: one that hangs is not hidden by another one that works.
+    failures: [AtomicU32; LANES],
     up: watch::Sender<bool>,
     metrics: Arc<Metrics>,
 }
@@ -79,7 +83,7 @@ impl Link {
             connect_timeout: settings.connect_timeout,
             lanes: std::array::from_fn(|_| ArcSwapOption::empty()),
             next: AtomicUsize::new(0),
-            failures: AtomicU32::new(0),
+            failures: std::array::from_fn(|_| AtomicU32::new(0)),
             up: watch::Sender::new(false),
             metrics,
         })
@@ -112,18 +116,18 @@ impl Link {
         let mut connection = MultiplexedConnection::clone(&connection);
         match tokio::time::timeout(budget, command.query_async(&mut connection)).await {
             Ok(Ok(reply)) => {
-                self.failures.store(0, Relaxed);
+                self.failures[lane].store(0, Relaxed);
                 Ok(reply)
             }
             Ok(Err(error)) if error.is_timeout() => {
-                Err(self.failed(CallError::Timeout, "no reply in time"))
+                Err(self.failed(lane, CallError::Timeout, "no reply in time"))
             }
-            Ok(Err(error)) => Err(self.judge(&error)),
-            Err(_) => Err(self.failed(CallError::Timeout, "no reply in time")),
+            Ok(Err(error)) => Err(self.judge(lane, &error)),
+            Err(_) => Err(self.failed(lane, CallError::Timeout, "no reply in time")),
         }
     }
 
-    fn judge(&self, error: &RedisError) -> CallError {
+    fn judge(&self, lane: usize, error: &RedisError) -> CallError {
         if is_useless(error) {
             self.metrics.redis.error.inc();
             self.put_out(&error.to_string());
@@ -135,18 +139,18 @@ impl Link {
                 tracing::debug!(%error, "redis refuses a call");
                 CallError::Refused
             }
-            _ => self.failed(CallError::Failed, &error.to_string()),
+            _ => self.failed(lane, CallError::Failed, &error.to_string()),
         }
     }
 
-    fn failed(&self, failure: CallError, why: &str) -> CallError {
+    fn failed(&self, lane: usize, failure: CallError, why: &str) -> CallError {
         match failure {
             CallError::Timeout => self.metrics.redis.timeout.inc(),
             CallError::Out | CallError::Failed | CallError::Refused => {
                 self.metrics.redis.error.inc()
             }
         }
-        if self.failures.fetch_add(1, Relaxed) + 1 >= MAX_FAILURES {
+        if self.failures[lane].fetch_add(1, Relaxed) + 1 >= MAX_FAILURES {
             self.put_out(why);
         }
         failure
@@ -171,6 +175,7 @@ impl Link {
                     (pause, told) = (Duration::ZERO, false);
                     tokio::select! {
                         _ = up.wait_for(|up| !*up) => {}
+                        () = self.keep_asking() => {}
                         () = stop.cancelled() => return,
                     }
                 }
@@ -185,6 +190,17 @@ impl Link {
             tokio::select! {
                 () = tokio::time::sleep(jittered) => {}
                 () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Notices that Redis is gone also while nobody asks for anything. Never returns while calls succeed.
+    async fn keep_asking(&self) {
+        while self.is_up() {
+            tokio::time::sleep(HEARTBEAT).await;
+            for _ in 0..LANES {
+                let _: Result<Value, CallError> =
+                    self.call(self.connect_timeout, &redis::cmd("PING")).await;
             }
         }
     }
@@ -211,7 +227,9 @@ impl Link {
         for (lane, connection) in self.lanes.iter().zip(opened) {
             lane.store(Some(Arc::new(connection)));
         }
-        self.failures.store(0, Relaxed);
+        self.failures
+            .iter()
+            .for_each(|failures| failures.store(0, Relaxed));
         self.metrics.redis_up.set(1);
         if !self.up.send_replace(true) {
             tracing::info!("redis is in use");

@@ -286,7 +286,7 @@ impl SharedLog {
         } else if field("from").as_deref() != Some(self.replica.as_bytes()) {
             let hard = field("hard").as_deref() != Some(b"0");
             log.learn(
-                &Purge::from_fields(&kind, field("value").unwrap_or_default(), hard),
+                &Purge::from_fields(&kind, &field("value").unwrap_or_default(), hard),
                 id,
             );
         }
