@@ -1,20 +1,24 @@
 # What is run often, each in one word. `make test` is what CI runs too.
 
-.PHONY: test check format bench redis-server
+.PHONY: test check format bench tools
 
 # Sets up what the tests need and runs all of them: unit, integration, documentation, the demo's.
-test: redis-server
+test: tools
 	cargo test --locked --features demo
 
-# The tests start their own redis-server processes; none of them is skipped where there is none.
-redis-server:
-	@command -v redis-server >/dev/null || { \
-	  echo "redis-server is not on the PATH: installing Debian's"; \
+# The tests start their own redis-server processes and run the README's curl lines; none is skipped for want of them.
+tools:
+	@missing=""; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	command -v curl >/dev/null || missing="$$missing curl"; \
+	if [ -n "$$missing" ]; then \
+	  echo "not on the PATH:$$missing; installing Debian's"; \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	  else \
-	    echo "cannot install it here (needs root and apt-get): install redis-server 6.2 or later yourself, then run make test again" >&2; exit 1; \
-	  fi; }
+	    echo "cannot install here (that needs root and apt-get): install$$missing yourself and run make test again" >&2; exit 1; \
+	  fi; \
+	fi
 
 format:
 	cargo fmt --all

@@ -26,5 +26,7 @@ mod hits;
 mod operations;
 mod private;
 mod purge;
+#[cfg(feature = "demo")]
+mod readme;
 mod tiers;
 mod timeouts;

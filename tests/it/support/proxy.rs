@@ -31,6 +31,12 @@ impl Proxy {
         Self { app, clock }
     }
 
+    /// One that was started elsewhere.
+    #[cfg(feature = "demo")]
+    pub(crate) fn of(app: App, clock: Manual) -> Self {
+        Self { app, clock }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.app.public_address()
     }
