@@ -224,7 +224,7 @@ impl Filling<'_> {
         };
         StoredHead {
             status,
-            headers,
+            headers: compact(&headers),
             selecting,
             freshness: verdict.freshness,
             generated_etag,
@@ -338,6 +338,22 @@ enum Collected {
 /// [RFC 5861 §4]: https://www.rfc-editor.org/rfc/rfc5861#section-4
 fn is_failure(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+/// The same fields with all values in one piece of memory: as they arrived they hold on to read buffers.
+fn compact(headers: &HeaderMap) -> HeaderMap {
+    let values: Vec<u8> = headers
+        .values()
+        .flat_map(HeaderValue::as_bytes)
+        .copied()
+        .collect();
+    let mut rest = Bytes::from(values);
+    let mut compacted = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers {
+        let same = HeaderValue::from_maybe_shared(rest.split_to(value.len()));
+        compacted.append(name, same.expect("it was a valid value before"));
+    }
+    compacted
 }
 
 /// A strong tag: equal tags mean equal bytes, as far as SHA-256 goes. Half of it is enough for that.

@@ -166,15 +166,16 @@ impl Buffer {
         self.end(Err(BodyError::Broken));
     }
 
-    /// Everything that was collected, as one piece.
+    /// Everything that was collected, copied into one piece of the right size: what arrived are slices of read buffers,
+    /// and a small one would hold on to the whole of its buffer for as long as it is stored.
     pub(in crate::service) fn whole(&self) -> Bytes {
-        let mut state = self.state.lock();
-        let pieces = state.pieces.make_contiguous();
-        match pieces {
-            [] => Bytes::new(),
-            [one] => one.clone(),
-            many => many.concat().into(),
-        }
+        let state = self.state.lock();
+        let mut whole = Vec::with_capacity(state.bytes);
+        state
+            .pieces
+            .iter()
+            .for_each(|piece| whole.extend_from_slice(piece));
+        whole.into()
     }
 
     /// A reader from the beginning. `None` where the beginning is gone.
