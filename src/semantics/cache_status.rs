@@ -12,34 +12,66 @@ pub const NAME: &str = "sidecache";
 #[derive(Clone, Copy, Debug)]
 pub struct CacheStatus(pub Decision);
 
-impl Display for CacheStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl CacheStatus {
+    /// Appends the member to `text`. By hand, because every hit pays for it.
+    pub fn push_to(self, text: &mut String) {
         let Self(decision) = self;
-        f.write_str(NAME)?;
-        let answered_from_store = matches!(decision.outcome, Outcome::Hit | Outcome::Stale)
-            && decision.reason.fwd().is_none();
+        text.push_str(NAME);
         match decision.reason.fwd() {
-            _ if answered_from_store => f.write_str("; hit")?,
-            Some(fwd) => write!(f, "; fwd={fwd}")?,
+            None if matches!(decision.outcome, Outcome::Hit | Outcome::Stale) => {
+                text.push_str("; hit");
+            }
             None => {}
+            Some(fwd) => {
+                text.push_str("; fwd=");
+                text.push_str(fwd);
+            }
         }
         if let Some(status) = decision.fwd_status {
-            write!(f, "; fwd-status={}", status.as_u16())?;
+            text.push_str("; fwd-status=");
+            text.push_str(status.as_str());
         }
         if let Some(ttl) = decision.ttl {
-            write!(f, "; ttl={ttl}")?;
+            text.push_str("; ttl=");
+            push_number(text, ttl);
         }
         if decision.storage == Storage::Stored {
-            f.write_str("; stored")?;
+            text.push_str("; stored");
         }
         if decision.collapsed {
-            f.write_str("; collapsed")?;
+            text.push_str("; collapsed");
         }
-        match detail(decision) {
-            Some(detail) => write!(f, "; detail={detail}"),
-            None => Ok(()),
+        if let Some(detail) = detail(&decision) {
+            text.push_str("; detail=");
+            text.push_str(detail);
         }
     }
+}
+
+impl Display for CacheStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.push_to(&mut text);
+        f.write_str(&text)
+    }
+}
+
+fn push_number(text: &mut String, number: i64) {
+    if number < 0 {
+        text.push('-');
+    }
+    let mut digits = [0; 20]; // u64::MAX has twenty
+    let mut at = digits.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).expect("a digit is below ten");
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    text.extend(digits[at..].iter().map(|digit| char::from(*digit)));
 }
 
 /// What the standard's own parameters do not say already.
@@ -75,6 +107,14 @@ mod tests {
         };
         assert_eq!(hit(Tier::Memory), "sidecache; hit; ttl=118");
         assert_eq!(hit(Tier::Redis), "sidecache; hit; ttl=118; detail=redis");
+    }
+
+    #[test]
+    fn any_number_of_seconds_is_written() {
+        for ttl in [0, 1, -1, 10, 2_147_483_648, i64::MIN, i64::MAX] {
+            let member = text(Outcome::Hit, Reason::Fresh, |d| d.ttl = Some(ttl));
+            assert_eq!(member, format!("sidecache; hit; ttl={ttl}"));
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn bypass<B>(shared: &Shared, policy: &Policy, request: &Request<B>) -> Option<R
     if !policy.cache {
         return Some(Reason::Route);
     }
-    if headers.contains_key(BYPASS) && has_token(shared, headers) {
+    if has_token(shared, headers) {
         return Some(Reason::Token);
     }
     if is_for_the_origin(headers) {
