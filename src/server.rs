@@ -2,6 +2,7 @@
 
 mod connection;
 mod listener;
+mod stall;
 pub mod workers;
 
 pub use self::listener::bind;
@@ -23,7 +24,7 @@ pub struct Settings {
     pub workers: usize,
     /// Connections that are open at the same time; more wait in the backlog of the system.
     pub max_connections: usize,
-    /// For how long a connection may be silent, and what the head of a request may take.
+    /// For how long a connection may be silent or not read, and what the head of a request may take.
     pub idle_timeout: Duration,
     /// What requests under way may take once the drain has begun.
     pub drain_timeout: Duration,
@@ -66,7 +67,13 @@ pub async fn run<F, S, B>(
         };
         metrics.connections.inc();
         let (metrics, stop) = (Arc::clone(&metrics), stop.clone());
-        let serving = connection::serve(protocol.clone(), stream, serve(peer), stop);
+        let serving = connection::serve(
+            protocol.clone(),
+            settings.idle_timeout,
+            stream,
+            serve(peer),
+            stop,
+        );
         connections.spawn(async move {
             serving.await;
             metrics.connections.dec();

@@ -14,6 +14,7 @@ mod flight;
 mod forward;
 mod observe;
 mod pass;
+mod patience;
 mod refresh;
 mod rescue;
 pub mod route;

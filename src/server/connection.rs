@@ -1,11 +1,11 @@
 //! One connection: protocol limits, time limits and a graceful end.
 
-use super::Settings;
+use super::{Settings, stall::StallLimit};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{error::Error, pin::pin};
+use std::{error::Error, pin::pin, time::Duration};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -25,9 +25,10 @@ pub(super) fn protocol(settings: &Settings) -> http1::Builder {
     protocol
 }
 
-/// Serves one connection until it ends, or until its request under way is answered once `stop` is there.
+/// Serves one connection until it ends, or a write to it makes no progress for `stall_limit`, or until its request under way is answered once `stop` is there.
 pub(super) async fn serve<S, B>(
     protocol: http1::Builder,
+    stall_limit: Duration,
     stream: TcpStream,
     service: S,
     stop: CancellationToken,
@@ -37,7 +38,8 @@ pub(super) async fn serve<S, B>(
     B: http_body::Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
+    let io = StallLimit::new(TokioIo::new(stream), stall_limit);
+    let mut connection = pin!(protocol.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

@@ -41,7 +41,7 @@ pub(super) async fn pass(
     let upstream = Request::from_parts(
         parts,
         if has_body {
-            Either::Right(body)
+            shared.upstream.request_body(body)
         } else {
             Either::Left(http_body_util::Empty::new())
         },

@@ -1,6 +1,6 @@
 //! The origin: a pooled client with a limit on every wait.
 
-use super::body::BodyError;
+use super::{body::BodyError, patience::Patient};
 use bytes::Bytes;
 use http::{Method, Request, Response, uri::Authority};
 use http_body::{Body, Frame, SizeHint};
@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Sleep, sleep, timeout},
+    time::timeout,
 };
 
 /// What `[upstream]` says.
@@ -75,7 +75,7 @@ impl UpstreamError {
 }
 
 /// What is sent upstream: nothing, or the client's body as it arrives.
-pub(super) type RequestBody = Either<Empty<Bytes>, Incoming>;
+pub(super) type RequestBody = Either<Empty<Bytes>, Patient>;
 
 /// The client. Clones share its connections.
 #[derive(Debug)]
@@ -101,6 +101,11 @@ impl Upstream {
             permits: Arc::new(Semaphore::new(settings.max_connections)),
             settings,
         }
+    }
+
+    /// A client's body on its way up; it may pause for as long as the upstream's may.
+    pub(super) fn request_body(&self, incoming: Incoming) -> RequestBody {
+        Either::Right(Patient::new(incoming, self.settings.body_timeout))
     }
 
     /// Host and port.
@@ -134,9 +139,7 @@ impl Upstream {
             .map_err(classify)?;
         let limit = self.settings.body_timeout;
         Ok(response.map(|incoming| UpstreamBody {
-            incoming,
-            limit,
-            silence: None,
+            body: Patient::new(incoming, limit),
             _permit: permit,
         }))
     }
@@ -194,9 +197,7 @@ fn classify(error: hyper_util::client::legacy::Error) -> UpstreamError {
 /// A response body that may not go silent, and that holds its place in the limit on connections.
 #[derive(Debug)]
 pub(super) struct UpstreamBody {
-    incoming: Incoming,
-    limit: Duration,
-    silence: Option<Pin<Box<Sleep>>>,
+    body: Patient,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -208,27 +209,14 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                self.silence = None;
-                Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)))
-            }
-            Poll::Pending => {
-                let limit = self.limit;
-                let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(limit)));
-                silence
-                    .as_mut()
-                    .poll(cx)
-                    .map(|()| Some(Err(BodyError::Silent)))
-            }
-        }
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.body.size_hint()
     }
 }

@@ -1,6 +1,9 @@
 //! Every wait for the origin has an end.
 
-use crate::support::{Origin, Proxy, Reply, client::Connection, redis::free_port};
+use crate::support::{
+    Origin, Proxy, Reply, client::Connection, proxy::config_with_server, redis::free_port, until,
+};
+use sidecache::{app::App, clock::Clock};
 use std::net::SocketAddr;
 
 #[tokio::test]
@@ -90,7 +93,7 @@ async fn more_requests_than_the_origin_may_get_are_503() {
     .await;
     let address = proxy.address();
     let first = tokio::spawn(crate::support::get(address, "/never?1", &[]));
-    crate::support::until("the first is under way", async || {
+    until("the first is under way", async || {
         origin.count("/never?1") == 1
     })
     .await;
@@ -106,17 +109,33 @@ async fn more_requests_than_the_origin_may_get_are_503() {
 async fn a_silent_client_is_cut_off() {
     let origin = Origin::start().await;
     let toml = "[cache]\n";
-    let config = crate::support::proxy::config_with_server(
-        origin.address(),
-        "idle_timeout = \"100ms\"\n",
-        toml,
-    );
-    let app = sidecache::app::App::start(config, sidecache::clock::Clock::System)
-        .await
-        .unwrap();
+    let config = config_with_server(origin.address(), "idle_timeout = \"100ms\"\n", toml);
+    let app = App::start(config, Clock::System).await.unwrap();
     for half in ["", "GET /a HTTP/1.1\r\nHo"] {
         let mut client = Connection::open(app.public_address()).await;
         client.send(half).await;
         assert!(!client.read_until(|_| false).await, "{half:?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_or_stops_sending_is_cut_off() {
+    let origin = Origin::start().await;
+    origin.answer(
+        "/large",
+        Reply::ok("x".repeat(20_000_000)).header("cache-control", "no-store"),
+    );
+    origin.answer("/post", Reply::ok("done"));
+    let server = "idle_timeout = \"200ms\"\n";
+    let config = config_with_server(origin.address(), server, "body_timeout = \"200ms\"\n");
+    let app = App::start(config, Clock::System).await.unwrap();
+    let mut reader = Connection::open(app.public_address()).await;
+    reader.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut sender = Connection::open(app.public_address()).await;
+    sender
+        .send("POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
+        .await;
+    let connections = || app.metrics().connections.get();
+    until("both are there", async || connections() == 2).await;
+    until("both are gone", async || connections() == 0).await;
 }
