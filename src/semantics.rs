@@ -5,7 +5,7 @@
 //!
 //! | question | section | file |
 //! |---|---|---|
-//! | what do the fields say? | RFC 9110 §5.6, RFC 9111 §5.2 | [`fields`], [`date`], [`directives`] |
+//! | what do the fields say? | RFC 9110 §5.6, RFC 9111 §5.2, RFC 9213, RFC 9651 | [`fields`], [`date`], [`directives`], [`targeted`], [`structured`] |
 //! | which URI is this? | RFC 9111 §2 | [`key`] |
 //! | which request fields selected it? | RFC 9111 §4.1 | [`vary`] |
 //! | may it be stored? | RFC 9111 §3 | [`storability`] |
@@ -32,6 +32,8 @@ pub mod policy;
 pub mod reuse;
 pub mod storability;
 pub mod stored;
+pub mod structured;
+pub mod targeted;
 pub mod validation;
 pub mod vary;
 

@@ -1,6 +1,8 @@
 //! `[cache]` with its two tiers, and the durations that `[ttl]` names.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use http::HeaderName;
 
 use super::{
     address, env,
@@ -8,13 +10,14 @@ use super::{
     lint,
     problem::{Problem, Where},
     reader::Setting,
+    routes::field_name,
     section::Section,
     typed::{self, ANY_DURATION, TIMEOUT, within},
     units::{self, print_duration},
     value::{Scalar, Value},
 };
 use crate::{
-    semantics::{ClientDirectives, Policy},
+    semantics::{ClientDirectives, Policy, targeted::CDN_CACHE_CONTROL},
     service, store,
 };
 
@@ -27,6 +30,7 @@ pub(super) struct Cache {
     pub(super) store: store::Settings,
     pub(super) heuristic: bool,
     pub(super) client_directives: ClientDirectives,
+    pub(super) targeted: Arc<[HeaderName]>,
     pub(super) max_lifetime: Setting<Duration>,
 }
 
@@ -36,6 +40,7 @@ impl Cache {
         Policy {
             heuristic: self.heuristic,
             client_directives: self.client_directives,
+            targeted: Arc::clone(&self.targeted),
             max_lifetime: self.max_lifetime.value,
             ..Policy::default()
         }
@@ -75,6 +80,10 @@ pub(super) fn read(section: Section<'_>) -> Cache {
         client_directives: section
             .choice("client_directives", ClientDirectives::Ignore, &words)
             .value,
+        targeted: section.list("targeted", field_name).value.map_or_else(
+            || Arc::new([CDN_CACHE_CONTROL]) as Arc<[HeaderName]>,
+            Arc::from,
+        ),
         max_lifetime,
     };
     section.finish();

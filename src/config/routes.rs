@@ -1,6 +1,6 @@
 //! `[[route]]`: from a table to a compiled route.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method, header};
 
@@ -172,21 +172,21 @@ fn compile<T>(value: &Value<'_>, text: &Text<'_>, parsed: Result<T, PatternError
         .ok()
 }
 
+/// The name of a field.
+pub(super) fn field_name(value: &Value<'_>, text: &Text<'_>) -> Option<HeaderName> {
+    HeaderName::from_bytes(text.value.as_bytes())
+        .ok()
+        .or_else(|| {
+            let message = "holds what is not the name of a field";
+            value.fail_text(text, message, "write it like \"accept-language\"")
+        })
+}
+
 fn key(section: Section<'_>) -> KeySpec {
     let query = section
         .list("query", |_, text| Some(text.value.clone().into_owned()))
         .value;
-    let headers = section.list("headers", |value, text| {
-        HeaderName::from_bytes(text.value.as_bytes())
-            .ok()
-            .or_else(|| {
-                value.fail_text(
-                    text,
-                    "holds what is not the name of a field",
-                    "write it like \"accept-language\"",
-                )
-            })
-    });
+    let headers = section.list("headers", field_name);
     section.finish();
     KeySpec {
         query,
@@ -230,6 +230,7 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec
             .value,
         heuristic: cache.heuristic,
         client_directives: cache.client_directives,
+        targeted: Arc::clone(&cache.targeted),
         max_lifetime: cache.max_lifetime.value,
         key_has_authorization: key.headers.contains(&header::AUTHORIZATION),
         key_has_cookie: key.headers.contains(&header::COOKIE),

@@ -38,6 +38,8 @@ pub struct ResponseDirectives {
     pub stale_while_revalidate: Option<Duration>,
     /// `stale-if-error` (RFC 5861 §4).
     pub stale_if_error: Option<Duration>,
+    /// A field that is meant for this cache says it: `Cache-Control` and `Expires` do not count (RFC 9213 §2.2).
+    pub targeted: bool,
     /// The fields that `no-cache="…"` and `private="…"` name, in lower case: they are not kept.
     pub withheld_fields: Vec<String>,
 }

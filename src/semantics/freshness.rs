@@ -125,10 +125,11 @@ pub fn explicit_lifetime(
     directives: &ResponseDirectives,
     response_time: SystemTime,
 ) -> Option<Duration> {
-    directives
-        .s_maxage
-        .or(directives.max_age)
-        .or_else(|| lifetime_of_expires(headers, response_time))
+    let stated = directives.s_maxage.or(directives.max_age);
+    stated.or_else(|| match directives.targeted {
+        true => None,
+        false => lifetime_of_expires(headers, response_time),
+    })
 }
 
 /// `Expires` minus `Date`; an invalid or repeated-and-different date means already expired ([RFC 9111 §5.3]).

@@ -1,6 +1,8 @@
 //! What the operator decided for a route, as far as HTTP semantics ask.
 
-use std::time::Duration;
+use super::targeted::CDN_CACHE_CONTROL;
+use http::HeaderName;
+use std::{sync::Arc, time::Duration};
 
 /// Whether a client's `Cache-Control` can force a trip to the origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct Policy {
     pub heuristic: bool,
     /// See [`ClientDirectives`].
     pub client_directives: ClientDirectives,
+    /// Fields that are meant for this cache and win over `Cache-Control`, the first that is there (RFC 9213).
+    pub targeted: Arc<[HeaderName]>,
     /// Nothing is kept longer than this, in any tier.
     pub max_lifetime: Duration,
     /// The route's key holds the caller's `Authorization`.
@@ -73,6 +77,7 @@ impl Default for Policy {
             set_cookie: SetCookie::Bypass,
             heuristic: false,
             client_directives: ClientDirectives::Ignore,
+            targeted: Arc::new([CDN_CACHE_CONTROL]),
             max_lifetime: Duration::from_secs(7 * 24 * 3600),
             key_has_authorization: false,
             key_has_cookie: false,

@@ -11,6 +11,7 @@ use super::{
         heuristic_lifetime, if_error, route_ttl_applies, while_revalidate,
     },
     policy::{ClientDirectives, Policy, SetCookie, Share},
+    targeted,
     vary::Selecting,
 };
 use http::{
@@ -133,7 +134,7 @@ pub fn storability(exchange: &Exchange<'_>, policy: &Policy) -> Storability {
 }
 
 fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal> {
-    let directives = ResponseDirectives::of(exchange.response);
+    let directives = targeted::directives(exchange.response, &policy.targeted);
     refuse_if(*exchange.method != Method::GET, Refusal::Method)?; // HEAD has no body that a GET could be given
     refuse_if(!is_final_and_complete(exchange), Refusal::Status)?;
     refuse_if(
