@@ -12,6 +12,7 @@
 //! | how long is it fresh, how old is it? | RFC 9111 §4.2 | [`freshness`] |
 //! | may it answer this request? | RFC 9111 §4 | [`reuse`] |
 //! | how is it validated and freshened? | RFC 9111 §4.3 | [`validation`] |
+//! | which part of it? | RFC 9110 §14, RFC 9111 §3.3 | [`range`] |
 //! | does the client have it already? | RFC 9110 §13 | [`conditional`] |
 //! | what does a write invalidate? | RFC 9111 §4.4 | [`invalidation`] |
 //! | which fields end at this hop? | RFC 9110 §7.6.1 | [`hop_by_hop`] |
@@ -29,6 +30,7 @@ pub mod hop_by_hop;
 pub mod invalidation;
 pub mod key;
 pub mod policy;
+pub mod range;
 pub mod reuse;
 pub mod storability;
 pub mod stored;

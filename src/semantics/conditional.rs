@@ -77,9 +77,9 @@ pub fn is_for_the_origin(request: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::semantics::{Freshness, freshness::Source, vary::Selecting};
+    use crate::semantics::stored::sample;
     use http::{HeaderName, HeaderValue};
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     const NOW: SystemTime = UNIX_EPOCH;
     const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -89,31 +89,11 @@ mod tests {
         stored: &[(&'static str, &'static str)],
         request: &[(&'static str, &'static str)],
     ) -> bool {
-        let map = |fields: &[(&'static str, &'static str)]| {
-            fields
-                .iter()
-                .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
-                .collect::<HeaderMap>()
-        };
-        let head = StoredHead {
-            status: StatusCode::OK,
-            headers: map(stored),
-            selecting: Selecting::default(),
-            freshness: Freshness {
-                initial_age: Duration::ZERO,
-                response_time: NOW,
-                lifetime: Duration::ZERO,
-                source: Source::Origin,
-                while_revalidate: Duration::ZERO,
-                if_error: Duration::ZERO,
-                validate_always: false,
-                forbids_stale: false,
-            },
-            generated_etag: false,
-            no_transform: false,
-            tags: Vec::new(),
-        };
-        client_has_it(&map(request), &head, &["gzip"], NOW)
+        let request = request
+            .iter()
+            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
+            .collect();
+        client_has_it(&request, &sample(stored), &["gzip"], NOW)
     }
 
     #[test]

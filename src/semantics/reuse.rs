@@ -164,8 +164,8 @@ pub fn may_serve_on_error(freshness: &Freshness, now: SystemTime) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::semantics::{policy::Share, vary::Selecting};
-    use http::{HeaderName, HeaderValue, StatusCode};
+    use crate::semantics::{policy::Share, stored::sample};
+    use http::{HeaderName, HeaderValue};
     use std::time::UNIX_EPOCH;
 
     fn at(seconds: u64) -> SystemTime {
@@ -177,24 +177,7 @@ mod tests {
     }
 
     fn head() -> StoredHead {
-        StoredHead {
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
-            selecting: Selecting::default(),
-            freshness: Freshness {
-                initial_age: secs(0),
-                response_time: at(0),
-                lifetime: secs(60),
-                source: Source::Origin,
-                while_revalidate: secs(0),
-                if_error: secs(0),
-                validate_always: false,
-                forbids_stale: false,
-            },
-            generated_etag: false,
-            no_transform: false,
-            tags: Vec::new(),
-        }
+        sample(&[])
     }
 
     fn request(fields: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -2,7 +2,7 @@
 //!
 //! [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
 
-use super::{Freshness, vary::Selecting};
+use super::{Freshness, range::Part, vary::Selecting};
 use http::{HeaderMap, StatusCode};
 
 /// The head of a stored response.
@@ -16,10 +16,45 @@ pub struct StoredHead {
     pub selecting: Selecting,
     /// How long it may be used.
     pub freshness: Freshness,
+    /// Which part of the representation the body is; `None` where it is the whole.
+    pub part: Option<Part>,
     /// The `ETag` is ours: the origin would not know it.
     pub generated_etag: bool,
     /// The origin forbids any transformation (`no-transform`).
     pub no_transform: bool,
     /// What purges can name it by.
     pub tags: Vec<Box<str>>,
+}
+
+/// A head for tests: 200 with these fields, fresh for a minute from 1970 on.
+#[cfg(test)]
+pub(crate) fn sample(fields: &[(&'static str, &str)]) -> StoredHead {
+    use super::freshness::Source;
+    use http::{HeaderName, HeaderValue};
+    use std::time::{Duration, UNIX_EPOCH};
+    let field = |(name, value): &(&'static str, &str)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_str(value).expect("a valid value"),
+        )
+    };
+    StoredHead {
+        status: StatusCode::OK,
+        headers: fields.iter().map(field).collect(),
+        selecting: Selecting::default(),
+        freshness: Freshness {
+            initial_age: Duration::ZERO,
+            response_time: UNIX_EPOCH,
+            lifetime: Duration::from_secs(60),
+            source: Source::Origin,
+            while_revalidate: Duration::ZERO,
+            if_error: Duration::ZERO,
+            validate_always: false,
+            forbids_stale: false,
+        },
+        part: None,
+        generated_etag: false,
+        no_transform: false,
+        tags: Vec::new(),
+    }
 }

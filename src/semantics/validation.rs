@@ -68,36 +68,14 @@ fn may_update(name: &HeaderName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::semantics::{Freshness, freshness::Source, vary::Selecting};
-    use http::{HeaderValue, StatusCode};
-    use std::time::{Duration, UNIX_EPOCH};
+    use crate::semantics::stored::sample as stored;
+    use http::HeaderValue;
 
     fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         fields
             .iter()
             .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
             .collect()
-    }
-
-    fn stored(fields: &[(&'static str, &'static str)]) -> StoredHead {
-        StoredHead {
-            status: StatusCode::OK,
-            headers: map(fields),
-            selecting: Selecting::default(),
-            freshness: Freshness {
-                initial_age: Duration::ZERO,
-                response_time: UNIX_EPOCH,
-                lifetime: Duration::ZERO,
-                source: Source::Origin,
-                while_revalidate: Duration::ZERO,
-                if_error: Duration::ZERO,
-                validate_always: false,
-                forbids_stale: false,
-            },
-            generated_etag: false,
-            no_transform: false,
-            tags: Vec::new(),
-        }
     }
 
     #[test]

@@ -227,6 +227,7 @@ impl Filling<'_> {
             headers: compact(&headers),
             selecting,
             freshness: verdict.freshness,
+            part: None,
             generated_etag,
             no_transform: verdict.no_transform,
             tags,

@@ -8,14 +8,19 @@
 //! anything that does not check out is an error here and a counted miss above, and no length field allocates.
 
 use super::entry::{Entry, Position, StreamId};
-use crate::semantics::{Freshness, Key, StoredHead, freshness::Source, vary::Selecting};
+use crate::semantics::{
+    Freshness, Key, StoredHead,
+    freshness::Source,
+    range::{ByteRange, Part},
+    vary::Selecting,
+};
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MAGIC: &[u8; 3] = b"SCV";
 /// Another number is another format: the value is a miss for us, and ours is one for the others.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const PREFIX: usize = 4 + 8;
 
 const KIND_ENTRY: u8 = 0;
@@ -96,6 +101,7 @@ fn put_head(out: &mut Vec<u8>, head: &StoredHead) {
         put_bytes(out, value.as_deref().unwrap_or_default());
     }
     put_freshness(out, &head.freshness);
+    put_part(out, head.part);
     put_count(out, head.tags.len());
     for tag in &head.tags {
         put_bytes(out, tag.as_bytes());
@@ -123,6 +129,16 @@ fn put_freshness(out: &mut Vec<u8>, freshness: &Freshness) {
         Source::Heuristic => 2,
     });
     out.put_u8(u8::from(freshness.validate_always) | u8::from(freshness.forbids_stale) << 1);
+}
+
+fn put_part(out: &mut Vec<u8>, part: Option<Part>) {
+    let Some(Part { range, complete }) = part else {
+        return out.put_u8(0);
+    };
+    out.put_u8(1);
+    out.put_u64(range.first);
+    out.put_u64(range.last);
+    out.put_u64(complete.unwrap_or(u64::MAX));
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -174,6 +190,12 @@ fn entry(fields: &mut Reader, now: SystemTime) -> Result<Entry, DecodeError> {
     let head = head(fields, now)?;
     let shared = StreamId(fields.u64()?, fields.u64()?);
     let body = fields.bytes()?;
+    if head
+        .part
+        .is_some_and(|part| part.range.length() != body.len() as u64)
+    {
+        return Err(DecodeError::Field); // slices of it are taken by these positions
+    }
     Ok(Entry::new(key, head, body, Position { local: 0, shared }))
 }
 
@@ -195,6 +217,7 @@ fn head(fields: &mut Reader, now: SystemTime) -> Result<StoredHead, DecodeError>
         selecting.push((name, (present == 1).then(|| Box::from(&*value))));
     }
     let freshness = freshness(fields, now)?;
+    let part = part(fields)?;
     let mut tags = Vec::new();
     for _ in 0..fields.count()? {
         let tag = fields.bytes()?;
@@ -209,10 +232,28 @@ fn head(fields: &mut Reader, now: SystemTime) -> Result<StoredHead, DecodeError>
         headers,
         selecting: Selecting::from_parts(selecting),
         freshness,
+        part,
         generated_etag: flags & 1 != 0,
         no_transform: flags & 2 != 0,
         tags,
     })
+}
+
+fn part(fields: &mut Reader) -> Result<Option<Part>, DecodeError> {
+    if fields.u8()? == 0 {
+        return Ok(None);
+    }
+    let range = ByteRange {
+        first: fields.u64()?,
+        last: fields.u64()?,
+    };
+    let complete = Some(fields.u64()?).filter(|complete| *complete != u64::MAX);
+    let sound = range.first <= range.last && complete.is_none_or(|complete| range.last < complete);
+    if sound {
+        Ok(Some(Part { range, complete }))
+    } else {
+        Err(DecodeError::Field)
+    }
 }
 
 fn freshness(fields: &mut Reader, now: SystemTime) -> Result<Freshness, DecodeError> {
@@ -312,6 +353,10 @@ mod tests {
                 validate_always: true,
                 forbids_stale: false,
             },
+            part: Some(Part {
+                range: ByteRange { first: 5, last: 10 },
+                complete: None,
+            }),
             generated_etag: true,
             no_transform: true,
             tags: vec!["a:1".into(), "ü".into()],

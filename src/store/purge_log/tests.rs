@@ -1,10 +1,6 @@
 use super::*;
-use crate::semantics::{
-    Freshness, Key, StoredHead, freshness::Source, key::Builder, vary::Selecting,
-};
+use crate::semantics::{Key, key::Builder, stored::sample};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use std::time::{Duration, UNIX_EPOCH};
 
 fn key(path: &str) -> Key {
     Builder::new("http", b"a", path).build()
@@ -15,24 +11,8 @@ fn target(path: &str) -> Selector {
 }
 
 fn entry(path: &str, tags: &[&str], position: Position) -> Entry {
-    let head = StoredHead {
-        status: StatusCode::OK,
-        headers: HeaderMap::new(),
-        selecting: Selecting::default(),
-        freshness: Freshness {
-            initial_age: Duration::ZERO,
-            response_time: UNIX_EPOCH,
-            lifetime: Duration::from_secs(60),
-            source: Source::Origin,
-            while_revalidate: Duration::ZERO,
-            if_error: Duration::ZERO,
-            validate_always: false,
-            forbids_stale: false,
-        },
-        generated_etag: false,
-        no_transform: false,
-        tags: tags.iter().map(|tag| Box::from(*tag)).collect(),
-    };
+    let mut head = sample(&[]);
+    head.tags = tags.iter().map(|tag| Box::from(*tag)).collect();
     Entry::new(key(path), head, Bytes::new(), position)
 }
 
