@@ -11,6 +11,7 @@ use super::{
         heuristic_lifetime, if_error, route_ttl_applies, while_revalidate,
     },
     policy::{ClientDirectives, Policy, SetCookie, Share},
+    range::claimed_part,
     targeted,
     vary::Selecting,
 };
@@ -136,7 +137,7 @@ pub fn storability(exchange: &Exchange<'_>, policy: &Policy) -> Storability {
 fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal> {
     let directives = targeted::directives(exchange.response, &policy.targeted);
     refuse_if(*exchange.method != Method::GET, Refusal::Method)?; // HEAD has no body that a GET could be given
-    refuse_if(!is_final_and_complete(exchange), Refusal::Status)?;
+    refuse_if(!is_final_and_whole(exchange), Refusal::Status)?;
     refuse_if(
         forbidden_by_no_store(exchange, &directives, policy),
         Refusal::NoStore,
@@ -188,15 +189,16 @@ fn refuse_if(forbidden: bool, refusal: Refusal) -> Result<(), Refusal> {
     if forbidden { Err(refusal) } else { Ok(()) }
 }
 
-/// Interim responses are never stored; partial ones and 304 are not answers of their own here ([RFC 9111 §3]).
+/// Interim responses and 304 are never stored; partial ones where they say which part they are ([RFC 9111 §3], [§3.3]).
 ///
 /// [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
-fn is_final_and_complete(exchange: &Exchange<'_>) -> bool {
+/// [§3.3]: https://www.rfc-editor.org/rfc/rfc9111#section-3.3
+fn is_final_and_whole(exchange: &Exchange<'_>) -> bool {
+    if exchange.status == StatusCode::PARTIAL_CONTENT {
+        return claimed_part(exchange.response).is_some();
+    }
     exchange.status.as_u16() >= 200
-        && !matches!(
-            exchange.status,
-            StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
-        )
+        && exchange.status != StatusCode::NOT_MODIFIED
         && !exchange.response.contains_key(CONTENT_RANGE)
 }
 
@@ -288,9 +290,14 @@ fn lifetime(
     directives: &ResponseDirectives,
     policy: &Policy,
 ) -> Option<(Duration, Source)> {
+    // A part is as lasting as the representation that it is a part of.
+    let status = match exchange.status {
+        StatusCode::PARTIAL_CONTENT => StatusCode::OK,
+        status => status,
+    };
     let route = policy
         .ttl
-        .filter(|_| route_ttl_applies(exchange.status))
+        .filter(|_| route_ttl_applies(status))
         .map(|ttl| (ttl, Source::Route));
     if policy.override_origin && route.is_some() {
         return route;
@@ -307,7 +314,7 @@ fn lifetime(
             .heuristic
             .then(|| {
                 heuristic_lifetime(
-                    exchange.status,
+                    status,
                     exchange.response,
                     directives,
                     exchange.response_time,

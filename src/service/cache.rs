@@ -13,11 +13,11 @@ use super::{
 use crate::{
     semantics::{
         Decision, Key, Outcome, Policy, Reason, Reuse, conditional::is_for_the_origin,
-        key::Builder, reuse::reuse,
+        key::Builder, range, reuse::reuse,
     },
     store::{Entry, Found, Lookup},
 };
-use http::{HeaderMap, Method, Request, Response, header::RANGE};
+use http::{HeaderMap, Method, Request, Response};
 use std::{sync::Arc, time::SystemTime};
 
 /// An answer with why.
@@ -111,10 +111,7 @@ fn bypass<B>(shared: &Shared, policy: &Policy, request: &Request<B>) -> Option<R
     if has_token(shared, headers) {
         return Some(Reason::Token);
     }
-    if is_for_the_origin(headers) {
-        return Some(Reason::Precondition);
-    }
-    headers.contains_key(RANGE).then_some(Reason::Range)
+    is_for_the_origin(headers).then_some(Reason::Precondition)
 }
 
 /// Compares in a time that does not tell how much of the token was right.
@@ -152,6 +149,16 @@ pub(super) fn judge(
     found: &Found,
     now: SystemTime,
 ) -> Result<Decision, Miss> {
+    if let Some(part) = found.entry.head.part
+        && range::select_of_part(request, &found.entry.head, part).is_none()
+    {
+        // Only a part is stored, and something else is asked for. It may be completed.
+        let stored = Some(Arc::clone(&found.entry));
+        return Err(Miss {
+            reason: Reason::Range,
+            stored,
+        });
+    }
     let freshness = &found.entry.head.freshness;
     let (outcome, reason) = match reuse(&found.entry.head, request, policy, found.standing, now) {
         Reuse::Serve if freshness.is_fresh(now) => (Outcome::Hit, Reason::Fresh),

@@ -1,5 +1,7 @@
 //! From a stored response to the answer for one request: coding, preconditions, `Age`.
 
+mod ranged;
+
 use super::{Shared, body::Body, coding, encode, flight::Flight};
 use crate::{
     semantics::{StoredHead, conditional::client_has_it},
@@ -40,17 +42,20 @@ pub(super) fn stored(
     age: AgeField,
     now: SystemTime,
 ) -> Option<Response<Body>> {
-    let rendition = if shared.encode.enabled && encode::accepts_gzip(request) {
-        match encode::gzipped(entry, &shared.encode)? {
-            Some(gzip) => gzip,
-            None => encode::identity(entry, &shared.encode),
-        }
+    let identity = || encode::identity(entry, &shared.encode);
+    let ranged = || ranged::answer(entry, || identity().clone(), method, request);
+    let has_it = client_has_it(request, &entry.head, encode::CODINGS, now);
+    let mut response = if let Some(partial) = (!has_it).then(ranged).flatten() {
+        partial
     } else {
-        encode::identity(entry, &shared.encode)
-    };
-    let mut response = match client_has_it(request, &entry.head, encode::CODINGS, now) {
-        true => not_modified(rendition.headers.clone()),
-        false => whole(&entry.head, rendition, method),
+        let rendition = match shared.encode.enabled && encode::accepts_gzip(request) {
+            true => encode::gzipped(entry, &shared.encode)?.unwrap_or_else(identity),
+            false => identity(),
+        };
+        match has_it {
+            true => not_modified(rendition.headers.clone()),
+            false => whole(&entry.head, rendition, method),
+        }
     };
     match age {
         AgeField::Current => {

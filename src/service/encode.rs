@@ -114,6 +114,7 @@ fn shrinks(content_type: &[u8]) -> bool {
 
 fn is_worth_coding(entry: &Entry, settings: &Settings) -> bool {
     entry.body.len() as u64 >= settings.min_size
+        && entry.head.part.is_none()
         && is_codable(
             entry.head.status,
             &entry.head.headers,

@@ -17,6 +17,7 @@ use crate::{
         Decision, Key, Outcome, Policy, Reason, Reuse, Storage, StoredHead, Tier,
         directives::RequestDirectives,
         policy::{ClientDirectives, Share},
+        range::is_asked_for,
         reuse::{Standing, reuse},
     },
     store::{Entry, Found, Lookup},
@@ -138,9 +139,10 @@ impl Asked<'_> {
         request: &Request<B>,
     ) -> Result<Answered, Problem> {
         let flights = &self.shared.flights;
-        // What such a caller fetches could not be shared, so nobody is to wait for it.
+        // What such a caller fetches, or a part, is not what others wait for.
         let private = has_credentials(&self.route().route.policy, request.headers());
-        let boarding = if private {
+        let for_one = private || is_asked_for(request.headers());
+        let boarding = if for_one {
             Boarding::Lead(flights.alone())
         } else {
             flights.board(&key)

@@ -1,5 +1,7 @@
 //! One fetch for the cache: ask the origin, decide, and fill store and readers with what comes.
 
+mod partial;
+
 use super::{
     Shared,
     body::BodyError,
@@ -19,7 +21,7 @@ use crate::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_LENGTH, ETAG, RANGE, SET_COOKIE},
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, ETAG, SET_COOKIE},
 };
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -53,13 +55,12 @@ pub(super) struct Fetch {
 /// Runs to its end, whoever began it. Every path lands the flight.
 pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fetch) {
     let headers = fetch.request.headers_mut();
-    headers.remove(RANGE); // the whole is what is stored
     if shared.encode.enabled {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")); // one body serves all codings
     }
-    let conditional =
-        validation::make_conditional(headers, fetch.stored.as_deref().map(|entry| &entry.head));
+    let conditional = partial::ask(headers, &fetch.asked, fetch.stored.as_deref());
     let (request, fetch) = fetch.take_request();
+    let again = partial::is_rest(&request, &fetch).then(|| partial::without_range(&request));
     // Before the request leaves: whatever is purged from now on may have changed the answer.
     let position = shared.store.position();
     let request_time = shared.clock.now();
@@ -71,9 +72,12 @@ pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fe
         position,
         request_time,
     };
-    match answer {
-        Err(error) => filling.failed(error),
-        Ok(response) => filling.answered(response, conditional).await,
+    match (answer, again) {
+        (Err(error), _) => filling.failed(error),
+        (Ok(response), Some(again)) if response.status() == StatusCode::PARTIAL_CONTENT => {
+            filling.completed(response, again).await;
+        }
+        (Ok(response), _) => filling.answered(response, conditional).await,
     }
 }
 
@@ -103,7 +107,11 @@ impl Filling<'_> {
 
     /// What is stored, where it may be served although the origin failed.
     fn stale_on_error(&self) -> Option<Arc<Entry>> {
-        let entry = self.fetch.stored.as_ref()?;
+        let entry = self
+            .fetch
+            .stored
+            .as_ref()
+            .filter(|entry| partial::is_enough(entry, &self.fetch.asked))?;
         may_serve_on_error(&entry.head.freshness, self.shared.clock.now())
             .then(|| Arc::clone(entry))
     }
@@ -235,6 +243,9 @@ impl Filling<'_> {
     }
 
     async fn store(&self, response: Response<UpstreamBody>, verdict: Verdict) {
+        if response.status() == StatusCode::PARTIAL_CONTENT {
+            return self.store_part(response, verdict).await;
+        }
         let max = self.shared.settings.max_object;
         let length = response.body().size_hint().exact();
         if length.is_some_and(|length| length > max) {

@@ -57,7 +57,6 @@ pub(super) async fn pass(
         | Reason::Route
         | Reason::Token
         | Reason::Precondition
-        | Reason::Range
         | Reason::Method => Outcome::Bypass,
         _ => Outcome::Miss,
     };

@@ -184,14 +184,3 @@ async fn a_route_with_cache_false_streams_and_stores_nothing() {
         );
     }
 }
-
-#[tokio::test]
-async fn a_range_is_left_to_the_origin() {
-    let origin = Origin::start().await;
-    origin.answer("/a", Reply::fresh("hello", 60));
-    let proxy = Proxy::to(&origin, "").await;
-    proxy.get("/a").await;
-    let partial = proxy.get_with("/a", &[("Range", "bytes=0-1")]).await;
-    assert_eq!(partial.cache_status(), "fwd=partial; detail=range");
-    assert_eq!(origin.last("/a").header("range"), Some("bytes=0-1"));
-}

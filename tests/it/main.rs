@@ -26,6 +26,7 @@ mod hits;
 mod operations;
 mod private;
 mod purge;
+mod ranges;
 #[cfg(feature = "demo")]
 mod readme;
 mod tiers;

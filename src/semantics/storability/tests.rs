@@ -96,7 +96,7 @@ fn only_answers_to_get_are_stored() {
 }
 
 #[test]
-fn interim_partial_and_not_modified_are_not_stored() {
+fn interim_not_modified_and_unspecified_parts_are_not_stored() {
     for status in [103, 206, 304] {
         assert_eq!(
             Case {
@@ -108,6 +108,27 @@ fn interim_partial_and_not_modified_are_not_stored() {
             "{status}"
         );
     }
+}
+
+#[test]
+fn a_part_that_says_which_is_stored() {
+    let case = Case {
+        status: 206,
+        ..Case::new()
+    };
+    assert_eq!(
+        case.refused(&[FRESH, ("content-range", "bytes 0-4/10")]),
+        None
+    );
+    assert_eq!(
+        case.refused(&[FRESH, ("content-range", "bytes 0-4/4")]),
+        Some(Refusal::Status)
+    );
+    let ttl = Case {
+        status: 206,
+        ..Case::ttl(300)
+    };
+    assert_eq!(ttl.refused(&[("content-range", "bytes 0-4/10")]), None);
 }
 
 #[test]

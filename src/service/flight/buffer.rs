@@ -178,6 +178,13 @@ impl Buffer {
         whole.into()
     }
 
+    /// Forgets what was collected. Only before the landing: nobody reads yet.
+    pub(in crate::service) fn clear(&self) {
+        let mut state = self.state.lock();
+        state.pieces.clear();
+        state.bytes = 0;
+    }
+
     /// A reader from the beginning. `None` where the beginning is gone.
     pub(in crate::service) fn read(self: &Arc<Self>) -> Option<Stream> {
         let mut state = self.state.lock();

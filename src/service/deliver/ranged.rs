@@ -1,0 +1,128 @@
+//! The part of a stored response that a request asks for: 206, several parts as one multipart body, or 416.
+//!
+//! Ranges are always of the identity representation, whose tag a client that asks for them has.
+
+use crate::{
+    semantics::range::{ByteRange, Selected, is_asked_for, select, select_of_part},
+    service::body::Body,
+    store::{Entry, Rendition},
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE},
+};
+
+/// The answer, where the request asks for a part or only a part is stored; `None` means the whole.
+pub(super) fn answer(
+    entry: &Entry,
+    identity: impl FnOnce() -> Rendition,
+    method: &Method,
+    request: &HeaderMap,
+) -> Option<Response<Body>> {
+    if let Some(part) = entry.head.part {
+        // What came in place of what was asked for goes on as it came.
+        let range = select_of_part(request, &entry.head, part).unwrap_or(part.range);
+        let rendition = identity();
+        let body = slice(
+            &rendition.body,
+            ByteRange {
+                first: range.first - part.range.first,
+                last: range.last - part.range.first,
+            },
+        );
+        let content_range = match part.complete {
+            Some(complete) => range.content_range(complete),
+            None => unknown_length(range),
+        };
+        return Some(partial(rendition.headers, body, content_range));
+    }
+    if !request.contains_key(RANGE) || *method != Method::GET || !is_asked_for(request) {
+        return None;
+    }
+    let length = entry.body.len() as u64;
+    match select(request, &entry.head, length) {
+        Selected::Whole => None,
+        Selected::One(range) => {
+            let rendition = identity();
+            let body = slice(&rendition.body, range);
+            Some(partial(
+                rendition.headers,
+                body,
+                range.content_range(length),
+            ))
+        }
+        Selected::Several(ranges) => Some(multipart(identity(), &ranges, length)),
+        Selected::Unsatisfiable => Some(unsatisfiable(identity().headers, length)),
+    }
+}
+
+fn partial(mut headers: HeaderMap, body: Bytes, content_range: HeaderValue) -> Response<Body> {
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.insert(CONTENT_RANGE, content_range);
+    response(StatusCode::PARTIAL_CONTENT, headers, Body::whole(body))
+}
+
+/// [RFC 9110 §15.5.17](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.17)
+fn unsatisfiable(mut headers: HeaderMap, length: u64) -> Response<Body> {
+    headers.remove(CONTENT_TYPE);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+    let text = format!("bytes */{length}");
+    headers.insert(
+        CONTENT_RANGE,
+        HeaderValue::try_from(text).expect("digits are visible ASCII"),
+    );
+    response(StatusCode::RANGE_NOT_SATISFIABLE, headers, Body::empty())
+}
+
+/// [RFC 9110 §14.6](https://www.rfc-editor.org/rfc/rfc9110#section-14.6)
+fn multipart(rendition: Rendition, ranges: &[ByteRange], length: u64) -> Response<Body> {
+    let boundary = format!("{:032x}", fastrand::u128(..));
+    let Rendition { mut headers, body } = rendition;
+    let mut parts = Vec::new();
+    for range in ranges {
+        parts.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
+        if let Some(content_type) = headers.get(CONTENT_TYPE) {
+            parts.extend_from_slice(b"Content-Type: ");
+            parts.extend_from_slice(content_type.as_bytes());
+            parts.extend_from_slice(b"\r\n");
+        }
+        parts.extend_from_slice(b"Content-Range: ");
+        parts.extend_from_slice(range.content_range(length).as_bytes());
+        parts.extend_from_slice(b"\r\n\r\n");
+        parts.extend_from_slice(&slice(&body, *range));
+    }
+    parts.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    let content_type = format!("multipart/byteranges; boundary={boundary}");
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::try_from(content_type).expect("hexadecimal digits are visible ASCII"),
+    );
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(parts.len()));
+    response(
+        StatusCode::PARTIAL_CONTENT,
+        headers,
+        Body::whole(parts.into()),
+    )
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn slice(body: &Bytes, range: ByteRange) -> Bytes {
+    let index = |position: u64| {
+        usize::try_from(position)
+            .unwrap_or(usize::MAX)
+            .min(body.len())
+    };
+    body.slice(index(range.first)..index(range.last.saturating_add(1)))
+}
+
+fn unknown_length(range: ByteRange) -> HeaderValue {
+    let text = format!("bytes {}-{}/*", range.first, range.last);
+    HeaderValue::try_from(text).expect("digits and punctuation are visible ASCII")
+}

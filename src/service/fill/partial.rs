@@ -1,0 +1,272 @@
+//! Parts: asking for one, keeping it, and completing what is stored with the rest ([RFC 9111 §3.3], [§3.4]).
+//!
+//! [RFC 9111 §3.3]: https://www.rfc-editor.org/rfc/rfc9111#section-3.3
+//! [§3.4]: https://www.rfc-editor.org/rfc/rfc9111#section-3.4
+
+use super::{Collected, Fetch, Filling};
+use crate::{
+    semantics::{
+        Refusal, Storability,
+        range::{
+            ByteRange, Part, claimed_part, is_asked_for, may_combine, part_of, select_of_part,
+        },
+        storability::Verdict,
+        validation,
+    },
+    service::{
+        body::BodyError,
+        flight::{Fetched, Landing},
+        upstream::{RequestBody, UpstreamBody, UpstreamError},
+    },
+    store::Entry,
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, RANGE},
+};
+use http_body::Body;
+use std::sync::Arc;
+
+/// Replaces what the client asked of the representation by what the cache needs of it: the client's own range where
+/// nothing is stored, the rest where a beginning is, else the whole. Returns whether a 304 may be the answer.
+pub(super) fn ask(headers: &mut HeaderMap, asked: &HeaderMap, stored: Option<&Entry>) -> bool {
+    headers.remove(RANGE);
+    let Some(entry) = stored else {
+        validation::make_conditional(headers, None);
+        if is_asked_for(asked) {
+            for name in [RANGE, IF_RANGE] {
+                if let Some(value) = asked.get(&name) {
+                    headers.insert(name, value.clone());
+                }
+            }
+        }
+        return false;
+    };
+    let Some(part) = entry.head.part else {
+        return validation::make_conditional(headers, Some(&entry.head));
+    };
+    if is_enough(entry, asked) {
+        if let Some(range) = asked.get(RANGE) {
+            headers.insert(RANGE, range.clone());
+        }
+        return validation::make_conditional(headers, Some(&entry.head));
+    }
+    validation::make_conditional(headers, None);
+    if is_asked_for(asked) {
+        headers.insert(RANGE, asked[RANGE].clone());
+    } else if part.range.first == 0 && part.complete.is_some_and(|all| all > part.range.last + 1) {
+        let rest = format!("bytes={}-", part.range.last + 1);
+        headers.insert(
+            RANGE,
+            HeaderValue::try_from(rest).expect("digits are visible ASCII"),
+        );
+        if let Some(tag) = entry
+            .head
+            .headers
+            .get(ETAG)
+            .filter(|tag| tag.as_bytes().starts_with(b"\""))
+        {
+            headers.insert(IF_RANGE, tag.clone());
+        }
+    }
+    false
+}
+
+/// Whether what is stored is what was asked for: the whole, or the right part.
+pub(super) fn is_enough(entry: &Entry, asked: &HeaderMap) -> bool {
+    entry
+        .head
+        .part
+        .is_none_or(|part| select_of_part(asked, &entry.head, part).is_some())
+}
+
+/// Whether the request asks for the rest of what is stored, and not for what a client wanted.
+pub(super) fn is_rest(request: &Request<RequestBody>, fetch: &Fetch) -> bool {
+    request.headers().contains_key(RANGE) && !is_asked_for(&fetch.asked)
+}
+
+/// The same request for the whole.
+pub(super) fn without_range(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut whole = Request::new(RequestBody::Left(http_body_util::Empty::new()));
+    *whole.uri_mut() = request.uri().clone();
+    *whole.headers_mut() = request.headers().clone();
+    whole.headers_mut().remove(RANGE);
+    whole.headers_mut().remove(IF_RANGE);
+    whole
+}
+
+impl Filling<'_> {
+    /// Keeps the part that arrives, together with what is stored of the same representation.
+    pub(super) async fn store_part(&self, response: Response<UpstreamBody>, verdict: Verdict) {
+        let max = self.shared.settings.max_object;
+        if !is_asked_for(&self.fetch.asked) {
+            return self.refuse(Refusal::Status, response); // nobody asked for a part
+        }
+        if response
+            .body()
+            .size_hint()
+            .exact()
+            .is_none_or(|length| length > max)
+        {
+            return self.refuse(Refusal::TooLarge, response); // it passes as it comes
+        }
+        let (parts, mut body) = response.into_parts();
+        match self.collect(&mut body).await {
+            Ok(Collected::Whole) => {}
+            Ok(Collected::TooLarge) => return self.failed(UpstreamError::Abandoned),
+            Err(error) => {
+                self.broken(error.clone());
+                return self.failed(UpstreamError::Broken(Arc::new(error)));
+            }
+        }
+        let body = self.departure.flight.buffer.whole();
+        let Some(part) = part_of(&parts.headers, body.len() as u64) else {
+            return self.failed(UpstreamError::Broken(Arc::new(BodyError::Broken))); // not what it says
+        };
+        let mut headers = parts.headers;
+        headers.remove(CONTENT_RANGE);
+        let mut head = self.head(StatusCode::OK, headers, verdict, false);
+        head.part = Some(part);
+        let entry = Entry::new(self.fetch.key.clone(), head, body, self.position);
+        let entry = Arc::new(self.with_stored(&entry).unwrap_or(entry));
+        self.shared.store.insert(Arc::clone(&entry));
+        self.departure.close();
+        self.departure.flight.buffer.end(Ok(()));
+        self.land(Landing::Stored(entry, Fetched::New));
+    }
+
+    /// Both parts as one, where they touch and are of the same representation.
+    fn with_stored(&self, new: &Entry) -> Option<Entry> {
+        let stored = self.fetch.stored.as_ref()?;
+        let (old_part, new_part) = (stored.head.part?, new.head.part?);
+        let touch = new_part.range.first <= old_part.range.last.saturating_add(1)
+            && old_part.range.first <= new_part.range.last.saturating_add(1);
+        if !touch || !may_combine(&stored.head.headers, &new.head.headers) {
+            return None;
+        }
+        let first = old_part.range.first.min(new_part.range.first);
+        let (low, high) = match old_part.range.first <= new_part.range.first {
+            true => ((old_part, &stored.body), (new_part, &new.body)),
+            false => ((new_part, &new.body), (old_part, &stored.body)),
+        };
+        let body = joined(low, high)?;
+        if body.len() as u64 > self.shared.settings.max_object {
+            return None;
+        }
+        let last = first + (body.len() as u64).checked_sub(1)?;
+        let complete = new_part.complete.or(old_part.complete);
+        let whole = first == 0 && complete == Some(last + 1);
+        let mut head = new.head.clone();
+        head.part = (!whole).then_some(Part {
+            range: ByteRange { first, last },
+            complete,
+        });
+        head.headers
+            .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        Some(Entry::new(
+            self.fetch.key.clone(),
+            head,
+            body,
+            self.position,
+        ))
+    }
+
+    /// The rest of what is stored has come, or something that cannot be put together with it: then the whole is asked
+    /// for after all.
+    pub(super) async fn completed(
+        &self,
+        mut response: Response<UpstreamBody>,
+        again: Request<RequestBody>,
+    ) {
+        let now = self.shared.clock.now();
+        super::super::forward::prepare_response(&mut response, now);
+        if let Some(entry) = self.complete(&mut response).await {
+            self.shared.store.insert(Arc::clone(&entry));
+            self.departure.close();
+            return self.land(Landing::Stored(entry, Fetched::New));
+        }
+        drop(response);
+        self.departure.flight.buffer.clear();
+        match self.shared.upstream.send(again).await {
+            Err(error) => self.failed(error),
+            Ok(response) => self.answered(response, false).await,
+        }
+    }
+
+    async fn complete(&self, response: &mut Response<UpstreamBody>) -> Option<Arc<Entry>> {
+        let stored = self.fetch.stored.as_ref()?;
+        let held = stored.head.part?;
+        let rest = claimed_part(response.headers())?;
+        if rest.range.first != held.range.last + 1
+            || !may_combine(&stored.head.headers, response.headers())
+        {
+            return None;
+        }
+        let now = self.shared.clock.now();
+        let Storability::Store(verdict) =
+            self.storability(StatusCode::PARTIAL_CONTENT, response.headers(), now)
+        else {
+            return None;
+        };
+        let mut headers = validation::freshened(&stored.head, response.headers());
+        headers.remove(CONTENT_RANGE);
+        match self.collect(response.body_mut()).await {
+            Ok(Collected::Whole) => {}
+            Ok(Collected::TooLarge) | Err(_) => return None,
+        }
+        let rest_body = self.departure.flight.buffer.whole();
+        let part = part_of(response.headers(), rest_body.len() as u64)?;
+        let mut head = self.head(StatusCode::OK, headers, *verdict, false);
+        head.part = Some(part);
+        let rest = Entry::new(self.fetch.key.clone(), head, rest_body, self.position);
+        let whole = self
+            .with_stored(&rest)
+            .filter(|entry| entry.head.part.is_none())?;
+        Some(Arc::new(whole))
+    }
+}
+
+/// `high` behind `low`, without what both have.
+fn joined((low, low_body): (Part, &Bytes), (high, high_body): (Part, &Bytes)) -> Option<Bytes> {
+    if high.range.last <= low.range.last {
+        return Some(low_body.clone());
+    }
+    let overlap = usize::try_from((low.range.last + 1).checked_sub(high.range.first)?).ok()?;
+    Some([&low_body[..], high_body.get(overlap..)?].concat().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(first: u64, last: u64) -> Part {
+        Part {
+            range: ByteRange { first, last },
+            complete: None,
+        }
+    }
+
+    #[test]
+    fn parts_that_touch_or_overlap_are_joined() {
+        let whole = Bytes::from_static(b"0123456789");
+        let of = |first: u64, last: u64| {
+            (
+                part(first, last),
+                whole.slice(first as usize..=last as usize),
+            )
+        };
+        for (low, high, expected) in [
+            ((0, 4), (5, 9), 0..10),
+            ((0, 6), (5, 9), 0..10),
+            ((0, 9), (3, 4), 0..10),
+            ((2, 3), (4, 5), 2..6),
+        ] {
+            let (low, high) = (of(low.0, low.1), of(high.0, high.1));
+            assert_eq!(
+                joined((low.0, &low.1), (high.0, &high.1)),
+                Some(whole.slice(expected))
+            );
+        }
+    }
+}
