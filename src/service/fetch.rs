@@ -332,12 +332,13 @@ pub(super) fn fetch_for<B>(
     for name in [http::header::CONTENT_LENGTH, http::header::CONTENT_TYPE] {
         upstream.headers_mut().remove(name); // a body of a GET has no meaning and is not passed on (RFC 9110 §9.3.1)
     }
-    let path = target.path().to_owned();
+    let (host, path) = (target.host(request).to_vec(), target.path().to_owned());
     Fetch {
         key,
         route,
         request: upstream,
         asked: request.headers().clone(),
+        host,
         path,
         stored,
     }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     semantics::{
         Key, Refusal, Storability, StoredHead,
+        invalidation::{CACHE_GROUPS, group_tag, groups},
         reuse::may_serve_on_error,
         storability::{Exchange, Verdict, storability},
         validation,
@@ -46,7 +47,8 @@ pub(super) struct Fetch {
     pub(super) request: Request<RequestBody>,
     /// What the client sent: later requests are compared with it.
     pub(super) asked: HeaderMap,
-    /// The path of the target, for tags.
+    /// The host and the path of the target, for tags.
+    pub(super) host: Vec<u8>,
     pub(super) path: String,
     /// What is stored and may be confirmed, or served if the origin fails.
     pub(super) stored: Option<Arc<Entry>>,
@@ -222,14 +224,14 @@ impl Filling<'_> {
             false => verdict.selecting,
         };
         let route = &self.route().route;
-        let tags = match route.path.capture(&self.fetch.path) {
-            Some(captures) => route
-                .tags
-                .iter()
-                .map(|tag| tag.expand(&captures).into())
-                .collect(),
-            None => Vec::new(),
-        };
+        let captures = route.path.capture(&self.fetch.path);
+        let declared = captures
+            .iter()
+            .flat_map(|captures| route.tags.iter().map(|tag| tag.expand(captures).into()));
+        let grouped = groups(&headers, &CACHE_GROUPS)
+            .into_iter()
+            .map(|group| group_tag(&self.fetch.host, &group));
+        let tags = declared.chain(grouped).collect();
         StoredHead {
             status,
             headers: compact(&headers),

@@ -12,7 +12,11 @@ use super::{
 };
 use crate::{
     semantics::{
-        Decision, Outcome, Reason, directives::ResponseDirectives, invalidation::invalidates,
+        Decision, Outcome, Reason,
+        directives::ResponseDirectives,
+        invalidation::{
+            CACHE_GROUP_INVALIDATION, group_tag, groups, invalidates, is_unsafe, named_paths,
+        },
         key::Builder,
     },
     store::{Purge, Selector},
@@ -31,7 +35,7 @@ pub(super) async fn pass(
     let authority = shared.upstream.authority();
     let headers =
         forward::request_headers(&request, &asked.target, authority, &asked.id, asked.peer);
-    let invalidation = Invalidation::of(asked, &request);
+    let write = Write::of(asked, &request);
     let (mut parts, body) = request.into_parts();
     let client_headers = std::mem::replace(&mut parts.headers, headers);
     parts.uri = forward::upstream_uri(&asked.target, authority);
@@ -48,9 +52,12 @@ pub(super) async fn pass(
     );
     let mut response = shared.upstream.send(upstream).await?;
     forward::prepare_response(&mut response, shared.clock.now());
-    if let Some(invalidation) = invalidation.filter(|_| invalidates(&method, response.status())) {
+    if let Some(write) = write.filter(|_| invalidates(&method, response.status())) {
         // Before the client learns that its write succeeded: its next read must not see what was before.
-        shared.store.purge(invalidation.purges).await;
+        shared
+            .store
+            .purge(write.purges(asked, response.headers()))
+            .await;
     }
     let outcome = match reason {
         Reason::Disabled
@@ -89,28 +96,46 @@ pub(super) fn finish(
     response
 }
 
-/// What a write through a route makes invalid, should it succeed.
-struct Invalidation {
-    purges: Vec<Purge>,
+/// A write, as far as it matters for what it makes invalid.
+struct Write {
+    host: Vec<u8>,
 }
 
-impl Invalidation {
+impl Write {
     fn of<B>(asked: &Asked<'_>, request: &Request<B>) -> Option<Self> {
-        if !crate::semantics::invalidation::is_unsafe(request.method()) {
-            return None;
-        }
-        let route = &asked.shared.routes.get(asked.route).route;
-        let key = Builder::new("", asked.target.host(request), asked.target.path()).build();
-        let own = key.target().map(|target| Purge {
-            selector: Selector::Target(target.into()),
-            hard: true,
-        });
-        let captures = route.path.capture(asked.target.path());
+        is_unsafe(request.method()).then(|| Self {
+            host: asked.target.host(request).to_vec(),
+        })
+    }
+
+    /// Its own URI and those that its answer names, hard; the groups that its answer names; what its route declares.
+    fn purges(&self, asked: &Asked<'_>, response: &HeaderMap) -> Vec<Purge> {
+        let (route, path) = (
+            &asked.shared.routes.get(asked.route).route,
+            asked.target.path(),
+        );
+        let target = |path: &str| {
+            let key = Builder::new("", &self.host, path).build();
+            let target = key.target().map(|target| Selector::Target(target.into()));
+            target.map(|selector| Purge {
+                selector,
+                hard: true,
+            })
+        };
+        let named = named_paths(response, &self.host, path);
+        let uris = std::iter::once(path)
+            .chain(named.iter().map(String::as_str))
+            .filter_map(target);
+        let groups = groups(response, &CACHE_GROUP_INVALIDATION)
+            .into_iter()
+            .map(|group| Purge {
+                selector: Selector::Tag(group_tag(&self.host, &group)),
+                hard: true,
+            });
+        let captures = route.path.capture(path);
         let declared = captures
             .iter()
             .flat_map(|captures| route.purge.iter().map(move |purge| purge.expand(captures)));
-        Some(Self {
-            purges: own.into_iter().chain(declared).collect(),
-        })
+        uris.chain(groups).chain(declared).collect()
     }
 }

@@ -189,3 +189,59 @@ async fn a_fetch_that_began_before_a_write_does_not_bring_old_content_back() {
     let after = proxy.get("/a").await;
     assert_eq!((after.text(), after.is_hit()), ("new", false));
 }
+
+#[tokio::test]
+async fn location_and_content_location_are_invalidated_within_the_origin() {
+    for (field, value, invalidated) in [
+        ("location", "/b", true),
+        ("content-location", "b", true),
+        ("location", "http://test.example/b", true),
+        ("location", "http://other.example/b", false),
+    ] {
+        let origin = Origin::start().await;
+        let proxy = Proxy::to(&origin, "").await;
+        origin.answer("/b", Reply::fresh("old", 60));
+        stored(&proxy, &["/b"]).await;
+        origin.answer("/a", Reply::ok("").status(201).header(field, value));
+        proxy.send("POST", "/a", &[], "x").await;
+        assert_eq!(
+            !proxy.get("/b").await.is_hit(),
+            invalidated,
+            "{field}: {value}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_write_invalidates_the_groups_that_its_answer_names() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    for (path, groups) in [
+        ("/a", "\"one\", \"two\""),
+        ("/b", "\"two\""),
+        ("/c", "\"three\""),
+        ("/d", "\"two\","),
+    ] {
+        origin.answer(path, Reply::fresh("old", 60).header("cache-groups", groups));
+    }
+    stored(&proxy, &["/a", "/b", "/c", "/d"]).await;
+    origin.answer(
+        "/w",
+        Reply::ok("").header("cache-group-invalidation", "\"two\""),
+    );
+    assert!(
+        proxy.get("/w").await.status == 200 && proxy.get("/b").await.is_hit(),
+        "a read invalidates nothing"
+    );
+    proxy.send("POST", "/w", &[], "x").await;
+    let hits = [
+        proxy.get("/a").await,
+        proxy.get("/b").await,
+        proxy.get("/c").await,
+        proxy.get("/d").await,
+    ];
+    assert_eq!(
+        hits.map(|answer| answer.is_hit()),
+        [false, false, true, true]
+    );
+}
