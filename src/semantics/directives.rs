@@ -66,7 +66,44 @@ impl ResponseDirectives {
                 _ => {} // extensions are ignored (RFC 9111 §5.2.3)
             }
         }
+        found.take_restrictions_however_written(headers);
         found
+    }
+
+    /// What restricts counts also where it is not quite well formed: `private; max-age=60`, `no-store=1`, or behind a
+    /// quote that is never closed. Whoever wrote it meant it, and to miss it is to hand one caller's answer to another.
+    fn take_restrictions_however_written(&mut self, headers: &HeaderMap) {
+        for line in headers.get_all(CACHE_CONTROL) {
+            let balanced = line.as_bytes().iter().filter(|byte| **byte == b'"').count() % 2 == 0;
+            let mut quoted = false;
+            let separates = |byte: &u8| {
+                quoted ^= *byte == b'"';
+                matches!(byte, b',' | b';') && !(quoted && balanced)
+            };
+            for piece in line.as_bytes().split(separates) {
+                let piece = piece.trim_ascii().trim_ascii_start();
+                let end = piece
+                    .iter()
+                    .position(|byte| !is_token(*byte))
+                    .unwrap_or(piece.len());
+                let (name, rest) = piece.split_at(end);
+                let names_fields =
+                    rest.trim_ascii_start()
+                        .strip_prefix(b"=")
+                        .is_some_and(|argument| {
+                            let argument = argument.trim_ascii();
+                            argument.len() > 2
+                                && argument.starts_with(b"\"")
+                                && argument.ends_with(b"\"")
+                        });
+                match &*lower(name) {
+                    b"no-store" => self.no_store = true,
+                    b"private" if !names_fields => self.private = true,
+                    b"no-cache" if !names_fields => self.no_cache = true,
+                    _ => {}
+                }
+            }
+        }
     }
 
     /// With field names the directive withholds these fields; without, it speaks of the whole response.
@@ -144,6 +181,10 @@ fn split(member: &[u8]) -> (Cow<'_, [u8]>, Option<&[u8]>) {
     (lower(name), argument)
 }
 
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 fn lower(name: &[u8]) -> Cow<'_, [u8]> {
     match name.iter().any(u8::is_ascii_uppercase) {
         true => name.to_ascii_lowercase().into(),
@@ -217,12 +258,41 @@ mod tests {
 
     #[test]
     fn field_names_restrict_the_directive_to_these_fields() {
-        let found = response("private=\"X-A, Set-Cookie\", no-cache=x-b");
+        let found = response("private=\"X-A, Set-Cookie\", no-cache=\"x-b\"");
         assert!(!found.private && !found.no_cache);
         assert_eq!(found.withheld_fields, ["x-a", "set-cookie", "x-b"]);
         assert!(
             response("private=\"\"").private,
             "an empty list restricts nothing"
+        );
+    }
+
+    #[test]
+    fn restrictions_count_however_they_are_written() {
+        for value in [
+            "private; max-age=60",
+            "private=true",
+            "private =x",
+            "private=x-a",
+            "max-age=60;private",
+            "ext=\"a, private",
+            "ext=\"a\\\", private",
+        ] {
+            assert!(response(value).private, "{value}");
+        }
+        for value in [
+            "no-store; no-cache",
+            "no-store;",
+            "no-store=1",
+            "max-age=1 ; no-store",
+        ] {
+            assert!(response(value).no_store, "{value}");
+        }
+        assert!(response("no-cache=1").no_cache);
+        let quoted = response("ext=\"private, no-store; no-cache\", max-age=60");
+        assert!(
+            !quoted.private && !quoted.no_store && !quoted.no_cache,
+            "inside a string it is text"
         );
     }
 

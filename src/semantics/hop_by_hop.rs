@@ -7,8 +7,8 @@ use super::fields::all_members;
 use http::{
     HeaderMap, HeaderName,
     header::{
-        CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-        TRANSFER_ENCODING, UPGRADE,
+        AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY,
     },
 };
 
@@ -16,9 +16,23 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-authentication-info");
 
+/// Fields that no connection can take away ([RFC 9110 §7.6.1]).
+///
+/// [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+const FOR_ALL: [HeaderName; 7] = [
+    HOST,
+    CONTENT_LENGTH,
+    CACHE_CONTROL,
+    VARY,
+    SET_COOKIE,
+    AUTHORIZATION,
+    COOKIE,
+];
+
 /// Removes them from `headers`: those that `Connection` lists and those that never pass.
 ///
-/// `Host` and `Content-Length` stay even when listed: without them the message means something else to the next hop.
+/// Fields for all recipients stay even when listed: without them the message means something else, and may be shared
+/// with whom it is not for.
 /// `Transfer-Encoding`, `Trailer` and `TE` describe framing that the next hop makes anew.
 pub fn remove(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
@@ -26,7 +40,7 @@ pub fn remove(headers: &mut HeaderMap) {
             .filter_map(|name| HeaderName::from_bytes(name).ok())
             .collect();
         for name in listed {
-            if name != HOST && name != CONTENT_LENGTH {
+            if !FOR_ALL.contains(&name) {
                 headers.remove(name);
             }
         }
@@ -57,7 +71,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "x-a, close"),
-            ("connection", "X-B, host"),
+            ("connection", "X-B, host, cache-control"),
+            ("cache-control", "private"),
             ("host", "a"),
             ("x-a", "1"),
             ("x-b", "1"),
@@ -72,7 +87,7 @@ mod tests {
         remove(&mut headers);
         assert_eq!(
             headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
-            ["x-c", "host"]
+            ["x-c", "cache-control", "host"]
         );
     }
 }

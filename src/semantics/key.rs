@@ -73,20 +73,24 @@ impl Builder {
     }
 
     /// Only the parameters that `names` lists, sorted; parameters of the same name keep their order.
+    ///
+    /// Names are compared as an origin reads them, decoded; the pairs stay as received. A query with `;` counts as a
+    /// whole, because some origins split there too.
     pub fn chosen_query(self, query: Option<&str>, names: &[String]) -> Self {
-        let mut chosen: Vec<&str> = query
-            .unwrap_or_default()
+        let query = query.unwrap_or_default();
+        if query.contains(';') {
+            return self.query(Some(query));
+        }
+        let mut chosen: Vec<(String, &str)> = query
             .split('&')
-            .filter(|pair| {
-                names
-                    .iter()
-                    .any(|name| name == pair.split('=').next().unwrap_or_default())
-            })
+            .map(|pair| (decoded(pair.split('=').next().unwrap_or_default()), pair))
+            .filter(|(name, _)| names.contains(name))
             .collect();
-        chosen.sort_by_key(|pair| pair.split('=').next().unwrap_or_default().to_owned());
-        match chosen.is_empty() {
+        chosen.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let pairs: Vec<&str> = chosen.into_iter().map(|(_, pair)| pair).collect();
+        match pairs.is_empty() {
             true => self,
-            false => self.query(Some(&chosen.join("&"))),
+            false => self.query(Some(&pairs.join("&"))),
         }
     }
 
@@ -114,6 +118,33 @@ impl Builder {
         self.0.extend_from_slice(bytes);
         start
     }
+}
+
+/// A parameter's name as forms spell it: `+` is a space, `%XX` a byte.
+fn decoded(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.bytes();
+    while let Some(byte) = rest.next() {
+        let mut ahead = rest.clone();
+        let escape = (byte == b'%')
+            .then(|| hex(ahead.next()?).zip(hex(ahead.next()?)))
+            .flatten();
+        match (byte, escape) {
+            (_, Some((high, low))) => {
+                bytes.push(high << 4 | low);
+                rest = ahead;
+            }
+            (b'+', None) => bytes.push(b' '),
+            (byte, None) => bytes.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 struct Parts<'a>(&'a [u8]);
@@ -193,6 +224,20 @@ mod tests {
             "the order of equal names may mean something"
         );
         assert_ne!(key(Some("q=1")), key(Some("q=2")));
+    }
+
+    #[test]
+    fn a_name_in_disguise_is_the_same_name() {
+        let names = ["q".to_owned()];
+        let key = |query| {
+            Builder::new("http", b"a", "/s")
+                .chosen_query(Some(query), &names)
+                .build()
+        };
+        assert_ne!(key("%71=evil"), key(""), "%71 is q");
+        assert_ne!(key("q=good&%71=evil"), key("q=good"));
+        assert_ne!(key("q=good;q=evil"), key("q=good"));
+        assert_eq!(key("q=1&%7=x&%zz=y&a+b=z"), key("q=1"));
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
             exchange.response_time,
         ),
         response_time: exchange.response_time,
-        lifetime,
+        lifetime: lifetime.min(policy.max_lifetime),
         source,
         while_revalidate: while_revalidate(&directives, policy),
         if_error: if_error(&directives, policy),

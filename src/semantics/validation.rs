@@ -6,7 +6,7 @@ use super::stored::StoredHead;
 use http::{
     HeaderMap, HeaderName,
     header::{
-        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_MATCH, IF_MODIFIED_SINCE,
+        AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_MATCH, IF_MODIFIED_SINCE,
         IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, SET_COOKIE,
     },
 };
@@ -49,6 +49,7 @@ pub fn make_conditional(request: &mut HeaderMap, stored: Option<&StoredHead>) ->
 /// [§4.3.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3.4
 pub fn freshened(stored: &StoredHead, not_modified: &HeaderMap) -> HeaderMap {
     let mut headers = stored.headers.clone();
+    headers.remove(AGE); // of the answer that was stored; the 304 says its own
     for name in not_modified.keys().filter(|name| may_update(name)) {
         if *name == ETAG && stored.generated_etag {
             continue;
@@ -124,6 +125,16 @@ mod tests {
                 ("x-more", "2"),
                 ("content-length", "3")
             ])
+        );
+    }
+
+    #[test]
+    fn the_stored_age_does_not_outlive_a_304() {
+        let stored = stored(&[("age", "100")]);
+        assert_eq!(freshened(&stored, &map(&[])), map(&[]));
+        assert_eq!(
+            freshened(&stored, &map(&[("age", "3")])),
+            map(&[("age", "3")])
         );
     }
 

@@ -14,6 +14,15 @@ use http::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selecting(Vec<(HeaderName, Option<Box<[u8]>>)>);
 
+/// Fields that every proxy adds to: the origin saw other values than the client sent, so nothing can be compared.
+const CHANGED_ON_THE_WAY: [&str; 5] = [
+    "x-forwarded-for",
+    "forwarded",
+    "via",
+    "x-request-id",
+    "connection",
+];
+
 /// `Vary: *`: nothing but the origin can tell which request selects the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VaryStar;
@@ -29,7 +38,11 @@ impl Selecting {
             if member == b"*" {
                 return Err(VaryStar);
             }
-            names.push(HeaderName::from_bytes(member).map_err(|_| VaryStar)?);
+            let name = HeaderName::from_bytes(member).map_err(|_| VaryStar)?;
+            if CHANGED_ON_THE_WAY.contains(&name.as_str()) {
+                return Err(VaryStar);
+            }
+            names.push(name);
         }
         Ok(Self::by_names(names, request))
     }
@@ -85,22 +98,23 @@ impl Selecting {
     }
 }
 
-/// The lines of `name` combined into one value, white space around members gone; for fields whose members have no order
-/// the members sorted, for languages and codings in lower case. `None` where the request has no such field.
+/// The lines of `name` combined into one value, white space around commas gone; for fields whose members have no order
+/// the members sorted, in lower case. `None` where the request has no such field.
 fn normalised(request: &HeaderMap, name: &HeaderName) -> Option<Box<[u8]>> {
-    let unordered = *name == ACCEPT_LANGUAGE || *name == ACCEPT_ENCODING;
     let mut lines = request.get_all(name).into_iter().peekable();
     lines.peek()?;
-    let mut all: Vec<Vec<u8>> = lines
-        .flat_map(|line| members(line.as_bytes()))
-        .map(|member| {
-            if unordered {
-                without_space(member)
-            } else {
-                member.to_vec()
-            }
-        })
-        .collect();
+    let unordered = *name == ACCEPT_LANGUAGE || *name == ACCEPT_ENCODING;
+    let mut all: Vec<Vec<u8>> = match unordered {
+        true => lines
+            .flat_map(|line| members(line.as_bytes()))
+            .map(without_space)
+            .collect(),
+        // Empty members stay: what they mean in an unknown field only the origin knows.
+        false => lines
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .map(|member| member.trim_ascii().to_vec())
+            .collect(),
+    };
     if unordered {
         all.sort_unstable();
     }
@@ -162,7 +176,15 @@ mod tests {
 
     #[test]
     fn a_star_in_any_place_matches_nothing() {
-        for star in ["*", "foo, *", "*, foo", ", *"] {
+        for star in [
+            "*",
+            "foo, *",
+            "*, foo",
+            ", *",
+            "X-Forwarded-For",
+            "via, foo",
+            "no name",
+        ] {
             assert_eq!(
                 Selecting::of(&map(&[("vary", star)]), &map(&[])),
                 Err(VaryStar),
@@ -189,6 +211,10 @@ mod tests {
         assert!(
             !selects("foo", &[("foo", "1, 2")], &[("foo", "2, 1")]),
             "order counts in unknown fields"
+        );
+        assert!(
+            !selects("foo", &[("foo", ",1")], &[("foo", "1")]),
+            "and so do empty members"
         );
     }
 
