@@ -44,6 +44,9 @@ fn remedy(error: &io::Error) -> String {
     }
 }
 
+/// How long the end waits for purges that Redis has not taken yet.
+const PURGE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A running proxy.
 #[derive(Debug)]
 pub struct App {
@@ -147,7 +150,7 @@ impl App {
 
     /// Stops accepting, lets requests and fetches under way end within `server.drain_timeout`, then ends the rest.
     ///
-    /// Returns whether all of them ended in time.
+    /// Returns whether all of them ended in time and every purge reached Redis.
     pub async fn drain(self) -> bool {
         self.draining.cancel();
         self.connections.close();
@@ -158,11 +161,18 @@ impl App {
         })
         .await
         .is_ok();
+        let lost = self.proxy.store().flush_purges(PURGE_PATIENCE).await;
+        if lost > 0 {
+            tracing::error!(
+                lost,
+                "purges did not reach redis: purge again once it is back"
+            );
+        }
         self.stop.cancel();
         self.background.close();
         // Only Redis and the admin listener are left; neither may hold up the end.
         let _ = tokio::time::timeout(Duration::from_secs(2), self.background.wait()).await;
-        ended
+        ended && lost == 0
     }
 }
 

@@ -26,8 +26,13 @@ pub use self::body::{Body, BodyError};
 use self::{
     flight::Flights, observe::Observed, refresh::Refresher, route::Routes, upstream::Upstream,
 };
-use crate::{clock::Clock, metrics::Metrics, semantics::Policy, store::Store};
-use http::{Request, Response};
+use crate::{
+    clock::Clock,
+    metrics::Metrics,
+    semantics::{Policy, hop_by_hop},
+    store::Store,
+};
+use http::{Request, Response, header::CONNECTION};
 use hyper::body::Incoming;
 use std::{
     convert::Infallible,
@@ -135,8 +140,12 @@ impl Proxy {
     }
 
     /// Answers one request of `peer`. Dropping the answer gives the request up; a fetch for the cache goes on.
-    pub fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    pub fn call(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
         let shared = &self.0;
+        if request.headers().contains_key(CONNECTION) {
+            // Before anything looks at the fields: key, variants and credentials are of what the upstream will see.
+            hop_by_hop::remove(request.headers_mut());
+        }
         let observed = Observed::start(shared, &request);
         let target = match target::of(&request) {
             Ok(target) => target,

@@ -37,9 +37,7 @@ impl Key {
     pub fn path_and_query(&self) -> Option<(&[u8], Option<&[u8]>)> {
         let mut parts = Parts(self.0.get(1..)?);
         let (_host, path, _scheme) = (parts.next()?, parts.next()?, parts.next()?);
-        let query = parts
-            .next()
-            .and_then(|(tag, query)| (tag == TAG_QUERY).then_some(query));
+        let query = parts.find_map(|(tag, query)| (tag == TAG_QUERY).then_some(query));
         Some((path.1, query))
     }
 }

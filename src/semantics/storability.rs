@@ -71,11 +71,13 @@ pub enum Refusal {
     TooLarge,
     /// It ended early.
     Incomplete,
+    /// It is an event stream, which has no end of its own.
+    Endless,
 }
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Method,
         Self::Status,
         Self::NoStore,
@@ -87,6 +89,7 @@ impl Refusal {
         Self::NoLifetime,
         Self::TooLarge,
         Self::Incomplete,
+        Self::Endless,
     ];
 
     /// The word for it in labels and fields.
@@ -103,6 +106,7 @@ impl Refusal {
             Self::NoLifetime => "no-lifetime",
             Self::TooLarge => "too-large",
             Self::Incomplete => "incomplete",
+            Self::Endless => "endless",
         }
     }
 }

@@ -128,16 +128,14 @@ fn has_token(shared: &Shared, headers: &HeaderMap) -> bool {
             == 0
 }
 
-/// The primary key. Scheme and host are those that the upstream is told of, because it may answer by them.
+/// The primary key: with everything that tells the upstream how it was reached, because it may answer by that.
 pub(super) fn key_of<B>(route: &Compiled, target: &Target, request: &Request<B>) -> Key {
     let headers = request.headers();
-    let scheme = headers
-        .get(forward::X_FORWARDED_PROTO)
-        .and_then(|proto| proto.to_str().ok())
-        .unwrap_or("http");
-    let mut key = Builder::new(scheme, target.host(request), target.path());
-    if let Some(forwarded) = headers.get(forward::X_FORWARDED_HOST) {
-        key = key.field("x-forwarded-host", Some(forwarded.as_bytes()));
+    let mut key = Builder::new("http", target.host(request), target.path());
+    for (name, value) in headers {
+        if forward::says_how_it_was_reached(name) {
+            key = key.field(name.as_str(), Some(value.as_bytes()));
+        }
     }
     route.route.key.complete(key, target.query(), headers)
 }

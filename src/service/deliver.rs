@@ -2,7 +2,11 @@
 
 mod ranged;
 
-use super::{Shared, body::Body, coding, encode, flight::Flight};
+use super::{
+    Shared,
+    body::{Body, Stream},
+    coding, encode,
+};
 use crate::{
     semantics::{StoredHead, conditional::client_has_it},
     store::{Entry, Rendition},
@@ -101,7 +105,7 @@ fn whole(head: &StoredHead, rendition: &Rendition, method: &Method) -> Response<
     response
 }
 
-fn not_modified(mut headers: HeaderMap) -> Response<Body> {
+pub(super) fn not_modified(mut headers: HeaderMap) -> Response<Body> {
     for name in OF_THE_BODY {
         headers.remove(name);
     }
@@ -111,27 +115,25 @@ fn not_modified(mut headers: HeaderMap) -> Response<Body> {
     response
 }
 
-/// The answer with a body that is still arriving; `None` where its beginning is gone.
+/// The answer with a body that is still arriving.
 pub(super) fn arriving(
     shared: &Shared,
-    flight: &Flight,
+    stream: Stream,
     head: &StoredHead,
     request: &HeaderMap,
-) -> Option<Response<Body>> {
+) -> Response<Body> {
     if client_has_it(request, head, encode::CODINGS, shared.clock.now()) {
-        return Some(not_modified(head.headers.clone()));
+        return not_modified(head.headers.clone());
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers.clone();
-    let stream = flight.buffer.read()?;
     let coded = code_stream(shared, &mut response, request, head.no_transform);
-    *response.body_mut() = Body::stream(if coded {
-        coding::gzip_stream(stream, shared.encode.level)
-    } else {
-        stream
+    *response.body_mut() = Body::stream(match coded {
+        true => coding::gzip_stream(stream, shared.encode.level),
+        false => stream,
     });
-    Some(response)
+    response
 }
 
 /// Marks `response` as coded where its body should be; says whether.

@@ -2,6 +2,7 @@
 
 use super::{
     Shared,
+    body::Body,
     cache::{Answered, Miss, Plan, Refresh, judge},
     deliver::{self, AgeField},
     fill::{self, Fetch},
@@ -23,7 +24,7 @@ use crate::{
     store::{Entry, Found, Lookup},
 };
 use http::{
-    HeaderMap, HeaderValue, Method, Request,
+    HeaderMap, HeaderValue, Method, Request, Response,
     header::{AUTHORIZATION, COOKIE},
 };
 use http_body_util::Either;
@@ -142,39 +143,29 @@ impl Asked<'_> {
         // What such a caller fetches, or a part, is not what others wait for.
         let private = has_credentials(&self.route().route.policy, request.headers());
         let for_one = private || is_asked_for(request.headers());
-        let boarding = if for_one {
-            Boarding::Lead(flights.alone())
-        } else {
-            flights.board(&key)
+        let purges = self.shared.store.purges_seen();
+        let boarding = match for_one {
+            true => Boarding::Lead(flights.alone(purges)),
+            false => flights.board(&key, purges),
         };
-        let reason = miss.reason;
-        match boarding {
-            Boarding::Lead(departure) => {
-                let flight = Arc::clone(&departure.flight);
-                self.depart(departure, key, miss.stored, request);
-                self.land(&flight, reason, request).await
-            }
-            Boarding::Follow(flight) => match self.join(&flight, reason, request).await {
-                Some(answered) => Ok(answered),
-                None => {
-                    let departure = flights.alone();
-                    let flight = Arc::clone(&departure.flight);
-                    self.depart(departure, key, miss.stored, request);
-                    self.land(&flight, reason, request).await
-                }
+        let departure = match boarding {
+            Boarding::Lead(departure) => departure,
+            Boarding::Follow(flight) => match self.join(&flight, miss.reason, request).await {
+                Some(answered) => return Ok(answered),
+                // What it brought is not for this caller, or it broke on something in its leader's request.
+                None => flights.alone(self.shared.store.purges_seen()),
             },
-        }
+        };
+        let flight = Arc::clone(&departure.flight);
+        flight.seat_leader();
+        let reason = miss.reason;
+        self.depart(departure, key, miss, request);
+        self.land(&flight, reason, request).await
     }
 
     /// Begins the fetch in a task of its own, so that it outlives this client.
-    fn depart<B>(
-        &self,
-        departure: Departure,
-        key: Key,
-        stored: Option<Arc<Entry>>,
-        request: &Request<B>,
-    ) {
-        let fetch = fetch_for(
+    fn depart<B>(&self, departure: Departure, key: Key, miss: Miss, request: &Request<B>) {
+        let mut fetch = fetch_for(
             self.shared,
             self.route,
             &self.target,
@@ -182,8 +173,9 @@ impl Asked<'_> {
             self.peer,
             &self.id,
             key,
-            stored,
+            miss.stored,
         );
+        fetch.only_in_doubt = miss.reason == Reason::PurgeGap;
         self.shared
             .tasks
             .spawn(fill::run(Arc::clone(self.shared), departure, fetch));
@@ -198,11 +190,14 @@ impl Asked<'_> {
     ) -> Result<Answered, Problem> {
         match flight.landing().await {
             Landing::Stored(entry, fetched) => {
-                Ok(self.landed(&entry, fetched, reason, request).await)
+                let mut answered = self.landed(&entry, fetched, reason, request).await;
+                give_back(&mut answered.response, flight.take_withheld());
+                Ok(answered)
             }
             Landing::Streaming(head) => {
-                let response = deliver::arriving(self.shared, flight, &head, request.headers());
-                let response = response.ok_or(UpstreamError::Abandoned)?;
+                let stream = flight.take_seat().ok_or(UpstreamError::Abandoned)?;
+                let mut response = deliver::arriving(self.shared, stream, &head, request.headers());
+                give_back(&mut response, flight.take_withheld());
                 let decision = Decision {
                     storage: Storage::Stored,
                     ..Decision::new(Outcome::Miss, reason)
@@ -216,7 +211,12 @@ impl Asked<'_> {
                     ..Decision::new(Outcome::Miss, reason)
                 };
                 Ok(Answered {
-                    response: pass::finish(self.shared, response, request.headers()),
+                    response: pass::finish(
+                        self.shared,
+                        response,
+                        request.method(),
+                        request.headers(),
+                    ),
                     decision,
                 })
             }
@@ -238,14 +238,25 @@ impl Asked<'_> {
                 self.landed(&entry, fetched, reason, request).await
             }
             Landing::Streaming(head) if self.may_share(&head, Fetched::New, request.headers()) => {
-                let response = deliver::arriving(self.shared, flight, &head, request.headers())?;
+                let stream = flight.buffer.read()?;
+                let response = deliver::arriving(self.shared, stream, &head, request.headers());
                 Answered {
                     response,
                     decision: Decision::new(Outcome::Miss, reason),
                 }
             }
-            Landing::Failed(error) => super::rescue::answer(&error.into()),
-            Landing::Stored(..) | Landing::Streaming(_) | Landing::Alone(_) => return None,
+            // An origin that cannot be reached at all answers nobody; a failure after that may be about one request.
+            Landing::Failed(
+                error @ (UpstreamError::Connect(_)
+                | UpstreamError::ConnectTimeout
+                | UpstreamError::Busy),
+            ) => super::rescue::answer(&error.into()),
+            Landing::Stored(..)
+            | Landing::Streaming(_)
+            | Landing::Alone(_)
+            | Landing::Failed(_) => {
+                return None;
+            }
         };
         self.shared.metrics.collapsed.inc();
         Some(Answered {
@@ -309,6 +320,17 @@ impl Asked<'_> {
     }
 }
 
+/// Adds the fields that are stored without to the answer of the client that they were meant for.
+fn give_back(response: &mut Response<Body>, withheld: HeaderMap) {
+    let mut name = None;
+    for (next, value) in withheld {
+        name = next.or(name);
+        if let Some(name) = &name {
+            response.headers_mut().append(name, value);
+        }
+    }
+}
+
 /// What a fetch for the cache needs of the request that causes it.
 #[expect(
     clippy::too_many_arguments,
@@ -341,6 +363,8 @@ pub(super) fn fetch_for<B>(
         host,
         path,
         stored,
+        private: has_credentials(&shared.routes.get(route).route.policy, request.headers()),
+        only_in_doubt: false,
     }
 }
 

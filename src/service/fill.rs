@@ -22,7 +22,7 @@ use crate::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_LENGTH, ETAG, SET_COOKIE},
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, SET_COOKIE},
 };
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -52,6 +52,10 @@ pub(super) struct Fetch {
     pub(super) path: String,
     /// What is stored and may be confirmed, or served if the origin fails.
     pub(super) stored: Option<Arc<Entry>>,
+    /// The caller may get an answer of his own: it says nothing about what is stored for others.
+    pub(super) private: bool,
+    /// What is stored is fresh, and asked about only because a purge may have been missed.
+    pub(super) only_in_doubt: bool,
 }
 
 /// Runs to its end, whoever began it. Every path lands the flight.
@@ -107,15 +111,16 @@ impl Filling<'_> {
         self.departure.flight.land(landing);
     }
 
-    /// What is stored, where it may be served although the origin failed.
+    /// What is stored, where it may be served although the origin failed. Asked anew: it may have been purged meanwhile.
     fn stale_on_error(&self) -> Option<Arc<Entry>> {
-        let entry = self
-            .fetch
-            .stored
-            .as_ref()
-            .filter(|entry| partial::is_enough(entry, &self.fetch.asked))?;
-        may_serve_on_error(&entry.head.freshness, self.shared.clock.now())
-            .then(|| Arc::clone(entry))
+        let entry = self.fetch.stored.as_ref()?;
+        let freshness = &entry.head.freshness;
+        let now = self.shared.clock.now();
+        let allowed = may_serve_on_error(freshness, now)
+            || (self.fetch.only_in_doubt && freshness.is_fresh(now));
+        let usable =
+            partial::is_enough(entry, &self.fetch.asked) && self.shared.store.is_usable(entry);
+        (allowed && usable).then(|| Arc::clone(entry))
     }
 
     fn failed(&self, error: UpstreamError) {
@@ -165,7 +170,7 @@ impl Filling<'_> {
             .fetch
             .stored
             .as_ref()
-            .filter(|_| !is_failure(response.status()))
+            .filter(|_| !self.fetch.private && !is_failure(response.status()))
         {
             self.shared.store.forget(stored); // the origin has answered anew: what was stored is superseded
         }
@@ -209,16 +214,18 @@ impl Filling<'_> {
         verdict: Verdict,
         generated_etag: bool,
     ) -> StoredHead {
-        for name in verdict
+        let listed = verdict
             .withheld_fields
             .iter()
-            .filter_map(|name| HeaderName::try_from(name).ok())
-        {
+            .filter_map(|name| HeaderName::try_from(name).ok());
+        let mut withheld = HeaderMap::new();
+        for name in listed.chain(verdict.strip_set_cookie.then_some(SET_COOKIE)) {
+            for value in headers.get_all(&name) {
+                withheld.append(&name, value.clone());
+            }
             headers.remove(name);
         }
-        if verdict.strip_set_cookie {
-            headers.remove(SET_COOKIE);
-        }
+        self.departure.flight.withhold(withheld);
         let selecting = match self.shared.encode.enabled {
             true => verdict.selecting.without(&ACCEPT_ENCODING), // ours, and always the same
             false => verdict.selecting,
@@ -247,6 +254,9 @@ impl Filling<'_> {
     async fn store(&self, response: Response<UpstreamBody>, verdict: Verdict) {
         if response.status() == StatusCode::PARTIAL_CONTENT {
             return self.store_part(response, verdict).await;
+        }
+        if is_event_stream(response.headers()) {
+            return self.refuse(Refusal::Endless, response); // it would be collected for as long as it lasts
         }
         let max = self.shared.settings.max_object;
         let length = response.body().size_hint().exact();
@@ -345,6 +355,16 @@ impl Filling<'_> {
 enum Collected {
     Whole,
     TooLarge,
+}
+
+/// A body that goes on for as long as somebody listens.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| {
+        value
+            .as_bytes()
+            .to_ascii_lowercase()
+            .starts_with(b"text/event-stream")
+    })
 }
 
 /// The statuses that `stale-if-error` speaks of ([RFC 5861 §4]).

@@ -7,16 +7,19 @@ mod buffer;
 
 pub(super) use self::buffer::{Buffer, Overflow};
 
-use super::upstream::{UpstreamBody, UpstreamError};
+use super::{
+    body::Stream,
+    upstream::{UpstreamBody, UpstreamError},
+};
 use crate::{
     metrics::Metrics,
     semantics::{Key, Refusal, StoredHead},
     store::Entry,
 };
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 
 /// For how long nobody waits for another one's fetch of a key whose answer could not be shared.
@@ -50,17 +53,33 @@ pub(super) enum Fetched {
 }
 
 /// One fetch.
-#[derive(Debug)]
 pub(super) struct Flight {
+    /// How many purges were known when it began: who comes after another one is not to be given what was before it.
+    began: u64,
     landing: watch::Sender<Option<Landing>>,
     pub(super) buffer: Arc<Buffer>,
     /// What may not be shared, for the one client that it is for.
     refused: Mutex<Option<Response<UpstreamBody>>>,
+    /// The place of the client that began it, kept from before the first piece.
+    leader: Mutex<Option<Stream>>,
+    /// The fields that are stored without (`Set-Cookie`, `private="…"`), for the client that began it.
+    withheld: Mutex<HeaderMap>,
+}
+
+impl fmt::Debug for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight")
+            .field("began", &self.began)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Flight {
-    fn new() -> Arc<Self> {
+    fn new(began: u64) -> Arc<Self> {
         Arc::new(Self {
+            began,
+            leader: Mutex::default(),
+            withheld: Mutex::default(),
             landing: watch::Sender::new(None),
             buffer: Arc::default(),
             refused: Mutex::default(),
@@ -95,6 +114,26 @@ impl Flight {
     pub(super) fn refuse(&self, refusal: Refusal, response: Response<UpstreamBody>) {
         *self.refused.lock() = Some(response);
         self.land(Landing::Alone(refusal));
+    }
+
+    /// Keeps a place for a client from the first piece on.
+    pub(super) fn seat_leader(&self) {
+        *self.leader.lock() = self.buffer.read();
+    }
+
+    /// The place of the client that began it. There once.
+    pub(super) fn take_seat(&self) -> Option<Stream> {
+        self.leader.lock().take()
+    }
+
+    /// Keeps what is stored without, for the client that began it.
+    pub(super) fn withhold(&self, fields: HeaderMap) {
+        *self.withheld.lock() = fields;
+    }
+
+    /// The fields that only the client that began it gets.
+    pub(super) fn take_withheld(&self) -> HeaderMap {
+        std::mem::take(&mut self.withheld.lock())
     }
 
     /// Takes what may not be shared. There once, for the client that began the flight.
@@ -134,27 +173,28 @@ impl Flights {
         }
     }
 
-    /// Joins the flight of `key`, or begins one that others may join.
-    pub(super) fn board(&self, key: &Key) -> Boarding {
+    /// Joins the flight of `key`, or begins one that others may join. One that began before the last of `purges` is not
+    /// joined: it may bring what was purged since.
+    pub(super) fn board(&self, key: &Key, purges: u64) -> Boarding {
         if self
             .uncacheable
             .get(key)
             .is_some_and(|until| until > Instant::now())
         {
-            return Boarding::Lead(self.alone());
+            return Boarding::Lead(self.alone(purges));
         }
         let mut listed = self.stripe(key).lock();
-        if let Some(flight) = listed.get(key) {
+        if let Some(flight) = listed.get(key).filter(|flight| flight.began >= purges) {
             return Boarding::Follow(Arc::clone(flight));
         }
-        let flight = Flight::new();
+        let flight = Flight::new(purges);
         listed.insert(key.clone(), Arc::clone(&flight));
         Boarding::Lead(self.departure(flight, Some(key.clone())))
     }
 
     /// Begins a flight that nobody can join.
-    pub(super) fn alone(&self) -> Departure {
-        self.departure(Flight::new(), None)
+    pub(super) fn alone(&self, purges: u64) -> Departure {
+        self.departure(Flight::new(purges), None)
     }
 
     fn departure(&self, flight: Arc<Flight>, key: Option<Key>) -> Departure {

@@ -4,7 +4,7 @@ use super::target::{BYPASS, Target};
 use crate::semantics::{cache_status::NAME, hop_by_hop};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version,
-    header::{DATE, EXPECT, HOST, VIA},
+    header::{CONTENT_LENGTH, DATE, EXPECT, HOST, TRANSFER_ENCODING, VIA},
     uri::{Authority, Scheme},
 };
 use std::{net::SocketAddr, time::SystemTime};
@@ -13,6 +13,28 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Fields by which servers learn how they were reached, and by which some of them answer: links, redirects, whole pages.
+/// Callers can send them, so what was made for one value is not for another.
+pub(super) fn says_how_it_was_reached(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    if !name.starts_with(['x', 'f']) {
+        return false; // nearly all fields end here
+    }
+    let forwarded = name
+        .strip_prefix("x-forwarded-")
+        .is_some_and(|what| what != "for");
+    forwarded
+        || matches!(
+            name,
+            "forwarded"
+                | "x-host"
+                | "x-original-host"
+                | "x-original-url"
+                | "x-rewrite-url"
+                | "x-http-method-override"
+        )
+}
 
 /// The fields of the request that goes upstream.
 ///
@@ -32,7 +54,9 @@ pub(super) fn request_headers<B>(
         b"" => authority.as_str().as_bytes(),
         host => host,
     };
-    let host = HeaderValue::from_bytes(host).unwrap_or_else(|_| HeaderValue::from_static(""));
+    // In lower case, as in the key: an origin that corrects the spelling would redirect everybody for ever.
+    let host = HeaderValue::from_bytes(&host.to_ascii_lowercase())
+        .unwrap_or_else(|_| HeaderValue::from_static(""));
     headers
         .entry(X_FORWARDED_HOST)
         .or_insert_with(|| host.clone());
@@ -63,6 +87,9 @@ pub(super) fn upstream_uri(target: &Target, authority: &Authority) -> Uri {
 pub(super) fn prepare_response<B>(response: &mut Response<B>, now: SystemTime) {
     let version = response.version();
     let headers = response.headers_mut();
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH); // overridden (RFC 9112 §6.3), and a lie to the next hop
+    }
     hop_by_hop::remove(headers);
     // A recipient with a clock adds the date where the origin has none (RFC 9110 §6.6.1).
     headers.entry(DATE).or_insert_with(|| {

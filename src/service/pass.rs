@@ -5,14 +5,16 @@ use super::{
     body::{Body, Stream},
     cache::Answered,
     coding, deliver,
+    encode::{self, GZIP},
     fetch::Asked,
     forward,
     rescue::Problem,
-    upstream::UpstreamBody,
+    upstream::{UpstreamBody, UpstreamError},
 };
 use crate::{
     semantics::{
         Decision, Outcome, Reason,
+        conditional::none_match_fails,
         directives::ResponseDirectives,
         invalidation::{
             CACHE_GROUP_INVALIDATION, group_tag, groups, invalidates, is_unsafe, named_paths,
@@ -21,9 +23,13 @@ use crate::{
     },
     store::{Purge, Selector},
 };
-use http::{HeaderMap, Method, Request, Response};
-use http_body_util::Either;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE},
+};
+use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
+use std::sync::Arc;
 
 /// Forwards `request` with its body, and the response with its own, both as they arrive.
 pub(super) async fn pass(
@@ -33,32 +39,26 @@ pub(super) async fn pass(
 ) -> Result<Answered, Problem> {
     let shared = asked.shared;
     let authority = shared.upstream.authority();
-    let headers =
+    let mut headers =
         forward::request_headers(&request, &asked.target, authority, &asked.id, asked.peer);
-    let write = Write::of(asked, &request);
+    name_what_the_origin_knows(&mut headers);
+    let write = is_unsafe(request.method()).then(|| Write::of(asked, &request));
     let (mut parts, body) = request.into_parts();
     let client_headers = std::mem::replace(&mut parts.headers, headers);
     parts.uri = forward::upstream_uri(&asked.target, authority);
     parts.version = http::Version::HTTP_11;
-    let has_body = !http_body::Body::is_end_stream(&body);
     let method = parts.method.clone();
-    let upstream = Request::from_parts(
-        parts,
-        if has_body {
-            shared.upstream.request_body(body)
-        } else {
-            Either::Left(http_body_util::Empty::new())
-        },
-    );
-    let mut response = shared.upstream.send(upstream).await?;
-    forward::prepare_response(&mut response, shared.clock.now());
-    if let Some(write) = write.filter(|_| invalidates(&method, response.status())) {
-        // Before the client learns that its write succeeded: its next read must not see what was before.
-        shared
-            .store
-            .purge(write.purges(asked, response.headers()))
-            .await;
-    }
+    let sending = send(Arc::clone(shared), parts, body);
+    let response = match write {
+        None => sending.await?,
+        // In a task of its own: a write that reached the origin invalidates also when its client has left.
+        Some(write) => {
+            let task = shared
+                .tasks
+                .spawn(write.carry_out(Arc::clone(shared), sending));
+            task.await.map_err(|_| UpstreamError::Abandoned)??
+        }
+    };
     let outcome = match reason {
         Reason::Disabled
         | Reason::Route
@@ -67,53 +67,123 @@ pub(super) async fn pass(
         | Reason::Method => Outcome::Bypass,
         _ => Outcome::Miss,
     };
-    let response = match method == Method::HEAD {
-        true => response.map(|_| Body::empty()),
-        false => finish(shared, response, &client_headers),
-    };
     Ok(Answered {
-        response,
+        response: finish(shared, response, &method, &client_headers),
         decision: Decision::new(outcome, reason),
     })
 }
 
-/// The upstream's response with its body as it arrives, coded where the client likes that.
+async fn send(
+    shared: Arc<Shared>,
+    parts: http::request::Parts,
+    body: Incoming,
+) -> Result<Response<UpstreamBody>, UpstreamError> {
+    let mut response = match http_body::Body::is_end_stream(&body) {
+        true => {
+            shared
+                .upstream
+                .send(Request::from_parts(parts, Either::Left(Empty::new())))
+                .await
+        }
+        false => shared.upstream.send_with(parts, body).await,
+    }?;
+    forward::prepare_response(&mut response, shared.clock.now());
+    Ok(response)
+}
+
+/// A tag that we gave out for a coding of ours is the origin's tag to the origin.
+fn name_what_the_origin_knows(headers: &mut HeaderMap) {
+    for name in [IF_MATCH, IF_NONE_MATCH, IF_RANGE] {
+        let Some(value) = headers.get(&name).and_then(|value| value.to_str().ok()) else {
+            continue;
+        };
+        let known = value.replace(&format!("-{GZIP}\""), "\"");
+        if known != value {
+            headers.insert(
+                name,
+                HeaderValue::try_from(known).expect("it was a valid value before"),
+            );
+        }
+    }
+}
+
+/// The upstream's response with its body as it arrives, coded where the client likes that; 304 where it has it already.
 pub(super) fn finish(
     shared: &Shared,
     response: Response<UpstreamBody>,
+    method: &Method,
     client: &HeaderMap,
 ) -> Response<Body> {
+    if *method == Method::HEAD {
+        return response.map(|_| Body::empty());
+    }
     let (parts, body) = response.into_parts();
+    if *method == Method::GET
+        && parts.status == StatusCode::OK
+        && client.contains_key(IF_NONE_MATCH)
+        && none_match_fails(client, &parts.headers, encode::CODINGS)
+    {
+        return deliver::not_modified(parts.headers);
+    }
     let stream: Stream = Box::pin(body);
     let mut response = Response::from_parts(parts, Body::empty());
     let no_transform = ResponseDirectives::of(response.headers()).no_transform;
     let coded = deliver::code_stream(shared, &mut response, client, no_transform);
-    *response.body_mut() = Body::stream(if coded {
-        coding::gzip_stream(stream, shared.encode.level)
-    } else {
-        stream
+    *response.body_mut() = Body::stream(match coded {
+        true => coding::gzip_stream(stream, shared.encode.level),
+        false => stream,
     });
     response
 }
 
 /// A write, as far as it matters for what it makes invalid.
 struct Write {
+    method: Method,
     host: Vec<u8>,
+    path: String,
+    declared: Vec<Purge>,
 }
 
 impl Write {
-    fn of<B>(asked: &Asked<'_>, request: &Request<B>) -> Option<Self> {
-        is_unsafe(request.method()).then(|| Self {
-            host: asked.target.host(request).to_vec(),
-        })
-    }
-
-    /// Its own URI and those that its answer names, hard; the groups that its answer names; what its route declares.
-    fn purges(&self, asked: &Asked<'_>, response: &HeaderMap) -> Vec<Purge> {
+    fn of<B>(asked: &Asked<'_>, request: &Request<B>) -> Self {
         let (route, path) = (
             &asked.shared.routes.get(asked.route).route,
             asked.target.path(),
         );
+        let captures = route.path.capture(path);
+        let declared = captures
+            .iter()
+            .flat_map(|captures| route.purge.iter().map(|purge| purge.expand(captures)));
+        Self {
+            method: request.method().clone(),
+            host: asked.target.host(request).to_vec(),
+            path: path.to_owned(),
+            declared: declared.collect(),
+        }
+    }
+
+    /// Sends it and purges, before the client learns that it succeeded: its next read must not see what was before.
+    async fn carry_out(
+        self,
+        shared: Arc<Shared>,
+        sending: impl Future<Output = Result<Response<UpstreamBody>, UpstreamError>>,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let result = sending.await;
+        match &result {
+            Ok(response) if invalidates(&self.method, response.status()) => {
+                shared.store.purge(self.purges(response.headers())).await;
+            }
+            // It was sent and nobody knows what became of it.
+            Err(UpstreamError::Timeout | UpstreamError::Broken(_) | UpstreamError::Request) => {
+                shared.store.purge(self.purges(&HeaderMap::new())).await;
+            }
+            Ok(_) | Err(_) => {}
+        }
+        result
+    }
+
+    /// Its own URI and those that its answer names, hard; the groups that its answer names; what its route declares.
+    fn purges(&self, response: &HeaderMap) -> Vec<Purge> {
         let target = |path: &str| {
             let key = Builder::new("", &self.host, path).build();
             let target = key.target().map(|target| Selector::Target(target.into()));
@@ -122,20 +192,15 @@ impl Write {
                 hard: true,
             })
         };
-        let named = named_paths(response, &self.host, path);
-        let uris = std::iter::once(path)
-            .chain(named.iter().map(String::as_str))
-            .filter_map(target);
+        let named = named_paths(response, &self.host, &self.path);
+        let paths = std::iter::once(&self.path).chain(&named);
+        let uris = paths.filter_map(|path| target(path));
         let groups = groups(response, &CACHE_GROUP_INVALIDATION)
             .into_iter()
             .map(|group| Purge {
                 selector: Selector::Tag(group_tag(&self.host, &group)),
                 hard: true,
             });
-        let captures = route.path.capture(path);
-        let declared = captures
-            .iter()
-            .flat_map(|captures| route.purge.iter().map(move |purge| purge.expand(captures)));
-        uris.chain(groups).chain(declared).collect()
+        uris.chain(groups).chain(self.declared.clone()).collect()
     }
 }

@@ -9,7 +9,10 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    sync::oneshot,
+    time::{Sleep, sleep},
+};
 
 /// See the module docs.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(super) struct Patient {
     limit: Duration,
     /// Set while a piece is waited for.
     silence: Option<Pin<Box<Sleep>>>,
+    /// Dropped at the end, which whoever waits for that sees.
+    _end: Option<oneshot::Sender<()>>,
 }
 
 impl Patient {
@@ -26,7 +31,22 @@ impl Patient {
             incoming,
             limit,
             silence: None,
+            _end: None,
         }
+    }
+}
+
+impl Patient {
+    /// A body, and what ends when it has been read or given up.
+    pub(super) fn with_end(incoming: Incoming, limit: Duration) -> (Self, oneshot::Receiver<()>) {
+        let (sender, end) = oneshot::channel();
+        (
+            Self {
+                _end: Some(sender),
+                ..Self::new(incoming, limit)
+            },
+            end,
+        )
     }
 }
 

@@ -33,7 +33,10 @@ pub(super) fn start<B>(
         shared.metrics.refresh_skipped.inc();
         return;
     };
-    let Boarding::Lead(departure) = shared.flights.board(&refresh.key) else {
+    let Boarding::Lead(departure) = shared
+        .flights
+        .board(&refresh.key, shared.store.purges_seen())
+    else {
         return;
     };
     let id = HeaderValue::from_static("refresh");

@@ -24,6 +24,9 @@ pub(super) enum Problem {
     /// The target is not a path.
     #[error("the request target must be a path or an absolute URL")]
     Target,
+    /// A transfer coding other than chunked (RFC 9112 §6.1).
+    #[error("the only transfer coding that is served is chunked")]
+    TransferCoding,
     /// A tunnel was asked for.
     #[error("this is a reverse proxy: CONNECT is not served")]
     Connect,
@@ -42,6 +45,7 @@ impl Problem {
             },
             Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
             Self::Host | Self::Target => StatusCode::BAD_REQUEST,
+            Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -53,6 +57,7 @@ impl Problem {
             Self::OnlyIfCached => "only_if_cached",
             Self::Host => "host",
             Self::Target => "target",
+            Self::TransferCoding => "transfer_coding",
             Self::Connect => "connect_method",
         }
     }
@@ -61,7 +66,7 @@ impl Problem {
         match self {
             Self::Upstream(_) => Reason::Upstream,
             Self::OnlyIfCached => Reason::OnlyIfCached,
-            Self::Host | Self::Target | Self::Connect => Reason::Request,
+            Self::Host | Self::Target | Self::TransferCoding | Self::Connect => Reason::Request,
         }
     }
 }

@@ -12,7 +12,11 @@ use crate::{
     metrics::{Metrics, RouteMetrics},
     semantics::{Key, Policy, key::Builder},
 };
-use http::{HeaderMap, HeaderName, Method};
+use http::{
+    HeaderMap, HeaderName, Method,
+    header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
+};
+use sha2::{Digest, Sha256};
 
 /// The name under which requests are counted that no route matches.
 pub const DEFAULT: &str = "default";
@@ -61,11 +65,26 @@ impl KeySpec {
                     all
                 })
             });
+            // Keys are stored, also in Redis: what a caller proves himself with is not to be read there.
+            let value = match SECRETS.contains(name) {
+                true => value
+                    .map(|value| Sha256::digest([b"sidecache key ", &value[..]].concat()).to_vec()),
+                false => value,
+            };
             key = key.field(name.as_str(), value.as_deref());
         }
         key.build()
     }
 }
+
+/// Fields that prove who the caller is.
+const SECRETS: [HeaderName; 5] = [
+    AUTHORIZATION,
+    COOKIE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-auth-token"),
+];
 
 /// A route with the handles of its metrics.
 #[derive(Debug)]
@@ -158,6 +177,22 @@ mod tests {
         assert_eq!(name(Method::GET, "/a/1/2"), "rest");
         assert_eq!(name(Method::DELETE, "/a/1"), DEFAULT);
         assert_eq!(name(Method::GET, "/b"), DEFAULT);
+    }
+
+    #[test]
+    fn a_credential_is_not_readable_in_the_key() {
+        let spec = KeySpec {
+            query: None,
+            headers: vec![AUTHORIZATION],
+        };
+        let key = |value: &'static str| {
+            let headers = [(AUTHORIZATION, http::HeaderValue::from_static(value))]
+                .into_iter()
+                .collect();
+            spec.complete(Builder::new("http", b"a", "/"), None, &headers)
+        };
+        assert_ne!(key("Bearer one"), key("Bearer two"));
+        assert!(!String::from_utf8_lossy(key("Bearer one").as_bytes()).contains("one"));
     }
 
     #[test]

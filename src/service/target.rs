@@ -1,7 +1,10 @@
 //! The target of a request, reconstructed as RFC 9110 §7.1 says and checked before anything else looks at it.
 
 use super::rescue::Problem;
-use http::{HeaderName, Method, Request, Uri, Version, header::HOST};
+use http::{
+    HeaderName, Method, Request, Uri, Version,
+    header::{HOST, TRANSFER_ENCODING},
+};
 
 /// What a request is about.
 #[derive(Clone, Debug)]
@@ -60,6 +63,17 @@ pub(super) fn of<B>(request: &Request<B>) -> Result<Target, Problem> {
     }
     if !request.uri().path().starts_with('/') {
         return Err(Problem::Target);
+    }
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(Problem::TransferCoding);
+    }
+    let authority = request
+        .uri()
+        .authority()
+        .map_or(&b""[..], |authority| authority.as_str().as_bytes());
+    if !is_host(authority) {
+        return Err(Problem::Host);
     }
     Ok(Target {
         host: host(request)?,

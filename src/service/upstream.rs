@@ -2,7 +2,7 @@
 
 use super::{body::BodyError, patience::Patient};
 use bytes::Bytes;
-use http::{Method, Request, Response, uri::Authority};
+use http::{Method, Request, Response, StatusCode, header::TRANSFER_ENCODING, uri::Authority};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
@@ -19,8 +19,8 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    time::{sleep, timeout},
 };
 
 /// What `[upstream]` says.
@@ -103,20 +103,34 @@ impl Upstream {
         }
     }
 
-    /// A client's body on its way up; it may pause for as long as the upstream's may.
-    pub(super) fn request_body(&self, incoming: Incoming) -> RequestBody {
-        Either::Right(Patient::new(incoming, self.settings.body_timeout))
-    }
-
     /// Host and port.
     pub(super) fn authority(&self) -> &Authority {
         &self.settings.authority
     }
 
-    /// Sends `request` and waits for the head of the response. Dropping the future gives the request up.
+    /// Sends a request without a body and waits for the head of the response. Dropping the future gives it up.
     pub(super) async fn send(
         &self,
         request: Request<RequestBody>,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        self.exchange(request, None).await
+    }
+
+    /// Sends a client's body with the request. It may take as long as it keeps coming: `timeout` counts from its end.
+    pub(super) async fn send_with(
+        &self,
+        parts: http::request::Parts,
+        body: Incoming,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let (body, end) = Patient::with_end(body, self.settings.body_timeout);
+        self.exchange(Request::from_parts(parts, Either::Right(body)), Some(end))
+            .await
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<RequestBody>,
+        body_end: Option<oneshot::Receiver<()>>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let permits = Arc::clone(&self.permits);
         let permit = timeout(self.settings.connect_timeout, permits.acquire_owned())
@@ -124,7 +138,7 @@ impl Upstream {
             .map_err(|_| UpstreamError::Busy)?
             .expect("the semaphore is never closed");
         let again = repeatable(&request);
-        let answer = timeout(self.settings.timeout, async {
+        let answer = async {
             match (self.client.request(request).await, again) {
                 // The upstream closed a kept connection just as it was used again.
                 (Err(error), Some(again)) if broke_before_answering(&error) => {
@@ -132,17 +146,35 @@ impl Upstream {
                 }
                 (answer, _) => answer,
             }
-        });
-        let response = answer
-            .await
-            .map_err(|_| UpstreamError::Timeout)?
-            .map_err(classify)?;
+        };
+        let too_late = async {
+            if let Some(end) = body_end {
+                let _ = end.await;
+            }
+            sleep(self.settings.timeout).await;
+        };
+        let response = tokio::select! {
+            answer = answer => answer.map_err(classify)?,
+            () = too_late => return Err(UpstreamError::Timeout),
+        };
+        if !is_sound(&response) {
+            return Err(UpstreamError::Broken(Arc::new(BodyError::Broken)));
+        }
         let limit = self.settings.body_timeout;
         Ok(response.map(|incoming| UpstreamBody {
             body: Patient::new(incoming, limit),
             _permit: permit,
         }))
     }
+}
+
+/// A protocol that nobody asked for, or a transfer coding that nobody here removes, is no answer that can be passed on.
+fn is_sound<B>(response: &Response<B>) -> bool {
+    let codings = response.headers().get_all(TRANSFER_ENCODING);
+    response.status() != StatusCode::SWITCHING_PROTOCOLS
+        && codings
+            .iter()
+            .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// A copy of `request` where it may be sent twice: idempotent and without a body (RFC 9110 §9.2.2).

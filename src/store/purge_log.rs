@@ -26,8 +26,9 @@ use std::{
 };
 use tokio::sync::{Notify, watch};
 
-/// Purges that wait for Redis; what does not fit is replaced by one purge of everything.
-const MAX_PENDING: usize = 10_000;
+/// Purges that wait for Redis; what does not fit is replaced by one purge of everything. Few, because the index cannot
+/// forget them to make room.
+const MAX_PENDING: usize = 2_000;
 
 /// One record on its way to the shared log.
 #[derive(Clone, Debug)]
@@ -114,6 +115,24 @@ impl PurgeLog {
         self.shared
             .as_ref()
             .is_none_or(|shared| shared.synchronised.load(Acquire))
+    }
+
+    /// History was lost: nothing that was kept so far can be judged any more.
+    pub(super) fn lose_history(&self, id: StreamId) {
+        self.learn(
+            &Purge {
+                selector: Selector::All,
+                hard: true,
+            },
+            id,
+        );
+    }
+
+    /// Purges that have not reached the shared log.
+    pub(super) fn pending(&self) -> usize {
+        self.shared
+            .as_ref()
+            .map_or(0, |shared| shared.pending.lock().len())
     }
 
     /// Whether purges may have been missed for longer than `purge_gap`.

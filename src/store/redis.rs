@@ -76,6 +76,7 @@ pub(super) struct Tier {
     prefix: String,
     budget: Duration,
     metrics: Arc<Metrics>,
+    tasks: TaskTracker,
 }
 
 impl Tier {
@@ -97,6 +98,7 @@ impl Tier {
             prefix: settings.prefix.clone(),
             budget: settings.budget,
             metrics,
+            tasks: tasks.clone(),
         })
     }
 
@@ -126,6 +128,16 @@ impl Tier {
     ///
     /// Cancel safe: an abandoned reply is never taken for another one's.
     pub(super) async fn get(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Answer {
+        let looked_up = self.look_up(key, request, now);
+        tokio::time::timeout(self.budget, looked_up)
+            .await
+            .unwrap_or_else(|_| {
+                self.metrics.redis.timeout.inc();
+                Answer::Unavailable
+            })
+    }
+
+    async fn look_up(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Answer {
         let name = self.name(key);
         let main = match self.read(&format!("{name}:m"), now).await {
             Ok(value) => value,
@@ -143,7 +155,7 @@ impl Tier {
             }
         };
         if value.key != *key {
-            self.discard(&at).await; // a value under a foreign name: healed by the next write
+            self.discard(&at); // a value under a foreign name: healed by the next write
             return Answer::None;
         }
         self.metrics.redis.hit.inc();
@@ -178,11 +190,11 @@ impl Tier {
             .await
         {
             Ok(bytes) => bytes,
-            Err(CallError::Refused) => {
-                self.discard(at).await; // WRONGTYPE: another program's value under our name
+            Err(CallError::WrongType) => {
+                self.discard(at); // another program's value under our name
                 return Err(Answer::None);
             }
-            Err(CallError::Out | CallError::Timeout | CallError::Failed) => {
+            Err(CallError::Out | CallError::Timeout | CallError::Failed | CallError::Refused) => {
                 return Err(Answer::Unavailable);
             }
         };
@@ -194,18 +206,20 @@ impl Tier {
             Ok(value) => Ok(value),
             Err(error) => {
                 tracing::debug!(key = at, %error, "a value in redis does not check out and is deleted");
-                self.discard(at).await;
+                self.discard(at);
                 Err(Answer::None)
             }
         }
     }
 
-    async fn discard(&self, at: &str) {
+    /// Deletes what does not check out; the request does not wait for that.
+    fn discard(&self, at: &str) {
         self.metrics.redis.corrupt.inc();
-        let _: Result<(), CallError> = self
-            .link
-            .call(self.budget, Cmd::new().arg("DEL").arg(at))
-            .await;
+        let (link, budget) = (Arc::clone(&self.link), self.budget);
+        let command = Cmd::new().arg("DEL").arg(at).to_owned();
+        self.tasks.spawn(async move {
+            let _: Result<(), CallError> = link.call(budget, &command).await;
+        });
     }
 
     async fn write(&self, at: &str, value: Vec<u8>, ttl: Duration) {

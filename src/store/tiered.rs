@@ -17,14 +17,20 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Entries that wait to be written to Redis; more are dropped and counted.
 const MAX_WRITES: usize = 1024;
 
+/// What these entries may weigh together, in KiB.
+const MAX_WRITES_KIB: usize = 16 << 10;
+
 /// How long a start waits for Redis, so that a warm tier serves the first request.
 const START_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Purges on their way to Redis at any one moment; more mean that they do not get there.
+const MAX_HEALTHY_PENDING: usize = 50;
 
 /// What a write to the shared purge log may delay the answer to the write that caused it.
 const PURGE_PATIENCE: Duration = Duration::from_millis(50);
@@ -58,6 +64,8 @@ pub enum Health {
     Good,
     /// Redis is configured and out; requests are served without it.
     WithoutRedis,
+    /// Redis answers, but its purge log cannot be followed or written.
+    WithoutPurges,
 }
 
 /// The store of one process. Cheap to share, never fails.
@@ -65,7 +73,7 @@ pub enum Health {
 pub struct Store {
     memory: Option<memory::Tier>,
     redis: Option<Arc<redis::Tier>>,
-    writes: Option<mpsc::Sender<Arc<Entry>>>,
+    writes: Option<Writes>,
     log: Arc<PurgeLog>,
     purge_gap: Duration,
     metrics: Arc<Metrics>,
@@ -100,6 +108,7 @@ impl Store {
             tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
             let (sender, receiver) = mpsc::channel(MAX_WRITES);
+            let room = Arc::new(Semaphore::new(MAX_WRITES_KIB));
             tasks.spawn(write_entries(
                 Arc::clone(&tier),
                 receiver,
@@ -108,7 +117,13 @@ impl Store {
                 stop.clone(),
             ));
             tier.wait_until_up(START_PATIENCE).await;
-            (redis, writes) = (Some(tier), Some(sender));
+            (redis, writes) = (
+                Some(tier),
+                Some(Writes {
+                    queue: sender,
+                    room,
+                }),
+            );
         }
         Ok(Self {
             memory: memory::Tier::new(&settings.memory, max_object, Arc::clone(&metrics)),
@@ -176,6 +191,10 @@ impl Store {
         let standing = match self.log.judge_shared(&entry) {
             Verdict::Gone => return Lookup::Miss,
             Verdict::Stale => Standing::SoftPurged,
+            // What another replica confirmed a moment ago is as good as what this one did.
+            Verdict::Good if self.log.in_gap() && self.is_older_than_gap(&entry, now) => {
+                Standing::Doubtful
+            }
             Verdict::Good => {
                 if let Some(memory) = &self.memory {
                     memory.insert(&entry);
@@ -196,7 +215,7 @@ impl Store {
             memory.insert(&entry);
         }
         if let Some(writes) = &self.writes
-            && writes.try_send(entry).is_err()
+            && !writes.enqueue(entry)
         {
             self.metrics.redis.write_dropped.inc();
         }
@@ -214,6 +233,28 @@ impl Store {
         if let Some(memory) = &self.memory {
             memory.reweigh(entry);
         }
+    }
+
+    /// Whether `entry` may be used at all: no hard purge concerns it.
+    pub fn is_usable(&self, entry: &Entry) -> bool {
+        self.log.judge(entry) != Verdict::Gone
+    }
+
+    /// How many purges this process has learned of.
+    pub fn purges_seen(&self) -> u64 {
+        self.log.position().local
+    }
+
+    /// Waits until every purge of this process has reached the shared log, at most for `patience`. Returns how many have
+    /// not: other replicas, and this one after a restart, will not learn of these.
+    pub async fn flush_purges(&self, patience: Duration) -> usize {
+        let flushed = async {
+            while self.log.pending() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, flushed).await;
+        self.log.pending()
     }
 
     /// Where the purge log stands. Taken before a fetch begins, given to the entry that it brings.
@@ -248,15 +289,33 @@ impl Store {
     pub fn health(&self) -> Health {
         match &self.redis {
             Some(redis) if !redis.is_up() => Health::WithoutRedis,
+            Some(_) if self.log.in_gap() || self.log.pending() > MAX_HEALTHY_PENDING => {
+                Health::WithoutPurges
+            }
             _ => Health::Good,
         }
+    }
+}
+
+/// The way to Redis, bounded in number and weight.
+#[derive(Debug)]
+struct Writes {
+    queue: mpsc::Sender<(Arc<Entry>, OwnedSemaphorePermit)>,
+    room: Arc<Semaphore>,
+}
+
+impl Writes {
+    fn enqueue(&self, entry: Arc<Entry>) -> bool {
+        let kib = u32::try_from(entry.weight() / 1024 + 1).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
+        room.is_ok_and(|room| self.queue.try_send((entry, room)).is_ok())
     }
 }
 
 /// Writes entries to Redis one after the other. At `stop` what is queued is dropped: it is a cache.
 async fn write_entries(
     redis: Arc<redis::Tier>,
-    mut entries: mpsc::Receiver<Arc<Entry>>,
+    mut entries: mpsc::Receiver<(Arc<Entry>, OwnedSemaphorePermit)>,
     clock: Clock,
     max_lifetime: Duration,
     stop: CancellationToken,
@@ -266,7 +325,7 @@ async fn write_entries(
             entry = entries.recv() => entry,
             () = stop.cancelled() => None,
         };
-        let Some(entry) = entry else { return };
+        let Some((entry, _room)) = entry else { return };
         let retention = entry.head.freshness.retention(clock.now(), max_lifetime);
         // What may only be validated is of use to others too, but not for long.
         let ttl = retention.max(VALIDATION_RETENTION.min(max_lifetime));

@@ -149,6 +149,13 @@ impl Buffer {
     /// Adds a piece that is not collected.
     pub(in crate::service) fn pass(&self, piece: Bytes) {
         let mut state = self.state.lock();
+        // Who had everything so far begins to be late only now.
+        let last = state.dropped + state.pieces.len();
+        let now = Instant::now();
+        state
+            .active()
+            .filter(|reader| reader.next == last)
+            .for_each(|reader| reader.moved = now);
         state.bytes += piece.len();
         state.pieces.push_back(piece);
         state.wake_all();

@@ -60,10 +60,33 @@ impl Template {
             .iter()
             .map(|part| match part {
                 Part::Text(text) => text.clone(),
-                Part::Capture(name) => change(captures.get(name).unwrap_or_default()),
+                Part::Capture(name) => change(&plain(captures.get(name).unwrap_or_default())),
             })
             .collect()
     }
+}
+
+/// Without needless escapes: `%31` and `1` are the same segment (RFC 3986 §6.2.2.2), so they are one tag.
+fn plain(segment: &str) -> String {
+    let mut plain = String::with_capacity(segment.len());
+    let mut rest = segment;
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let byte = after
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                rest = &after[2..];
+            }
+            None => {
+                plain.push('%');
+                rest = after;
+            }
+        }
+    }
+    plain + rest
 }
 
 /// What a write purges: `tag:…` or `path:…`, soft unless `hard:` stands before it.
@@ -184,6 +207,19 @@ mod tests {
             .unwrap()
             .expand(&captures("/c/*/m/9"));
         assert_eq!(purge.selector, Selector::Path(PathPattern::new(r"/c/\**")));
+    }
+
+    #[test]
+    fn needless_escapes_make_no_other_tag() {
+        let template = Template::parse("{id}", &names()).unwrap();
+        for (path, tag) in [
+            ("/c/%31%2d/m/9", "1-"),
+            ("/c/a%2Fb/m/9", "a%2Fb"),
+            ("/c/%/m/9", "%"),
+            ("/c/%é/m/9", "%é"),
+        ] {
+            assert_eq!(template.expand(&captures(path)), tag);
+        }
     }
 
     #[test]

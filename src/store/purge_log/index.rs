@@ -3,12 +3,13 @@
 use super::selector::{PathPattern, Purge, Selector};
 use crate::store::entry::{Entry, StreamId};
 use std::collections::HashMap;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// What is remembered one by one; beyond it everything is purged once and the memory starts anew.
 const MAX_MARKS: usize = 100_000;
 
 /// Each read after a purge tries every pattern, so there are few.
-const MAX_PATTERNS: usize = 1_000;
+const MAX_PATTERNS: usize = 250;
 
 /// What the log says of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,10 @@ impl Mark {
         if hard { &mut self.hard } else { &mut self.soft }
     }
 
+    fn is_pending(&self) -> bool {
+        self.soft.pending > 0 || self.hard.pending > 0
+    }
+
     fn verdict(&self, newer: impl Fn(&Stamp) -> bool) -> Verdict {
         match (newer(&self.hard), newer(&self.soft)) {
             (true, _) => Verdict::Gone,
@@ -72,7 +77,8 @@ impl Mark {
 /// See the module docs.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    targets: HashMap<Box<[u8]>, Mark>,
+    /// By hash: a target may be as long as a request head, and what collides is purged a second time at worst.
+    targets: HashMap<u128, Mark>,
     tags: HashMap<Box<str>, Mark>,
     patterns: Vec<(PathPattern, Mark)>,
     all: Mark,
@@ -103,14 +109,15 @@ impl Index {
 
     /// The records on their way were replaced by one that covers them.
     pub(super) fn forget_pending(&mut self) {
-        let marks = self
-            .targets
-            .values_mut()
-            .chain(self.tags.values_mut())
-            .chain(self.patterns.iter_mut().map(|(_, m)| m));
-        for mark in marks {
+        for mark in self.marks_mut() {
             (mark.soft.pending, mark.hard.pending) = (0, 0);
         }
+    }
+
+    fn marks_mut(&mut self) -> impl Iterator<Item = &mut Mark> {
+        let named = self.targets.values_mut().chain(self.tags.values_mut());
+        let patterns = self.patterns.iter_mut().map(|(_, mark)| mark);
+        named.chain(patterns).chain(std::iter::once(&mut self.all))
     }
 
     /// Purges up to `id` happened before whatever begins now, whether they were read yet or not.
@@ -146,7 +153,7 @@ impl Index {
         let by_target = entry
             .key
             .target()
-            .and_then(|target| self.targets.get(target))
+            .and_then(|target| self.targets.get(&xxh3_128(target)))
             .into_iter();
         let by_tag = entry.head.tags.iter().filter_map(|tag| self.tags.get(tag));
         let by_path = self
@@ -168,7 +175,7 @@ impl Index {
 
     fn mark(&mut self, selector: &Selector) -> &mut Mark {
         match selector {
-            Selector::Target(target) => self.targets.entry(target.clone()).or_default(),
+            Selector::Target(target) => self.targets.entry(xxh3_128(target)).or_default(),
             Selector::Tag(tag) => self.tags.entry(tag.clone()).or_default(),
             Selector::Path(pattern) => {
                 let at = self
@@ -185,22 +192,20 @@ impl Index {
         }
     }
 
-    /// A full memory becomes one purge of everything, as new as the newest of what it forgets.
+    /// A full memory becomes one purge of everything, as new as the newest of what it forgets. Records that are still on
+    /// their way are not forgotten: they are newer than anything.
     fn make_room(&mut self, number: u64) {
         if self.targets.len() + self.tags.len() < MAX_MARKS && self.patterns.len() < MAX_PATTERNS {
             return;
         }
-        let marks = self
-            .targets
-            .values()
-            .chain(self.tags.values())
-            .chain(self.patterns.iter().map(|(_, mark)| mark));
-        let stamps = marks.flat_map(|mark| [mark.soft, mark.hard]);
-        let newest = stamps.map(|stamp| stamp.shared).max().unwrap_or_default();
+        let newest = self
+            .marks_mut()
+            .flat_map(|mark| [mark.soft.shared, mark.hard.shared])
+            .max();
         self.all.hard.local = number;
-        self.all.hard.shared = self.all.hard.shared.max(newest);
-        self.targets.clear();
-        self.tags.clear();
-        self.patterns.clear();
+        self.all.hard.shared = newest.unwrap_or_default();
+        self.targets.retain(|_, mark| mark.is_pending());
+        self.tags.retain(|_, mark| mark.is_pending());
+        self.patterns.retain(|(_, mark)| mark.is_pending());
     }
 }

@@ -175,10 +175,65 @@ fn more_pending_purges_than_fit_become_one_of_everything() {
 fn more_marks_than_fit_become_one_purge_of_everything() {
     let log = log(false);
     let a = entry("/a", &[], log.position());
-    let purges = (0..1_001)
+    let purges = (0..251)
         .map(|n| soft(Selector::Path(PathPattern::new(&format!("/x{n}")))))
         .collect();
     log.append(purges);
     assert_eq!(log.judge(&a), Verdict::Gone);
     assert_eq!(log.judge(&entry("/a", &[], log.position())), Verdict::Good);
+}
+
+#[test]
+fn what_is_on_its_way_survives_making_room() {
+    let log = log(true);
+    let a = entry("/a", &["t"], log.position());
+    let purge = hard(Selector::Tag("t".into()));
+    let number = log.append(vec![purge.clone()]);
+    for n in 0..300 {
+        log.learn(
+            &soft(Selector::Path(PathPattern::new(&format!("/x{n}")))),
+            StreamId(n, 1),
+        );
+    }
+    let old = entry(
+        "/a",
+        &["t"],
+        Position {
+            local: 0,
+            shared: StreamId(1_000, 0),
+        },
+    );
+    assert_eq!(
+        log.judge_shared(&old),
+        Verdict::Gone,
+        "ours is newer, whatever redis says"
+    );
+    log.confirm(&purge, number, StreamId(2_000, 0));
+    assert_eq!(log.judge_shared(&old), Verdict::Gone);
+    assert_eq!(log.judge(&a), Verdict::Gone);
+}
+
+#[test]
+fn overflowing_twice_leaves_the_shared_tier_usable() {
+    let log = log(true);
+    for _ in 0..2 {
+        for n in 0..=MAX_PENDING {
+            log.append(vec![soft(Selector::Tag(n.to_string().into()))]);
+        }
+    }
+    loop {
+        let Some(record) = log.shared().unwrap().pending.lock().pop_front() else {
+            break;
+        };
+        log.confirm(&record.purge, record.number, StreamId(10, record.number));
+    }
+    let new = entry(
+        "/a",
+        &[],
+        Position {
+            local: 0,
+            shared: StreamId(11, 0),
+        },
+    );
+    assert_eq!(log.judge_shared(&new), Verdict::Good);
 }

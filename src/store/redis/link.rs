@@ -48,6 +48,8 @@ pub(super) enum CallError {
     Failed,
     /// The server is fine and refuses this call.
     Refused,
+    /// The key holds another kind of value.
+    WrongType,
 }
 
 /// See the module docs.
@@ -79,7 +81,7 @@ impl Link {
             config: connection_config(settings)
                 .set_concurrency_limit(MAX_IN_FLIGHT)
                 .set_pipeline_buffer_size(MAX_IN_FLIGHT)
-                .set_response_timeout(Some(settings.budget)),
+                .set_response_timeout(Some(Duration::from_secs(1))),
             connect_timeout: settings.connect_timeout,
             lanes: std::array::from_fn(|_| ArcSwapOption::empty()),
             next: AtomicUsize::new(0),
@@ -137,7 +139,10 @@ impl Link {
             ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType => {
                 self.metrics.redis.error.inc();
                 tracing::debug!(%error, "redis refuses a call");
-                CallError::Refused
+                match error.code() {
+                    Some("WRONGTYPE") => CallError::WrongType,
+                    _ => CallError::Refused,
+                }
             }
             _ => self.failed(lane, CallError::Failed, &error.to_string()),
         }
@@ -146,7 +151,7 @@ impl Link {
     fn failed(&self, lane: usize, failure: CallError, why: &str) -> CallError {
         match failure {
             CallError::Timeout => self.metrics.redis.timeout.inc(),
-            CallError::Out | CallError::Failed | CallError::Refused => {
+            CallError::Out | CallError::Failed | CallError::Refused | CallError::WrongType => {
                 self.metrics.redis.error.inc()
             }
         }

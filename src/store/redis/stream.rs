@@ -10,7 +10,8 @@ use crate::store::{
 };
 use ::redis::{
     Cmd, RedisError, Value,
-    streams::{StreamId as Record, StreamReadReply},
+    aio::MultiplexedConnection as Connection,
+    streams::{StreamId as Record, StreamRangeReply, StreamReadReply},
 };
 use bytes::Bytes;
 use deadpool_redis::Pool;
@@ -106,35 +107,39 @@ impl SharedLog {
     async fn append(&self, record: &Pending) -> Result<StreamId, CallError> {
         let (kind, value, hard) = record.purge.fields();
         let mut command = Cmd::new();
-        // Trimmed behind the longest lifetime: what such a record concerned has expired.
+        // Never into a stream that is not there: it would look as if nothing had been purged before.
         command
             .arg("XADD")
             .arg(&self.key)
-            .arg("MINID")
-            .arg("~")
-            .arg(self.oldest_needed().await?)
+            .arg("NOMKSTREAM")
             .arg("*");
+        command.arg("from").arg(&self.replica).arg("kind").arg(kind);
         command
+            .arg("value")
+            .arg(&value[..])
+            .arg("hard")
+            .arg(u8::from(hard));
+        let id: Option<String> = self.link.call(APPEND_BUDGET, &command).await?;
+        if let Some(id) = id {
+            return parse_id(&id).ok_or(CallError::Failed);
+        }
+        let begin = self.begin();
+        let _: String = self.link.call(APPEND_BUDGET, &begin).await?;
+        Err(CallError::Failed) // the next try finds a stream
+    }
+
+    /// The first record of a stream: what is older than it cannot be judged.
+    fn begin(&self) -> Cmd {
+        let mut begin = Cmd::new();
+        begin
+            .arg("XADD")
+            .arg(&self.key)
+            .arg("*")
             .arg("from")
             .arg(&self.replica)
             .arg("kind")
-            .arg(kind)
-            .arg("value")
-            .arg(&value[..]);
-        command.arg("hard").arg(u8::from(hard));
-        let id: String = self.link.call(APPEND_BUDGET, &command).await?;
-        parse_id(&id).ok_or(CallError::Failed)
-    }
-
-    /// By the clock of Redis, which numbers the records.
-    async fn oldest_needed(&self) -> Result<u64, CallError> {
-        let (seconds, _): (u64, u64) = self
-            .link
-            .call(APPEND_BUDGET, Cmd::new().arg("TIME"))
-            .await?;
-        Ok(seconds
-            .saturating_sub(self.max_lifetime.as_secs().saturating_add(60))
-            .saturating_mul(1000))
+            .arg("begin");
+        begin
     }
 
     /// Reads what other replicas purged, until `stop`. Raises the flag when it could not for `purge_gap`.
@@ -191,6 +196,7 @@ impl SharedLog {
             .map_err(|error| RedisError::from(std::io::Error::other(error)))?;
         // Taken out of the pool: a connection that is waited on for seconds must not be handed to anyone else.
         let mut connection = deadpool_redis::Connection::take(pooled);
+        self.check_history(&mut connection, log, cursor).await?;
         let mut renewed: Option<Instant> = None;
         loop {
             if renewed.is_none_or(|at| at.elapsed() >= RENEWAL) {
@@ -200,7 +206,8 @@ impl SharedLog {
             let records = self.read(&mut connection, *cursor).await?;
             let reached_the_end = records.len() < BATCH;
             for record in records {
-                if let Some(id) = self.learn(log, &record) {
+                let known = *cursor != StreamId::default();
+                if let Some(id) = self.learn(log, &record, known) {
                     *cursor = id;
                 }
             }
@@ -219,7 +226,7 @@ impl SharedLog {
     /// The records after `cursor`; waits for some only once the log has been read to its end.
     async fn read(
         &self,
-        connection: &mut ::redis::aio::MultiplexedConnection,
+        connection: &mut Connection,
         cursor: StreamId,
     ) -> Result<Vec<Record>, RedisError> {
         let block = u64::try_from(MAX_BLOCK.min(self.purge_gap / 3).as_millis())
@@ -242,39 +249,67 @@ impl SharedLog {
             .collect())
     }
 
-    /// Renews the TTL, or begins the stream where there is none.
-    async fn keep_alive(
+    /// A log that ends before what was read of it is another one, or an older copy: what it once held is lost, and what
+    /// was kept by it cannot be judged.
+    async fn check_history(
         &self,
-        connection: &mut ::redis::aio::MultiplexedConnection,
+        connection: &mut Connection,
+        log: &PurgeLog,
+        cursor: &mut StreamId,
     ) -> Result<(), RedisError> {
+        let command = Cmd::new()
+            .arg("XREVRANGE")
+            .arg(&self.key)
+            .arg("+")
+            .arg("-")
+            .arg("COUNT")
+            .arg(1)
+            .to_owned();
+        let last: StreamRangeReply = command.query_async(connection).await?;
+        let last = last
+            .ids
+            .first()
+            .and_then(|record| parse_id(&record.id))
+            .unwrap_or_default();
+        if last < *cursor {
+            tracing::warn!("the purge log in redis was lost: what is stored is asked for anew");
+            self.begin().query_async::<String>(connection).await?;
+            *cursor = StreamId::default();
+            log.lose_history(last);
+        }
+        Ok(())
+    }
+
+    /// Renews the TTL, or begins the stream where there is none; trims it behind the longest lifetime.
+    async fn keep_alive(&self, connection: &mut Connection) -> Result<(), RedisError> {
         let ttl = self
             .max_lifetime
             .as_secs()
             .saturating_mul(2)
             .saturating_add(3600);
-        let expire = |connection: &mut ::redis::aio::MultiplexedConnection| {
-            let mut connection = connection.clone();
-            let command = Cmd::new().arg("EXPIRE").arg(&self.key).arg(ttl).to_owned();
-            async move { command.query_async::<i64>(&mut connection).await }
-        };
-        if expire(connection).await? == 0 {
-            let mut begin = Cmd::new();
-            begin
-                .arg("XADD")
-                .arg(&self.key)
-                .arg("*")
-                .arg("from")
-                .arg(&self.replica)
-                .arg("kind")
-                .arg("begin");
-            begin.query_async::<String>(connection).await?;
-            expire(connection).await?;
+        let expire = Cmd::new().arg("EXPIRE").arg(&self.key).arg(ttl).to_owned();
+        if expire.query_async::<i64>(connection).await? == 0 {
+            self.begin().query_async::<String>(connection).await?;
+            expire.query_async::<i64>(connection).await?;
         }
+        // By the clock of Redis, which numbers the records: what older ones concerned has expired.
+        let (now, _): (u64, u64) = Cmd::new().arg("TIME").query_async(connection).await?;
+        let oldest = now
+            .saturating_sub(self.max_lifetime.as_secs().saturating_add(60))
+            .saturating_mul(1000);
+        let trim = Cmd::new()
+            .arg("XTRIM")
+            .arg(&self.key)
+            .arg("MINID")
+            .arg("~")
+            .arg(oldest)
+            .to_owned();
+        trim.query_async::<i64>(connection).await?;
         Ok(())
     }
 
-    /// Takes one record in. `None` where even its number cannot be read.
-    fn learn(&self, log: &PurgeLog, record: &Record) -> Option<StreamId> {
+    /// Takes one record in; `known` where records were read before. `None` where even its number cannot be read.
+    fn learn(&self, log: &PurgeLog, record: &Record, known: bool) -> Option<StreamId> {
         let id = parse_id(&record.id)?;
         let field = |name: &str| match record.map.get(name) {
             Some(Value::BulkString(bytes)) => Some(Bytes::copy_from_slice(bytes)),
@@ -282,6 +317,9 @@ impl SharedLog {
         };
         let kind = field("kind").unwrap_or_default();
         if &*kind == b"begin" {
+            if known {
+                log.lose_history(id); // begun anew while it was followed
+            }
             log.begins_at(id);
         } else if field("from").as_deref() != Some(self.replica.as_bytes()) {
             let hard = field("hard").as_deref() != Some(b"0");
