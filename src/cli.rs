@@ -73,6 +73,9 @@ enum Failure {
     /// Exit code 2; the text is complete.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Exit code 2.
+    #[error("{0}")]
+    Usage(&'static str),
     /// Exit code 1.
     #[error("{what}")]
     Failed {
@@ -112,7 +115,17 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Config(error)) => {
-            complain(error.render(std::io::stderr().is_terminal()).trim_end());
+            let text = error.render(std::io::stderr().is_terminal());
+            let prefix = if text.contains("error") {
+                ""
+            } else {
+                "error: "
+            };
+            complain(&format!("{prefix}{}", text.trim_end()));
+            ExitCode::from(2)
+        }
+        Err(failure @ Failure::Usage(_)) => {
+            complain(&chain(&failure));
             ExitCode::from(2)
         }
         Err(failure) => {

@@ -27,6 +27,7 @@ pub struct Metrics {
     decisions: Vec<Counter>,
     /// `sidecache_refusals_total{reason}`, by [`Refusal`].
     refusals: Vec<Counter>,
+    upstream_failures: Family<Labels, Counter>,
     /// Connections of clients that are open.
     pub connections: Gauge,
     /// Fetches under way.
@@ -129,6 +130,12 @@ impl Metrics {
             "Responses not stored, by reason",
             Refusal::ALL.map(Refusal::as_str),
         );
+        let upstream_failures = Family::<Labels, Counter>::default();
+        registry.register(
+            "upstream_failures",
+            "Requests that the upstream did not answer, by cause",
+            upstream_failures.clone(),
+        );
         let mut redis = by_word(
             &mut registry,
             "redis_calls",
@@ -195,6 +202,7 @@ impl Metrics {
             durations,
             decisions,
             refusals,
+            upstream_failures,
             connections,
             flights,
             memory_bytes,
@@ -218,6 +226,12 @@ impl Metrics {
                 .durations
                 .get_or_create_owned(&labels("from", "upstream")),
         }
+    }
+
+    /// The handle of one cause of failures of the upstream.
+    pub fn upstream_failure(&self, cause: &str) -> Counter {
+        self.upstream_failures
+            .get_or_create_owned(&vec![("cause", cause.to_owned())])
     }
 
     /// One more request with this reason.

@@ -121,7 +121,7 @@ impl Proxy {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Shared {
             routes: Routes::new(parts.routes, parts.default_policy, &parts.metrics),
-            upstream: Upstream::new(parts.upstream),
+            upstream: Upstream::new(parts.upstream, &parts.metrics),
             flights: Flights::new(Arc::clone(&parts.metrics)),
             refresher: Refresher::default(),
             settings: parts.settings,
@@ -142,15 +142,15 @@ impl Proxy {
     /// Answers one request of `peer`. Dropping the answer gives the request up; a fetch for the cache goes on.
     pub fn call(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
         let shared = &self.0;
-        if request.headers().contains_key(CONNECTION) {
-            // Before anything looks at the fields: key, variants and credentials are of what the upstream will see.
-            hop_by_hop::remove(request.headers_mut());
-        }
         let observed = Observed::start(shared, &request);
         let target = match target::of(&request) {
             Ok(target) => target,
             Err(problem) => return Answer::ready(observed.refused(shared, &problem)),
         };
+        if request.headers().contains_key(CONNECTION) {
+            // Before anything looks at the fields: key, variants and credentials are of what the upstream will see.
+            hop_by_hop::remove(request.headers_mut());
+        }
         let route = shared.routes.find(request.method(), target.path());
         match cache::begin(shared, shared.routes.get(route), &target, &request) {
             cache::Begin::Answered(answered) => {

@@ -15,22 +15,21 @@ pub(super) struct Check {
         default_value = "proxy.toml"
     )]
     file: PathBuf,
+    /// The same, as `run` takes it
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
 }
 
 impl Check {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let config = Config::load(&self.file, &self.overrides.set, &environment)?;
-        let tiers = match (&config.store.redis, config.store.memory.max) {
-            (Some(_), 0) => "redis alone",
-            (Some(_), _) => "memory over redis",
-            (None, 0) => "nothing: no tier is on",
-            (None, _) => "memory alone",
-        };
+        let file = self.config.as_ref().unwrap_or(&self.file);
+        let config = Config::load(file, &self.overrides.set, &environment)?;
+        let tiers = super::run::tiers(&config);
         say(&format!(
             "{}: good. {} → {}, {} route{}, stored in {tiers}",
-            self.file.display(),
+            file.display(),
             config.server.listen,
             config.upstream.authority,
             config.routes.len(),

@@ -2,7 +2,7 @@
 
 use super::{
     Failure, Overrides, environment,
-    run::{Signals, begin_log, drain, runtime, start},
+    run::{Signals, begin_log, drain, runtime, start, tiers},
     say,
 };
 use crate::{
@@ -14,7 +14,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use tokio_util::sync::CancellationToken;
 
 /// What is used where there is no `proxy.toml`.
-const CONFIG: &str = include_str!("../../proxy.toml");
+const CONFIG: &str = include_str!("../../config/demo.toml");
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub(super) struct Demo {
     #[arg(long)]
     backend_only: bool,
     /// A database file to keep, as in `sqlite:demo.db`; without it a temporary one
-    #[arg(long, value_name = "URL", env = "DATABASE_URL")]
+    #[arg(long, value_name = "URL")]
     database: Option<Database>,
 }
 
@@ -54,11 +54,7 @@ impl Demo {
                 signals.wait().await;
                 Ok(())
             } else {
-                let tiers = if config.store.redis.is_some() {
-                    "memory and redis"
-                } else {
-                    "memory"
-                };
+                let tiers = tiers(&config);
                 let app = start(config, &guard).await?;
                 say(&greeting(
                     backend.address(),
@@ -75,14 +71,22 @@ impl Demo {
         })
     }
 
+    /// The proxy asks the backend, wherever that was put; `--set upstream.url=…` still wins.
     fn load(&self) -> Result<Config, ConfigError> {
-        let set = &self.overrides.set;
+        let backend = format!("upstream.url=http://{}", self.backend);
+        let mut set = if self.config.is_none() {
+            vec![backend]
+        } else {
+            Vec::new()
+        };
+        set.extend(self.overrides.set.iter().cloned());
+        let set = &set;
         match &self.config {
             Some(file) => Config::load(file, set, &environment),
             None if PathBuf::from("proxy.toml").exists() => {
                 Config::load("proxy.toml".as_ref(), set, &environment)
             }
-            None => Config::parse("built-in proxy.toml", CONFIG, set, &environment),
+            None => Config::parse("built-in demo.toml", CONFIG, set, &environment),
         }
     }
 }
@@ -96,11 +100,12 @@ fn greeting(backend: SocketAddr, public: SocketAddr, admin: SocketAddr, tiers: &
          \n\
          Worth trying:\n\
          \n\
-         curl -i http://{public}/api/conversations/1      # twice: a miss, then a hit with Age\n\
+         curl -i http://{public}/api/conversations/1\n\
          curl -i http://{public}/api/conversations -H 'Accept-Encoding: gzip' -o /dev/null -D -\n\
          curl -i -X PUT http://{public}/api/conversations/1 -H 'Content-Type: application/json' -d '{{\"title\":\"New\"}}'\n\
-         curl -i http://{public}/api/naive/conversations?limit=100 -o /dev/null -D -   # 101 statements; without naive/: 2\n\
+         curl -i 'http://{public}/api/naive/conversations?limit=100' -o /dev/null -D -\n\
          \n\
+         The first one twice: a miss, then a hit with Age. The last one takes 101 SQL statements, without naive/ two.\n\
          Ctrl-C ends.\n"
     )
 }

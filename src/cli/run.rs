@@ -34,8 +34,11 @@ impl Run {
 
 /// Logs as the configuration says; `extra` listens too.
 pub(super) fn begin_log(config: &Config, extra: Option<Extra>) -> Result<Guard, Failure> {
-    telemetry::init(&config.log, extra)
-        .map_err(|error| Failure::new("RUST_LOG or log.level cannot be parsed", error))
+    telemetry::init(&config.log, extra).map_err(|_| {
+        Failure::Usage(
+            "RUST_LOG is no filter: write a level, or directives such as info,sidecache=debug",
+        )
+    })
 }
 
 /// The runtime that the configuration asks for.
@@ -47,11 +50,21 @@ pub(super) fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, Failur
 /// Starts the proxy and says where.
 pub(super) async fn start(config: Config, guard: &Guard) -> Result<App, Failure> {
     let upstream = config.upstream.authority.clone();
+    let (routes, tiers, cache) = (config.routes.len(), tiers(&config), config.service.enabled);
     let app = App::start(config, Clock::System)
         .await
         .map_err(|error| Failure::new("cannot start", error))?;
     app.metrics().watch_dropped_lines(guard.dropped_lines());
-    tracing::info!(public = %app.public_address(), admin = %app.admin_address(), %upstream, "ready");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        public = %app.public_address(),
+        admin = %app.admin_address(),
+        %upstream,
+        routes,
+        tiers,
+        cache = if cache { "on" } else { "off" },
+        "ready"
+    );
     Ok(app)
 }
 
@@ -94,5 +107,16 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// Where answers are kept, in words.
+pub(super) fn tiers(config: &Config) -> &'static str {
+    match (&config.store.redis, config.store.memory.max) {
+        _ if !config.service.enabled => "nothing: the cache is off",
+        (Some(_), 0) => "redis alone",
+        (Some(_), _) => "memory over redis",
+        (None, 0) => "nothing: no tier is on",
+        (None, _) => "memory alone",
     }
 }

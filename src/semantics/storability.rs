@@ -51,7 +51,7 @@ pub struct Verdict {
 pub enum Refusal {
     /// The method has no cacheable answer.
     Method,
-    /// Not a final, complete answer (1xx, 206, 304).
+    /// Not a final answer, a part that does not say which, or a status to which the route's `ttl` does not apply.
     Status,
     /// `no-store`, of the response or, where clients are respected, of the request.
     NoStore,
@@ -153,7 +153,11 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
     )?;
     let selecting =
         Selecting::of(exchange.response, exchange.request).map_err(|_| Refusal::VaryStar)?;
-    let (lifetime, source) = lifetime(exchange, &directives, policy).ok_or(Refusal::NoLifetime)?;
+    let silent = match policy.ttl {
+        Some(_) if !route_ttl_applies(exchange.status) => Refusal::Status,
+        _ => Refusal::NoLifetime,
+    };
+    let (lifetime, source) = lifetime(exchange, &directives, policy).ok_or(silent)?;
     refuse_if(
         forbidden_by_authorization(exchange.request, &directives, source, policy),
         Refusal::Authorization,

@@ -86,6 +86,7 @@ pub(super) fn upstream_uri(target: &Target, authority: &Authority) -> Uri {
 /// Takes what ends at this hop out of a response, and adds what every response has.
 pub(super) fn prepare_response<B>(response: &mut Response<B>, now: SystemTime) {
     let version = response.version();
+    *response.version_mut() = Version::HTTP_11; // ours: each hop speaks its own (RFC 9110 §2.5)
     let headers = response.headers_mut();
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH); // overridden (RFC 9112 §6.3), and a lie to the next hop

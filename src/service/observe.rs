@@ -10,7 +10,7 @@ use super::{
 };
 use crate::semantics::{Decision, Storage, Tier, cache_status::CacheStatus};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::HOST};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -19,13 +19,21 @@ pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-statu
 /// A longer id of a client is not passed on, in bytes.
 const MAX_REQUEST_ID: usize = 128;
 
+/// What the access line says of a request.
+#[derive(Debug)]
+struct Line {
+    method: Method,
+    uri: Uri,
+    host: Option<HeaderValue>,
+}
+
 /// A request under observation.
 #[derive(Debug)]
 pub(super) struct Observed {
     started: Instant,
     request_id: HeaderValue,
     /// For the access line, where there is one.
-    line: Option<(Method, Uri)>,
+    line: Option<Line>,
 }
 
 impl Observed {
@@ -33,9 +41,11 @@ impl Observed {
         Self {
             started: Instant::now(),
             request_id: request_id(request),
-            line: shared
-                .access_log
-                .then(|| (request.method().clone(), request.uri().clone())),
+            line: shared.access_log.then(|| Line {
+                method: request.method().clone(),
+                uri: request.uri().clone(),
+                host: request.headers().get(HOST).cloned(),
+            }),
         }
     }
 
@@ -64,10 +74,9 @@ impl Observed {
         let headers = response.headers_mut();
         mark(headers, decision);
         headers.insert(X_REQUEST_ID, self.request_id.clone());
-        if let Some((method, uri)) = self.line {
+        if let Some(line) = self.line {
             let event = Event {
-                method,
-                uri,
+                line,
                 route: route.route.name.clone(),
                 status: response.status(),
                 decision,
@@ -143,8 +152,7 @@ fn request_id<B>(request: &Request<B>) -> HeaderValue {
 /// The access line of one request, written when its body has ended, however that was.
 #[derive(Debug)]
 pub(super) struct Event {
-    method: Method,
-    uri: Uri,
+    line: Line,
     route: String,
     status: StatusCode,
     decision: Decision,
@@ -191,8 +199,10 @@ impl Drop for Event {
         } = self.decision;
         tracing::info!(
             target: "access",
-            method = %self.method,
-            path = self.uri.path(),
+            method = %self.line.method,
+            host = self.line.host.as_ref().and_then(|host| host.to_str().ok()),
+            path = self.line.uri.path(),
+            query = self.line.uri.query(),
             status = self.status.as_u16(),
             route = self.route,
             outcome = outcome.as_str(),

@@ -1,6 +1,7 @@
 //! The origin: a pooled client with a limit on every wait.
 
 use super::{body::BodyError, patience::Patient};
+use crate::metrics::{Counter, Metrics};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::TRANSFER_ENCODING, uri::Authority};
 use http_body::{Body, Frame, SizeHint};
@@ -14,7 +15,10 @@ use std::{
     error::Error,
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -60,7 +64,18 @@ pub(super) enum UpstreamError {
 }
 
 impl UpstreamError {
-    /// The word for it in answers and logs.
+    /// All words that [`Self::cause`] gives.
+    const CAUSES: [&'static str; 7] = [
+        "upstream_connect",
+        "upstream_connect_timeout",
+        "upstream_timeout",
+        "upstream_broken",
+        "upstream_busy",
+        "request",
+        "abandoned",
+    ];
+
+    /// The word for it in answers, logs and metrics.
     pub(super) fn cause(&self) -> &'static str {
         match self {
             Self::Connect(_) => "upstream_connect",
@@ -83,10 +98,13 @@ pub(super) struct Upstream {
     client: Client<HttpConnector, RequestBody>,
     permits: Arc<Semaphore>,
     settings: Settings,
+    failures: Vec<(&'static str, Counter)>,
+    /// The last exchange failed to connect; said once when it begins and once when it ends.
+    away: AtomicBool,
 }
 
 impl Upstream {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, metrics: &Metrics) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(settings.connect_timeout));
         connector.set_nodelay(true);
@@ -100,7 +118,38 @@ impl Upstream {
             client,
             permits: Arc::new(Semaphore::new(settings.max_connections)),
             settings,
+            failures: UpstreamError::CAUSES
+                .map(|cause| (cause, metrics.upstream_failure(cause)))
+                .into(),
+            away: AtomicBool::new(false),
         }
+    }
+
+    /// Counts what became of an exchange, and says when the upstream goes away or comes back.
+    fn note<T>(&self, result: Result<T, UpstreamError>) -> Result<T, UpstreamError> {
+        let unreachable = match &result {
+            Ok(_) => false,
+            Err(error) => {
+                let counter = self
+                    .failures
+                    .iter()
+                    .find(|(cause, _)| *cause == error.cause());
+                if let Some((_, counter)) = counter {
+                    counter.inc();
+                }
+                matches!(
+                    error,
+                    UpstreamError::Connect(_) | UpstreamError::ConnectTimeout
+                )
+            }
+        };
+        if unreachable && !self.away.swap(true, Relaxed) {
+            let error = result.as_ref().err().map(|error| error as &dyn Error);
+            tracing::warn!(upstream = %self.settings.authority, error, "the upstream cannot be reached");
+        } else if result.is_ok() && self.away.load(Relaxed) && self.away.swap(false, Relaxed) {
+            tracing::info!(upstream = %self.settings.authority, "the upstream is back");
+        }
+        result
     }
 
     /// Host and port.
@@ -113,7 +162,7 @@ impl Upstream {
         &self,
         request: Request<RequestBody>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        self.exchange(request, None).await
+        self.note(self.exchange(request, None).await)
     }
 
     /// Sends a client's body with the request. It may take as long as it keeps coming: `timeout` counts from its end.
@@ -123,8 +172,8 @@ impl Upstream {
         body: Incoming,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let (body, end) = Patient::with_end(body, self.settings.body_timeout);
-        self.exchange(Request::from_parts(parts, Either::Right(body)), Some(end))
-            .await
+        let request = Request::from_parts(parts, Either::Right(body));
+        self.note(self.exchange(request, Some(end)).await)
     }
 
     async fn exchange(

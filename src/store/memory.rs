@@ -61,22 +61,21 @@ pub(super) enum Variant {
     None,
 }
 
-/// Counts what leaves to stay within the limit.
+/// Hands over what leaves, to be counted and dropped outside the lock of the shard.
 #[derive(Clone, Debug)]
-struct CountEvictions(Arc<Metrics>);
+struct HandOver;
 
-impl Lifecycle<Key, Slot> for CountEvictions {
-    type RequestState = Vec<(Key, Slot)>; // dropped by the library outside the lock of the shard
+impl Lifecycle<Key, Slot> for HandOver {
+    type RequestState = Vec<(Key, Slot)>;
 
     fn on_evict(&self, evicted: &mut Self::RequestState, key: Key, slot: Slot) {
-        self.0.memory_evictions.inc();
         evicted.push((key, slot));
     }
 }
 
 /// The tier.
 pub(super) struct Tier {
-    cache: Cache<Key, Slot, ByWeight, foldhash::fast::RandomState, CountEvictions>,
+    cache: Cache<Key, Slot, ByWeight, foldhash::fast::RandomState, HandOver>,
     /// Serialise changes to the variants of one key; reads never take them.
     changes: [Mutex<()>; 64],
     hasher: foldhash::fast::RandomState,
@@ -111,12 +110,7 @@ impl Tier {
             .expect("both capacities are given");
         let hasher = foldhash::fast::RandomState::default();
         Some(Self {
-            cache: Cache::with_options(
-                options,
-                ByWeight,
-                hasher.clone(),
-                CountEvictions(Arc::clone(&metrics)),
-            ),
+            cache: Cache::with_options(options, ByWeight, hasher.clone(), HandOver),
             changes: std::array::from_fn(|_| Mutex::new(())),
             hasher,
             metrics,
@@ -176,7 +170,12 @@ impl Tier {
         if variants.is_empty() {
             self.cache.remove(key);
         } else {
-            self.cache.insert(key.clone(), Slot::new(variants));
+            let mut evicted = Vec::new();
+            self.cache
+                .insert_with_lifecycle(key.clone(), Slot::new(variants), &mut evicted);
+            // What was replaced comes back too, under its own key: it did not have to go for want of room.
+            let others = evicted.iter().filter(|(gone, _)| gone != key).count();
+            self.metrics.memory_evictions.add(others as u64);
         }
         self.publish();
     }

@@ -270,6 +270,9 @@ impl Store {
         if purges.is_empty() {
             return;
         }
+        for purge in &purges {
+            tracing::debug!(?purge, "purged");
+        }
         let number = self.log.append(purges);
         if let Some(shared) = self
             .log

@@ -55,7 +55,7 @@ fn the_files_of_the_repository_are_good() {
         "proxy.toml",
         "config/conformance.toml",
         "config/default.toml",
-        "config/docker.toml",
+        "config/demo.toml",
     ] {
         let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
         let output = run(&["check", &path]);
@@ -66,6 +66,41 @@ fn the_files_of_the_repository_are_good() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+#[test]
+fn the_built_in_demo_is_the_one_in_the_repository() {
+    let read = |name: &str| {
+        std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    assert_eq!(
+        read("config/demo.toml"),
+        read("proxy.toml"),
+        "copy proxy.toml to config/demo.toml"
+    );
+}
+
+#[test]
+fn the_image_needs_to_be_told_its_upstream() {
+    let path = format!("{}/config/docker.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = complaint(&run(&["check", &path]), 2);
+    assert!(text.contains("`UPSTREAM`"), "{text}");
+    let output = sidecache(&["check", &path])
+        .env("UPSTREAM", "http://api:3000")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_usage() {
+    let file = file(MINIMAL);
+    let path = file.path().to_str().unwrap();
+    let output = sidecache(&["run", "--config", path])
+        .env("RUST_LOG", "sidecache=[[")
+        .output()
+        .unwrap();
+    assert!(complaint(&output, 2).contains("RUST_LOG"));
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod forwarding;
 mod framing;
 mod freshness;
 mod hits;
+mod hostile;
 mod operations;
 mod private;
 mod purge;

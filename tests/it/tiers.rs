@@ -212,3 +212,32 @@ async fn memory_stays_within_its_limit() {
         "and it is used"
     );
 }
+
+#[tokio::test]
+async fn a_purge_log_that_is_lost_takes_what_was_stored_by_it_along() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let toml = with_redis(&redis.url(), "");
+    let one = Proxy::to(&origin, &toml).await;
+    synchronised(&one).await;
+    origin.answer("/a", Reply::fresh("old", 600));
+    one.get("/a").await;
+    written(&one, 1.0).await;
+    origin.answer("/a", Reply::ok("done"));
+    one.send("PUT", "/a", &[], "x").await;
+    redis.command::<()>(&["DEL", "t:v1:purges"]);
+    // Another purge must not begin a stream that looks as if it knew everything.
+    origin.answer("/b", Reply::ok("done"));
+    one.send("PUT", "/b", &[], "x").await;
+    until("there is a log again", async || {
+        redis.command::<i64>(&["EXISTS", "t:v1:purges"]) == 1
+    })
+    .await;
+    origin.answer("/a", Reply::fresh("new", 600));
+    let later = Proxy::to(&origin, &toml).await;
+    synchronised(&later).await;
+    assert_eq!(
+        later.get("/a").await.text(),
+        "new",
+        "the old one is in redis and cannot be judged"
+    );
+}

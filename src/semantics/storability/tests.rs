@@ -278,7 +278,7 @@ fn the_route_ttl_does_not_keep_failures() {
                 ..Case::ttl(300)
             }
             .refused(&[]),
-            Some(Refusal::NoLifetime),
+            Some(Refusal::Status),
             "{status}"
         );
     }

@@ -250,11 +250,8 @@ mod tests {
     #[test]
     fn parts_that_touch_or_overlap_are_joined() {
         let whole = Bytes::from_static(b"0123456789");
-        let of = |first: u64, last: u64| {
-            (
-                part(first, last),
-                whole.slice(first as usize..=last as usize),
-            )
+        let of = |first: usize, last: usize| {
+            (part(first as u64, last as u64), whole.slice(first..=last))
         };
         for (low, high, expected) in [
             ((0, 4), (5, 9), 0..10),

@@ -25,6 +25,8 @@ pub(crate) struct Reply {
     held_body: bool,
     /// The head does not wait.
     early_head: bool,
+    /// The body never ends.
+    endless: bool,
     raw: Option<Vec<u8>>,
 }
 
@@ -82,6 +84,18 @@ impl Reply {
         self
     }
 
+    /// Does not wait at all.
+    pub(crate) fn early(mut self) -> Self {
+        self.early_head = true;
+        self
+    }
+
+    /// The body is sent and never ends.
+    pub(crate) fn endless(mut self) -> Self {
+        self.endless = true;
+        self
+    }
+
     pub(crate) fn closing() -> Self {
         Self {
             silent_close: true,
@@ -121,6 +135,7 @@ impl Received {
 
 #[derive(Default)]
 struct Script {
+    open: usize,
     replies: HashMap<String, Reply>,
     received: Vec<Received>,
 }
@@ -194,6 +209,11 @@ impl Origin {
             .collect()
     }
 
+    /// Connections to it that are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.script.lock().open
+    }
+
     pub(crate) fn count(&self, path: &str) -> usize {
         self.requests(path).len()
     }
@@ -203,7 +223,24 @@ impl Origin {
     }
 }
 
+/// Counts a connection while it is open.
+struct Open(Arc<Mutex<Script>>);
+
+impl Open {
+    fn new(script: &Arc<Mutex<Script>>) -> Self {
+        script.lock().open += 1;
+        Self(Arc::clone(script))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.lock().open -= 1;
+    }
+}
+
 async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watch::Receiver<bool>) {
+    let _open = Open::new(&script);
     let mut buffer = Vec::new();
     while let Some(received) = read_request(&mut stream, &mut buffer).await {
         let path = received
@@ -288,6 +325,11 @@ async fn write_reply(
         stream.flush().await.ok()?;
     }
     if reply.cut {
+        return None;
+    }
+    if reply.endless {
+        // Until the other side closes.
+        while !matches!(stream.read(&mut [0; 64]).await, Ok(0) | Err(_)) {}
         return None;
     }
     if reply.chunked {
