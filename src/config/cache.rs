@@ -30,6 +30,7 @@ pub(super) struct Cache {
     pub(super) store: store::Settings,
     pub(super) heuristic: bool,
     pub(super) client_directives: ClientDirectives,
+    pub(super) stale_on_disconnect: Duration,
     pub(super) targeted: Arc<[HeaderName]>,
     pub(super) max_lifetime: Setting<Duration>,
 }
@@ -40,6 +41,7 @@ impl Cache {
         Policy {
             heuristic: self.heuristic,
             client_directives: self.client_directives,
+            stale_on_disconnect: self.stale_on_disconnect,
             targeted: Arc::clone(&self.targeted),
             max_lifetime: self.max_lifetime.value,
             ..Policy::default()
@@ -79,6 +81,9 @@ pub(super) fn read(section: Section<'_>) -> Cache {
         heuristic: section.boolean("heuristic", false).value,
         client_directives: section
             .choice("client_directives", ClientDirectives::Ignore, &words)
+            .value,
+        stale_on_disconnect: section
+            .duration("stale_on_disconnect", Duration::ZERO, ANY_DURATION)
             .value,
         targeted: section.list("targeted", field_name).value.map_or_else(
             || Arc::new([CDN_CACHE_CONTROL]) as Arc<[HeaderName]>,

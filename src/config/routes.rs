@@ -230,6 +230,7 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec
             .value,
         heuristic: cache.heuristic,
         client_directives: cache.client_directives,
+        stale_on_disconnect: cache.stale_on_disconnect,
         targeted: Arc::clone(&cache.targeted),
         max_lifetime: cache.max_lifetime.value,
         key_has_authorization: key.headers.contains(&header::AUTHORIZATION),

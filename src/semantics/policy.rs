@@ -46,6 +46,9 @@ pub struct Policy {
     pub stale_while_revalidate: Option<Duration>,
     /// For how long after expiry a stale response may be served when the origin fails, where the origin is silent.
     pub stale_if_error: Option<Duration>,
+    /// For how long after expiry a response may be served when the origin gives no answer at all, unless the origin
+    /// prohibits that (RFC 9111 §4.2.4).
+    pub stale_on_disconnect: Duration,
     /// See [`Share`].
     pub share: Share,
     /// See [`SetCookie`].
@@ -73,6 +76,7 @@ impl Default for Policy {
             override_origin: false,
             stale_while_revalidate: None,
             stale_if_error: None,
+            stale_on_disconnect: Duration::ZERO,
             share: Share::Anonymous,
             set_cookie: SetCookie::Bypass,
             heuristic: false,

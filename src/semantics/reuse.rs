@@ -161,6 +161,16 @@ pub fn may_serve_on_error(freshness: &Freshness, now: SystemTime) -> bool {
     freshness.if_error > Duration::ZERO && freshness.staleness(now) <= freshness.if_error
 }
 
+/// Whether it may be served although it is stale, because the origin gives no answer at all ([RFC 9111 §4.2.4]).
+///
+/// [RFC 9111 §4.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4
+pub fn may_serve_disconnected(freshness: &Freshness, policy: &Policy, now: SystemTime) -> bool {
+    !freshness.forbids_stale
+        && !freshness.validate_always
+        && policy.stale_on_disconnect > Duration::ZERO
+        && freshness.staleness(now) <= policy.stale_on_disconnect
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,5 +352,19 @@ mod tests {
         f.if_error = secs(10);
         assert!(may_serve_on_error(&f, at(70)));
         assert!(!may_serve_on_error(&f, at(71)));
+    }
+
+    #[test]
+    fn stale_is_served_disconnected_only_where_nothing_prohibits_it() {
+        let policy = Policy {
+            stale_on_disconnect: secs(10),
+            ..Policy::default()
+        };
+        let mut f = head().freshness;
+        assert!(may_serve_disconnected(&f, &policy, at(70)));
+        assert!(!may_serve_disconnected(&f, &policy, at(71)));
+        assert!(!may_serve_disconnected(&f, &Policy::default(), at(61)));
+        f.forbids_stale = true;
+        assert!(!may_serve_disconnected(&f, &policy, at(61)));
     }
 }

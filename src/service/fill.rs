@@ -13,7 +13,7 @@ use crate::{
     semantics::{
         Key, Refusal, Storability, StoredHead,
         invalidation::{CACHE_GROUPS, group_tag, groups},
-        reuse::may_serve_on_error,
+        reuse::{may_serve_disconnected, may_serve_on_error},
         storability::{Exchange, Verdict, storability},
         validation,
     },
@@ -112,12 +112,13 @@ impl Filling<'_> {
     }
 
     /// What is stored, where it may be served although the origin failed. Asked anew: it may have been purged meanwhile.
-    fn stale_on_error(&self) -> Option<Arc<Entry>> {
+    fn stale_on_error(&self, disconnected: bool) -> Option<Arc<Entry>> {
         let entry = self.fetch.stored.as_ref()?;
         let freshness = &entry.head.freshness;
         let now = self.shared.clock.now();
         let allowed = may_serve_on_error(freshness, now)
-            || (self.fetch.only_in_doubt && freshness.is_fresh(now));
+            || (self.fetch.only_in_doubt && freshness.is_fresh(now))
+            || (disconnected && may_serve_disconnected(freshness, &self.route().route.policy, now));
         let usable =
             partial::is_enough(entry, &self.fetch.asked) && self.shared.store.is_usable(entry);
         (allowed && usable).then(|| Arc::clone(entry))
@@ -125,7 +126,7 @@ impl Filling<'_> {
 
     fn failed(&self, error: UpstreamError) {
         self.departure.close();
-        match self.stale_on_error() {
+        match self.stale_on_error(true) {
             Some(entry) => self.land(Landing::Stored(entry, Fetched::StaleOnError(None))),
             None => self.land(Landing::Failed(error)),
         }
@@ -136,7 +137,7 @@ impl Filling<'_> {
         super::forward::prepare_response(&mut response, now);
         let status = response.status();
         if is_failure(status)
-            && let Some(entry) = self.stale_on_error()
+            && let Some(entry) = self.stale_on_error(false)
         {
             self.departure.close();
             return self.land(Landing::Stored(entry, Fetched::StaleOnError(Some(status))));

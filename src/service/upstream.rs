@@ -1,7 +1,10 @@
 //! The origin: a pooled client with a limit on every wait.
 
 use super::{body::BodyError, patience::Patient};
-use crate::metrics::{Counter, Metrics};
+use crate::{
+    metrics::{Counter, Metrics},
+    semantics::fields::all_members,
+};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::TRANSFER_ENCODING, uri::Authority};
 use http_body::{Body, Frame, SizeHint};
@@ -217,13 +220,16 @@ impl Upstream {
     }
 }
 
-/// A protocol that nobody asked for, or a transfer coding that nobody here removes, is no answer that can be passed on.
+/// A protocol that nobody asked for, or a body in a transfer coding that nobody here removes, is no answer that can be
+/// passed on. Words that name no coding are only taken out (RFC 9112 §6.1).
 fn is_sound<B>(response: &Response<B>) -> bool {
-    let codings = response.headers().get_all(TRANSFER_ENCODING);
-    response.status() != StatusCode::SWITCHING_PROTOCOLS
-        && codings
+    const CODINGS: [&[u8]; 5] = [b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"];
+    let coded = all_members(response.headers(), &TRANSFER_ENCODING).any(|member| {
+        CODINGS
             .iter()
-            .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+            .any(|coding| member.eq_ignore_ascii_case(coding))
+    });
+    response.status() != StatusCode::SWITCHING_PROTOCOLS && !coded
 }
 
 /// A copy of `request` where it may be sent twice: idempotent and without a body (RFC 9110 §9.2.2).

@@ -13,7 +13,9 @@ use crate::{
     semantics::{Key, Tier, reuse::Standing},
 };
 use http::HeaderMap;
+use parking_lot::Mutex;
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -109,17 +111,20 @@ impl Store {
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
             let (sender, receiver) = mpsc::channel(MAX_WRITES);
             let room = Arc::new(Semaphore::new(MAX_WRITES_KIB));
+            let under_way = Arc::new(Mutex::new(HashMap::new()));
             tasks.spawn(write_entries(
                 Arc::clone(&tier),
                 receiver,
                 clock,
                 settings.max_lifetime,
+                Arc::clone(&under_way),
                 stop.clone(),
             ));
             tier.wait_until_up(START_PATIENCE).await;
             (redis, writes) = (
                 Some(tier),
                 Some(Writes {
+                    under_way,
                     queue: sender,
                     room,
                 }),
@@ -137,11 +142,12 @@ impl Store {
 
     /// What memory has. Synchronous: no lock is held on return and nothing is waited for.
     pub fn lookup_memory(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Lookup {
-        match self
-            .memory
-            .as_ref()
-            .map_or(Variant::None, |memory| memory.get(key, request))
-        {
+        let variant = match (&self.memory, &self.writes) {
+            (Some(memory), _) => memory.get(key, request),
+            (None, Some(writes)) => writes.on_its_way(key, request),
+            (None, None) => Variant::None,
+        };
+        match variant {
             Variant::Match(entry) => match self.standing(&entry, now) {
                 Some(standing) => Lookup::Hit(Found {
                     entry,
@@ -300,18 +306,50 @@ impl Store {
     }
 }
 
-/// The way to Redis, bounded in number and weight.
+/// The way to Redis, bounded in number and weight. Without a memory tier what is on it can be read, so that an answer
+/// that has just been stored is found before Redis has it.
 #[derive(Debug)]
 struct Writes {
+    under_way: Arc<Mutex<HashMap<Key, Arc<Entry>>>>,
     queue: mpsc::Sender<(Arc<Entry>, OwnedSemaphorePermit)>,
     room: Arc<Semaphore>,
 }
 
 impl Writes {
+    fn on_its_way(&self, key: &Key, request: &HeaderMap) -> Variant {
+        match self.under_way.lock().get(key) {
+            Some(entry) if entry.head.selecting.matches(request) => {
+                Variant::Match(Arc::clone(entry))
+            }
+            _ => Variant::None,
+        }
+    }
+
     fn enqueue(&self, entry: Arc<Entry>) -> bool {
         let kib = u32::try_from(entry.weight() / 1024 + 1).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
-        room.is_ok_and(|room| self.queue.try_send((entry, room)).is_ok())
+        let Ok(room) = room else { return false };
+        self.under_way
+            .lock()
+            .insert(entry.key.clone(), Arc::clone(&entry));
+        match self.queue.try_send((entry, room)) {
+            Ok(()) => true,
+            Err(refused) => {
+                arrived(&self.under_way, &refused.into_inner().0);
+                false
+            }
+        }
+    }
+}
+
+/// `entry` is not on its way any more; what has taken its place is.
+fn arrived(under_way: &Mutex<HashMap<Key, Arc<Entry>>>, entry: &Arc<Entry>) {
+    let mut under_way = under_way.lock();
+    if under_way
+        .get(&entry.key)
+        .is_some_and(|other| Arc::ptr_eq(other, entry))
+    {
+        under_way.remove(&entry.key);
     }
 }
 
@@ -321,6 +359,7 @@ async fn write_entries(
     mut entries: mpsc::Receiver<(Arc<Entry>, OwnedSemaphorePermit)>,
     clock: Clock,
     max_lifetime: Duration,
+    under_way: Arc<Mutex<HashMap<Key, Arc<Entry>>>>,
     stop: CancellationToken,
 ) {
     loop {
@@ -333,6 +372,7 @@ async fn write_entries(
         // What may only be validated is of use to others too, but not for long.
         let ttl = retention.max(VALIDATION_RETENTION.min(max_lifetime));
         redis.put(&entry, ttl).await;
+        arrived(&under_way, &entry);
     }
 }
 
