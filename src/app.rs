@@ -116,7 +116,7 @@ impl App {
             draining: draining.clone(),
         };
         background.spawn(admin::run(admin, subject, stop));
-        let serve = move |peer| proxy.clone().to(peer);
+        let serve = move |peer, interim| proxy.clone().to(peer, interim);
         background.spawn(server::run(
             public,
             config.server,

@@ -16,7 +16,7 @@
 //! | 3 | [`server`], [`admin`] | sockets, connections, drain; the operator's HTTP |
 //! | 2 | [`service`] | one request through the proxy |
 //! | 1 | [`store`] | tiers and the purge log |
-//! | 0 | [`semantics`], [`clock`], [`metrics`] | pure HTTP caching; the time source; what is counted |
+//! | 0 | [`semantics`], [`clock`], [`metrics`], [`interim`] | pure HTTP caching; the time source; what is counted; 1xx on their way |
 //!
 #![cfg_attr(
     feature = "demo",
@@ -64,6 +64,7 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod interim;
 pub mod metrics;
 pub mod semantics;
 pub mod server;

@@ -1,5 +1,6 @@
 //! Accept, serve, drain: the life of a listener. Knows a service, not what it does.
 
+mod between;
 mod connection;
 mod listener;
 mod stall;
@@ -7,7 +8,7 @@ pub mod workers;
 
 pub use self::listener::bind;
 
-use crate::metrics::Metrics;
+use crate::{interim::Interim, metrics::Metrics};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
@@ -34,7 +35,7 @@ pub struct Settings {
 
 /// Accepts until `stop`, then ends idle connections at once and others after their request.
 ///
-/// `serve` makes a service for each client. Connections run under `connections`: whoever wants to wait for their end
+/// `serve` makes a service for each client, given where it may send interim responses. Connections run under `connections`: whoever wants to wait for their end
 /// waits for that tracker.
 pub async fn run<F, S, B>(
     listener: TcpListener,
@@ -44,7 +45,7 @@ pub async fn run<F, S, B>(
     connections: TaskTracker,
     stop: CancellationToken,
 ) where
-    F: Fn(SocketAddr) -> S,
+    F: Fn(SocketAddr, Interim) -> S,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -67,13 +68,16 @@ pub async fn run<F, S, B>(
         };
         metrics.connections.inc();
         let (metrics, stop) = (Arc::clone(&metrics), stop.clone());
-        let serving = connection::serve(
-            protocol.clone(),
-            settings.idle_timeout,
-            stream,
-            serve(peer),
-            stop,
-        );
+        let serving = {
+            let interim = Interim::default();
+            let service = serve(peer, interim.clone());
+            let transport = connection::Transport {
+                stream,
+                stall_limit: settings.idle_timeout,
+                interim,
+            };
+            connection::serve(protocol.clone(), transport, service, stop)
+        };
         connections.spawn(async move {
             serving.await;
             metrics.connections.dec();

@@ -28,11 +28,12 @@ use self::{
 };
 use crate::{
     clock::Clock,
+    interim::Interim,
     metrics::Metrics,
     semantics::{Policy, hop_by_hop},
     store::Store,
 };
-use http::{Request, Response, header::CONNECTION};
+use http::{Request, Response, Version, header::CONNECTION};
 use hyper::body::Incoming;
 use std::{
     convert::Infallible,
@@ -140,7 +141,12 @@ impl Proxy {
     }
 
     /// Answers one request of `peer`. Dropping the answer gives the request up; a fetch for the cache goes on.
-    pub fn call(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    pub fn call(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        interim: &Interim,
+    ) -> Answer {
         let shared = &self.0;
         let observed = Observed::start(shared, &request);
         let target = match target::of(&request) {
@@ -162,6 +168,8 @@ impl Proxy {
             }
             cache::Begin::Go(plan) => {
                 let shared = Arc::clone(shared);
+                // Older clients do not know interim responses (RFC 9110 §15.2).
+                let interim = (request.version() >= Version::HTTP_11).then(|| interim.clone());
                 Answer(Progress::Going(Box::pin(async move {
                     let asked = fetch::Asked {
                         shared: &shared,
@@ -169,8 +177,13 @@ impl Proxy {
                         target,
                         peer,
                         id: observed.request_id().clone(),
+                        interim: interim.clone(),
                     };
-                    let result = fetch::proceed(asked, plan, request).await;
+                    let going = fetch::proceed(asked, plan, request);
+                    let result = match &interim {
+                        Some(interim) => interim.around(going).await,
+                        None => going.await,
+                    };
                     let answered = result.unwrap_or_else(|problem| rescue::answer(&problem));
                     observed.finish(&shared, shared.routes.get(route), answered)
                 })))
@@ -184,12 +197,17 @@ impl Proxy {
 pub struct ForPeer {
     proxy: Proxy,
     peer: SocketAddr,
+    interim: Interim,
 }
 
 impl Proxy {
-    /// The service for the connection of `peer`.
-    pub fn to(self, peer: SocketAddr) -> ForPeer {
-        ForPeer { proxy: self, peer }
+    /// The service for the connection of `peer`, which gets interim responses by `interim`.
+    pub fn to(self, peer: SocketAddr, interim: Interim) -> ForPeer {
+        ForPeer {
+            proxy: self,
+            peer,
+            interim,
+        }
     }
 }
 
@@ -199,7 +217,7 @@ impl hyper::service::Service<Request<Incoming>> for ForPeer {
     type Future = Answer;
 
     fn call(&self, request: Request<Incoming>) -> Answer {
-        self.proxy.call(request, self.peer)
+        self.proxy.call(request, self.peer, &self.interim)
     }
 }
 

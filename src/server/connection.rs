@@ -1,6 +1,7 @@
 //! One connection: protocol limits, time limits and a graceful end.
 
-use super::{Settings, stall::StallLimit};
+use super::{Settings, between::Between, stall::StallLimit};
+use crate::interim::Interim;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
@@ -25,11 +26,19 @@ pub(super) fn protocol(settings: &Settings) -> http1::Builder {
     protocol
 }
 
-/// Serves one connection until it ends, or a write to it makes no progress for `stall_limit`, or until its request under way is answered once `stop` is there.
+/// What bytes travel on.
+pub(super) struct Transport {
+    pub(super) stream: TcpStream,
+    /// How long a write may make no progress.
+    pub(super) stall_limit: Duration,
+    /// What is written between the messages.
+    pub(super) interim: Interim,
+}
+
+/// Serves one connection until it ends, or a write to it makes no progress for too long, or until its request under way is answered once `stop` is there.
 pub(super) async fn serve<S, B>(
     protocol: http1::Builder,
-    stall_limit: Duration,
-    stream: TcpStream,
+    transport: Transport,
     service: S,
     stop: CancellationToken,
 ) where
@@ -38,7 +47,12 @@ pub(super) async fn serve<S, B>(
     B: http_body::Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let io = StallLimit::new(TokioIo::new(stream), stall_limit);
+    let Transport {
+        stream,
+        stall_limit,
+        interim,
+    } = transport;
+    let io = Between::new(StallLimit::new(TokioIo::new(stream), stall_limit), interim);
     let mut connection = pin!(protocol.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

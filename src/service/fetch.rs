@@ -14,6 +14,7 @@ use super::{
     upstream::{RequestBody, UpstreamError},
 };
 use crate::{
+    interim::Interim,
     semantics::{
         Decision, Key, Outcome, Policy, Reason, Reuse, Storage, StoredHead, Tier,
         directives::RequestDirectives,
@@ -39,6 +40,8 @@ pub(super) struct Asked<'a> {
     pub(super) target: Target,
     pub(super) peer: SocketAddr,
     pub(super) id: HeaderValue,
+    /// Where its interim responses go; `None` for a client that knows none.
+    pub(super) interim: Option<Interim>,
 }
 
 /// What has to wait. Dropping it gives up the request, but not a fetch that was begun for the cache.
@@ -175,6 +178,9 @@ impl Asked<'_> {
             key,
             miss.stored,
         );
+        if let Some(interim) = &self.interim {
+            forward::pass_interim(&mut fetch.request, interim);
+        }
         fetch.only_in_doubt = miss.reason == Reason::PurgeGap;
         self.shared
             .tasks
@@ -182,7 +188,7 @@ impl Asked<'_> {
     }
 
     /// The answer of a fetch that this request began.
-    async fn land<B>(
+    pub(super) async fn land<B>(
         &self,
         flight: &Flight,
         reason: Reason,

@@ -87,6 +87,23 @@ pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fe
     }
 }
 
+/// Keeps an answer that has already come, and lands the flight with it.
+pub(super) async fn keep(
+    shared: Arc<Shared>,
+    departure: Departure,
+    fetch: Fetch,
+    response: Response<UpstreamBody>,
+) {
+    let filling = Filling {
+        shared: &shared,
+        departure: &departure,
+        fetch: &fetch,
+        position: shared.store.position(),
+        request_time: shared.clock.now(),
+    };
+    filling.judge(response).await;
+}
+
 impl Fetch {
     fn take_request(mut self) -> (Request<RequestBody>, Self) {
         let empty = Request::new(RequestBody::Left(http_body_util::Empty::new()));
@@ -147,7 +164,15 @@ impl Filling<'_> {
         {
             return self.confirmed(stored, response.headers(), now);
         }
-        match self.storability(status, response.headers(), now) {
+        self.judge(response).await;
+    }
+
+    async fn judge(&self, response: Response<UpstreamBody>) {
+        match self.storability(
+            response.status(),
+            response.headers(),
+            self.shared.clock.now(),
+        ) {
             Storability::Refuse(refusal) => self.refuse(refusal, response),
             Storability::Store(verdict) => self.store(response, *verdict).await,
         }

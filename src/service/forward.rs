@@ -1,9 +1,10 @@
 //! Rewriting messages on their way: what ends at this hop, and what says who passed it on (RFC 9110 §7.6).
 
 use super::target::{BYPASS, Target};
+use crate::interim::Interim;
 use crate::semantics::{cache_status::NAME, hop_by_hop};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version,
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version,
     header::{CONTENT_LENGTH, DATE, EXPECT, HOST, TRANSFER_ENCODING, VIA},
     uri::{Authority, Scheme},
 };
@@ -72,6 +73,38 @@ pub(super) fn request_headers<B>(
     headers.insert(X_REQUEST_ID, request_id.clone());
     append_member(&mut headers, &VIA, &via(request.version()));
     headers
+}
+
+/// Lets the interim responses to `request` go on to the client ([RFC 9110 §15.2]); 100 and 101 end at this hop.
+///
+/// [RFC 9110 §15.2]: https://www.rfc-editor.org/rfc/rfc9110#section-15.2
+pub(super) fn pass_interim<B>(request: &mut Request<B>, interim: &Interim) {
+    let interim = interim.clone();
+    hyper::ext::on_informational(request, move |response| {
+        if matches!(
+            response.status(),
+            StatusCode::CONTINUE | StatusCode::SWITCHING_PROTOCOLS
+        ) {
+            return;
+        }
+        let mut headers = response.headers().clone();
+        hop_by_hop::remove(&mut headers);
+        let status = response.status();
+        let mut message = format!(
+            "HTTP/1.1 {} {}\r\n",
+            status.as_str(),
+            status.canonical_reason().unwrap_or("Interim")
+        )
+        .into_bytes();
+        for (name, value) in &headers {
+            message.extend_from_slice(name.as_str().as_bytes());
+            message.extend_from_slice(b": ");
+            message.extend_from_slice(value.as_bytes());
+            message.extend_from_slice(b"\r\n");
+        }
+        message.extend_from_slice(b"\r\n");
+        interim.send(message.into());
+    });
 }
 
 /// The URL at which the upstream is asked.

@@ -1,5 +1,7 @@
 //! What goes to the upstream without asking the cache, and what a write invalidates when it comes back.
 
+mod reusable;
+
 use super::{
     Shared,
     body::{Body, Stream},
@@ -48,6 +50,11 @@ pub(super) async fn pass(
     parts.uri = forward::upstream_uri(&asked.target, authority);
     parts.version = http::Version::HTTP_11;
     let method = parts.method.clone();
+    if let Some(interim) = &asked.interim {
+        let mut carrier = Request::new(());
+        forward::pass_interim(&mut carrier, interim);
+        parts.extensions = std::mem::take(carrier.extensions_mut());
+    }
     let sending = send(Arc::clone(shared), parts, body);
     let response = match write {
         None => sending.await?,
@@ -67,6 +74,9 @@ pub(super) async fn pass(
         | Reason::Method => Outcome::Bypass,
         _ => Outcome::Miss,
     };
+    if let Some(fetch) = reusable::fetch(asked, &method, &client_headers, &response) {
+        return reusable::keep(asked, fetch, response, &client_headers).await;
+    }
     Ok(Answered {
         response: finish(shared, response, &method, &client_headers),
         decision: Decision::new(outcome, reason),

@@ -11,8 +11,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("metrics", &["semantics"]),
     ("store", &["semantics", "clock", "metrics"]),
-    ("service", &["store", "semantics", "clock", "metrics"]),
-    ("server", &["clock", "metrics"]),
+    (
+        "service",
+        &["store", "semantics", "interim", "clock", "metrics"],
+    ),
+    ("interim", &[]),
+    ("server", &["interim", "clock", "metrics"]),
     (
         "admin",
         &["service", "store", "semantics", "clock", "metrics"],

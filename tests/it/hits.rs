@@ -195,3 +195,39 @@ async fn what_is_larger_than_max_object_passes_and_is_not_stored() {
         assert_eq!(origin.count(path), 2, "{path}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_to_post_that_is_what_a_get_would_bring_is_reused() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let created = || Reply::fresh("created", 60);
+    for (path, reply, reused) in [
+        ("/own", created().header("content-location", "/own"), true),
+        (
+            "/other",
+            created().header("content-location", "/elsewhere"),
+            false,
+        ),
+        ("/none", created(), false),
+        (
+            "/silent",
+            Reply::ok("created").header("content-location", "/silent"),
+            false,
+        ),
+        (
+            "/private",
+            Reply::ok("created")
+                .header("content-location", "/private")
+                .header("cache-control", "private, max-age=60"),
+            false,
+        ),
+    ] {
+        origin.answer(path, reply);
+        let posted = proxy.send("POST", path, &[], "x").await;
+        assert_eq!((posted.status, posted.text()), (200, "created"), "{path}");
+        assert!(posted.cache_status().starts_with("fwd=method"), "{path}");
+        origin.answer(path, Reply::fresh("fetched", 60));
+        let expected = if reused { "created" } else { "fetched" };
+        assert_eq!(proxy.get(path).await.text(), expected, "{path}");
+    }
+}

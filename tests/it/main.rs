@@ -24,6 +24,7 @@ mod framing;
 mod freshness;
 mod hits;
 mod hostile;
+mod interim;
 mod operations;
 mod private;
 mod purge;

@@ -90,6 +90,11 @@ impl Reply {
         self
     }
 
+    /// After these bytes nothing comes, and the connection stays open.
+    pub(crate) fn then_never(self) -> Self {
+        self.endless()
+    }
+
     /// The body is sent and never ends.
     pub(crate) fn endless(mut self) -> Self {
         self.endless = true;
@@ -272,6 +277,9 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
         }
         if let Some(raw) = &reply.raw {
             let _ = stream.write_all(raw).await;
+            if reply.endless {
+                return std::future::pending().await;
+            }
             return;
         }
         if write_reply(&mut stream, &reply, head_only, &mut gate)
