@@ -25,8 +25,8 @@ use crate::{
     store::{Entry, Found, Lookup},
 };
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response,
-    header::{AUTHORIZATION, COOKIE},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{AUTHORIZATION, CONTENT_RANGE, COOKIE},
 };
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -197,7 +197,15 @@ impl Asked<'_> {
         match flight.landing().await {
             Landing::Stored(entry, fetched) => {
                 let mut answered = self.landed(&entry, fetched, reason, request).await;
-                give_back(&mut answered.response, flight.take_withheld());
+                let mut withheld = flight.take_withheld();
+                let as_it_came =
+                    answered.response.body().known_size() == Some(entry.body.len() as u64);
+                if let Some(range) = withheld.remove(CONTENT_RANGE).filter(|_| as_it_came)
+                    && answered.response.status() == StatusCode::PARTIAL_CONTENT
+                {
+                    answered.response.headers_mut().insert(CONTENT_RANGE, range);
+                }
+                give_back(&mut answered.response, withheld);
                 Ok(answered)
             }
             Landing::Streaming(head) => {
@@ -311,7 +319,7 @@ impl Asked<'_> {
                 ..Decision::new(Outcome::Miss, reason)
             },
             Fetched::Confirmed => Decision {
-                fwd_status: Some(http::StatusCode::NOT_MODIFIED),
+                fwd_status: Some(StatusCode::NOT_MODIFIED),
                 storage: Storage::Stored,
                 ..Decision::new(Outcome::Revalidated, reason)
             },

@@ -16,7 +16,7 @@ use crate::{
     semantics::{Key, Refusal, StoredHead},
     store::Entry,
 };
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
@@ -129,6 +129,11 @@ impl Flight {
     /// Keeps what is stored without, for the client that began it.
     pub(super) fn withhold(&self, fields: HeaderMap) {
         *self.withheld.lock() = fields;
+    }
+
+    /// As [`Self::withhold`], one more.
+    pub(super) fn withhold_more(&self, name: HeaderName, value: HeaderValue) {
+        self.withheld.lock().append(name, value);
     }
 
     /// The fields that only the client that began it gets.

@@ -125,8 +125,12 @@ impl Filling<'_> {
             return self.failed(UpstreamError::Broken(Arc::new(BodyError::Broken))); // not what it says
         };
         let mut headers = parts.headers;
-        headers.remove(CONTENT_RANGE);
+        let said = headers.remove(CONTENT_RANGE);
         let mut head = self.head(StatusCode::OK, headers, verdict, false);
+        if let Some(said) = said {
+            // As it came, for the client that asked for it.
+            self.departure.flight.withhold_more(CONTENT_RANGE, said);
+        }
         head.part = Some(part);
         let entry = Entry::new(self.fetch.key.clone(), head, body, self.position);
         let entry = Arc::new(self.with_stored(&entry).unwrap_or(entry));
