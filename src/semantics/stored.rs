@@ -26,6 +26,15 @@ pub struct StoredHead {
     pub tags: Vec<Box<str>>,
 }
 
+impl StoredHead {
+    /// Whether a request with these fields selects it ([RFC 9111 §4.1]).
+    ///
+    /// [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
+    pub fn is_selected_by(&self, request: &HeaderMap) -> bool {
+        self.selecting.matches(request, &self.headers)
+    }
+}
+
 /// A head for tests: 200 with these fields, fresh for a minute from 1970 on.
 #[cfg(test)]
 pub(crate) fn sample(fields: &[(&'static str, &str)]) -> StoredHead {

@@ -2,10 +2,10 @@
 //!
 //! [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
 
-use super::fields::{all_members, members};
+use super::fields::{all_members, members, quality};
 use http::{
     HeaderMap, HeaderName,
-    header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, VARY},
+    header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, VARY},
 };
 
 /// The request fields that `Vary` names, with the values that selected the stored response.
@@ -88,13 +88,40 @@ impl Selecting {
         self.0.is_empty()
     }
 
-    /// Whether `request` would have selected the same response ([RFC 9111 §4.1]).
+    /// Whether `request` would have selected the response with these fields too ([RFC 9111 §4.1]).
+    ///
+    /// For `Accept-Language` it is enough that the response is in the language that the request likes best: the origin
+    /// has that language, so it would have chosen it.
     ///
     /// [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
-    pub fn matches(&self, request: &HeaderMap) -> bool {
-        self.0
-            .iter()
-            .all(|(name, stored)| *stored == normalised(request, name))
+    pub fn matches(&self, request: &HeaderMap, response: &HeaderMap) -> bool {
+        self.0.iter().all(|(name, stored)| {
+            *stored == normalised(request, name)
+                || (*name == ACCEPT_LANGUAGE
+                    && language_of(response)
+                        .is_some_and(|language| preferred_language(request) == Some(language)))
+        })
+    }
+
+    /// The selection that any request makes that likes the language of `response` best; `None` where language does not
+    /// select, or the response does not say which it is in.
+    pub fn by_language_of(&self, response: &HeaderMap) -> Option<Self> {
+        self.with_language(language_of(response)?)
+    }
+
+    /// The same as seen from `request`.
+    pub fn by_preferred_language(&self, request: &HeaderMap) -> Option<Self> {
+        self.with_language(preferred_language(request)?)
+    }
+
+    fn with_language(&self, language: Vec<u8>) -> Option<Self> {
+        let mut parts = self.0.clone();
+        let (_, value) = parts
+            .iter_mut()
+            .find(|(name, _)| *name == ACCEPT_LANGUAGE)?;
+        // No field value begins with a control character.
+        *value = Some([b"\0", &language[..]].concat().into());
+        Some(Self(parts))
     }
 }
 
@@ -119,6 +146,36 @@ fn normalised(request: &HeaderMap, name: &HeaderName) -> Option<Box<[u8]>> {
         all.sort_unstable();
     }
     Some(all.join(&b", "[..]).into_boxed_slice())
+}
+
+/// The one language that a response is in, in lower case ([RFC 9110 §8.5]).
+///
+/// [RFC 9110 §8.5]: https://www.rfc-editor.org/rfc/rfc9110#section-8.5
+fn language_of(response: &HeaderMap) -> Option<Vec<u8>> {
+    let mut languages = all_members(response, &CONTENT_LANGUAGE);
+    match (languages.next(), languages.next()) {
+        (Some(language), None) => Some(language.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+/// The language that a request likes best; the first of several equal ones ([RFC 9110 §12.5.4]).
+///
+/// [RFC 9110 §12.5.4]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4
+fn preferred_language(request: &HeaderMap) -> Option<Vec<u8>> {
+    let mut best: Option<(u16, Vec<u8>)> = None;
+    for member in all_members(request, &ACCEPT_LANGUAGE) {
+        let tag = member
+            .split(|byte| *byte == b';')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii();
+        let quality = quality(member);
+        if quality > best.as_ref().map_or(0, |(best, _)| *best) {
+            best = Some((quality, tag.to_ascii_lowercase()));
+        }
+    }
+    best.map(|(_, tag)| tag).filter(|tag| tag != b"*")
 }
 
 fn without_space(member: &[u8]) -> Vec<u8> {
@@ -148,7 +205,7 @@ mod tests {
     ) -> bool {
         Selecting::of(&map(&[("vary", vary)]), &map(stored))
             .unwrap()
-            .matches(&map(asked))
+            .matches(&map(asked), &HeaderMap::new())
     }
 
     #[test]
@@ -235,6 +292,37 @@ mod tests {
             &[("accept-language", "en")],
             &[("accept-language", "de")]
         ));
+    }
+
+    #[test]
+    fn a_response_in_the_language_that_is_liked_best_is_selected() {
+        let selecting = Selecting::of(
+            &map(&[("vary", "accept-language")]),
+            &map(&[("accept-language", "de")]),
+        );
+        let selecting = selecting.unwrap();
+        let matches = |language, asked| {
+            selecting.matches(
+                &map(&[("accept-language", asked)]),
+                &map(&[("content-language", language)]),
+            )
+        };
+        for asked in ["fr;q=0.5, DE;q=1.0", "de, en", "en;q=0.9, de"] {
+            assert!(matches("de", asked), "{asked}");
+        }
+        for asked in ["en, de", "fr, de;q=0.5", "*", "de;q=0", "de-AT"] {
+            assert!(!matches("de", asked), "{asked}");
+        }
+        assert!(
+            !matches("de, en", "fr, de"),
+            "more than one language is none to choose by"
+        );
+        let response = map(&[("content-language", "de")]);
+        let request = map(&[("accept-language", "de, fr;q=0.1")]);
+        assert_eq!(
+            selecting.by_language_of(&response),
+            selecting.by_preferred_language(&request)
+        );
     }
 
     #[test]

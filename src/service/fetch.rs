@@ -296,7 +296,7 @@ impl Asked<'_> {
             Fetched::New | Fetched::Confirmed => verdict == Reuse::Serve,
             Fetched::StaleOnError(_) => matches!(verdict, Reuse::Validate(Reason::Expired)),
         };
-        usable && head.selecting.matches(request)
+        usable && head.is_selected_by(request)
     }
 
     async fn landed<B>(

@@ -124,7 +124,7 @@ impl Tier {
             Some(slot) => slot
                 .variants
                 .iter()
-                .find(|entry| entry.head.selecting.matches(request))
+                .find(|entry| entry.head.is_selected_by(request))
                 .map_or(Variant::Other, |entry| Variant::Match(Arc::clone(entry))),
         }
     }

@@ -20,7 +20,7 @@ use crate::{
 use ::redis::Cmd;
 use bytes::Bytes;
 use deadpool_redis::Pool;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 use std::{
     sync::Arc,
@@ -145,24 +145,41 @@ impl Tier {
         };
         let (value, at) = match main {
             Value::Entry(entry) => (*entry, format!("{name}:m")),
-            Value::Vary(names) => {
-                let at = variant_name(&name, &Selecting::by_names(names, request));
-                match self.read(&at, now).await {
-                    Ok(Value::Entry(entry)) => (*entry, at),
-                    Ok(Value::Vary(_)) | Err(Answer::None) => return Answer::Other,
-                    Err(answer) => return answer,
-                }
-            }
+            Value::Vary(names) => match self.variant(&name, names, request, now).await {
+                Ok(found) => found,
+                Err(answer) => return answer,
+            },
         };
         if value.key != *key {
             self.discard(&at); // a value under a foreign name: healed by the next write
             return Answer::None;
         }
         self.metrics.redis.hit.inc();
-        match value.head.selecting.matches(request) {
+        match value.head.is_selected_by(request) {
             true => Answer::Match(Box::new(value)),
             false => Answer::Other,
         }
+    }
+
+    /// The variant that `request` selects: by its values, or in the language that it likes best.
+    async fn variant(
+        &self,
+        name: &str,
+        names: Vec<HeaderName>,
+        request: &HeaderMap,
+        now: SystemTime,
+    ) -> Result<(Entry, String), Answer> {
+        let selecting = Selecting::by_names(names, request);
+        let by_language = selecting.by_preferred_language(request);
+        for selecting in std::iter::once(selecting).chain(by_language) {
+            let at = variant_name(name, &selecting);
+            match self.read(&at, now).await {
+                Ok(Value::Entry(entry)) => return Ok((*entry, at)),
+                Ok(Value::Vary(_)) | Err(Answer::None) => {}
+                Err(answer) => return Err(answer),
+            }
+        }
+        Err(Answer::Other)
     }
 
     /// Keeps `entry` for `ttl`.
@@ -173,12 +190,11 @@ impl Tier {
         if selecting.is_empty() {
             return self.write(&main, codec::encode_entry(entry), ttl).await;
         }
-        self.write(
-            &variant_name(&name, selecting),
-            codec::encode_entry(entry),
-            ttl,
-        )
-        .await;
+        let by_language = selecting.by_language_of(&entry.head.headers);
+        for selecting in std::iter::once(selecting).chain(&by_language) {
+            let at = variant_name(&name, selecting);
+            self.write(&at, codec::encode_entry(entry), ttl).await;
+        }
         self.write(&main, codec::encode_vary(selecting.names()), ttl)
             .await;
     }

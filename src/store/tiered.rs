@@ -318,9 +318,7 @@ struct Writes {
 impl Writes {
     fn on_its_way(&self, key: &Key, request: &HeaderMap) -> Variant {
         match self.under_way.lock().get(key) {
-            Some(entry) if entry.head.selecting.matches(request) => {
-                Variant::Match(Arc::clone(entry))
-            }
+            Some(entry) if entry.head.is_selected_by(request) => Variant::Match(Arc::clone(entry)),
             _ => Variant::None,
         }
     }
