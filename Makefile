@@ -1,6 +1,6 @@
 # What is run often, each in one word. `make test` is what CI runs too.
 
-.PHONY: test check format bench tools
+.PHONY: test check format bench fuzz conformance tools
 
 # Sets up what the tests need and runs all of them: unit, integration, documentation, the demo's.
 test: tools
@@ -29,6 +29,15 @@ check:
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --features demo -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --features demo
+
+# The properties of parsers, rules and the entry format with a hundred times as many inputs: about a minute each.
+fuzz:
+	PROPTEST_CASES=25600 cargo test --locked --release --lib -- properties any_bytes_are_a_value_or_an_error
+
+# The public cache suite with memory and with Redis; RUNNER is its run.py.
+conformance: tools
+	cargo build --locked --release
+	tests/conformance.sh $(RUNNER)
 
 # A memory hit side by side with bare hyper, nginx, HAProxy and Varnish, as far as they are installed. Needs wrk.
 bench:

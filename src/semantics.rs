@@ -30,6 +30,8 @@ pub mod hop_by_hop;
 pub mod invalidation;
 pub mod key;
 pub mod policy;
+#[cfg(test)]
+mod properties;
 pub mod range;
 pub mod reuse;
 pub mod storability;

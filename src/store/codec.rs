@@ -439,4 +439,22 @@ mod tests {
         };
         assert_eq!(back.head.freshness.response_time, NOW);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_value_or_an_error(mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 13..300), cut in 0_usize..400) {
+            // With the right beginning and checksum, so that the fields behind them are reached.
+            let seed = encode_entry(&sample());
+            let mut grafted = seed[..cut.min(seed.len())].to_vec();
+            grafted.append(&mut bytes);
+            grafted.resize(grafted.len().max(PREFIX + 1), 0);
+            grafted[..3].copy_from_slice(MAGIC);
+            grafted[3] = VERSION;
+            if let Ok(Value::Entry(entry)) = decoded(finish(grafted)) {
+                let Ok(Value::Entry(back)) = decoded(encode_entry(&entry)) else { panic!("it was one before") };
+                proptest::prop_assert_eq!(&back.head, &entry.head);
+                proptest::prop_assert_eq!(&back.body, &entry.body);
+            }
+        }
+    }
 }
