@@ -25,6 +25,8 @@ pub(crate) struct Reply {
     held_body: bool,
     /// The head does not wait.
     early_head: bool,
+    /// Begins the body with what this field of the request holds.
+    echo: Option<&'static str>,
     /// The body never ends.
     endless: bool,
     raw: Option<Vec<u8>>,
@@ -81,6 +83,12 @@ impl Reply {
     /// Only the body waits; the head is sent at once.
     pub(crate) fn hold_body_only(mut self) -> Self {
         (self.held_body, self.early_head) = (true, true);
+        self
+    }
+
+    /// Begins the body with what field `name` of the request holds.
+    pub(crate) fn echo(mut self, name: &'static str) -> Self {
+        self.echo = Some(name);
         self
     }
 
@@ -246,6 +254,7 @@ impl Drop for Open {
 
 async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watch::Receiver<bool>) {
     let _open = Open::new(&script);
+    let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
     while let Some(received) = read_request(&mut stream, &mut buffer).await {
         let path = received
@@ -256,6 +265,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
             .to_owned();
         let head_only = received.line.starts_with("HEAD ");
         let bare = path.split('?').next().unwrap_or_default().to_owned();
+        let headers = received.headers.clone();
         let reply = {
             let mut script = script.lock();
             script.received.push(received);
@@ -266,6 +276,13 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
                 .cloned()
         };
         let reply = reply.unwrap_or_else(|| Reply::ok("not scripted").status(404));
+        let mut reply = reply;
+        if let Some(name) = reply.echo {
+            reply.pieces.insert(
+                0,
+                headers.get(name).cloned().unwrap_or_default().into_bytes(),
+            );
+        }
         if reply.never {
             return std::future::pending().await;
         }
