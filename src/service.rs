@@ -15,6 +15,7 @@ mod forward;
 mod observe;
 mod pass;
 mod patience;
+mod query;
 mod refresh;
 mod rescue;
 pub mod route;
@@ -177,6 +178,7 @@ impl Proxy {
                         target,
                         peer,
                         id: observed.request_id().clone(),
+                        query: None,
                         interim: interim.clone(),
                     };
                     let going = fetch::proceed(asked, plan, request);

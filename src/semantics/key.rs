@@ -45,6 +45,7 @@ impl Key {
 const TAG_URI: u8 = b'u';
 const TAG_QUERY: u8 = b'q';
 const TAG_FIELD: u8 = b'f';
+const TAG_CONTENT: u8 = b'c';
 
 /// Builds a [`Key`] part by part.
 #[derive(Debug)]
@@ -99,6 +100,15 @@ impl Builder {
             Some(value) => self.part(TAG_FIELD, value),
             None => self.part(b'-', &[]),
         };
+        self
+    }
+
+    /// The digest of a QUERY's body and of the type that says how to read it ([RFC 10008]).
+    ///
+    /// [RFC 10008]: https://www.rfc-editor.org/rfc/rfc10008
+    pub fn query_content(mut self, content_type: Option<&[u8]>, digest: &[u8]) -> Self {
+        self.part(TAG_CONTENT, content_type.unwrap_or_default());
+        self.part(TAG_CONTENT, digest);
         self
     }
 

@@ -6,7 +6,7 @@ use super::{
     Shared,
     body::Body,
     deliver::{self, AgeField},
-    forward,
+    forward, query,
     route::Compiled,
     target::{BYPASS, Target},
 };
@@ -52,6 +52,8 @@ pub(super) enum Plan {
     Pass(Reason),
     /// The outer tier, and then perhaps the upstream.
     Ask { key: Key, memory: Miss },
+    /// The body of a QUERY, which is part of its key.
+    Query,
     /// A coding of what is stored; then the answer is there.
     Code {
         found: Found,
@@ -77,8 +79,20 @@ pub(super) fn begin<B>(
     if let Some(reason) = bypass(shared, &route.route.policy, request) {
         return Begin::Go(Plan::Pass(reason));
     }
+    if query::is_one(request.method()) {
+        return Begin::Go(Plan::Query);
+    }
+    look_up(shared, route, key_of(route, target, request), request)
+}
+
+/// What memory has for `key`.
+pub(super) fn look_up<B>(
+    shared: &Shared,
+    route: &Compiled,
+    key: Key,
+    request: &Request<B>,
+) -> Begin {
     let now = shared.clock.now();
-    let key = key_of(route, target, request);
     let miss = match shared.store.lookup_memory(&key, request.headers(), now) {
         Lookup::Hit(found) => match judge(&route.route.policy, request.headers(), &found, now) {
             Ok(decision) => return serve(shared, key, found, decision, request, now),
@@ -102,7 +116,7 @@ fn bypass<B>(shared: &Shared, policy: &Policy, request: &Request<B>) -> Option<R
     if !shared.settings.enabled {
         return Some(Reason::Disabled);
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) && !query::is_small(request) {
         return Some(Reason::Method);
     }
     if !policy.cache {
@@ -130,6 +144,11 @@ fn has_token(shared: &Shared, headers: &HeaderMap) -> bool {
 
 /// The primary key: with everything that tells the upstream how it was reached, because it may answer by that.
 pub(super) fn key_of<B>(route: &Compiled, target: &Target, request: &Request<B>) -> Key {
+    key_builder(route, target, request).build()
+}
+
+/// The key as far as the target and the fields make it.
+pub(super) fn key_builder<B>(route: &Compiled, target: &Target, request: &Request<B>) -> Builder {
     let headers = request.headers();
     let mut key = Builder::new("http", target.host(request), target.path());
     for (name, value) in headers {

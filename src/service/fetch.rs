@@ -7,7 +7,7 @@ use super::{
     deliver::{self, AgeField},
     fill::{self, Fetch},
     flight::{Boarding, Departure, Fetched, Flight, Landing},
-    forward, pass,
+    forward, pass, query,
     rescue::Problem,
     route::{Compiled, RouteId},
     target::Target,
@@ -24,6 +24,7 @@ use crate::{
     },
     store::{Entry, Found, Lookup},
 };
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{AUTHORIZATION, CONTENT_RANGE, COOKIE},
@@ -40,6 +41,8 @@ pub(super) struct Asked<'a> {
     pub(super) target: Target,
     pub(super) peer: SocketAddr,
     pub(super) id: HeaderValue,
+    /// The body of a QUERY.
+    pub(super) query: Option<Bytes>,
     /// Where its interim responses go; `None` for a client that knows none.
     pub(super) interim: Option<Interim>,
 }
@@ -53,6 +56,7 @@ pub(super) async fn proceed(
     match plan {
         Plan::Pass(reason) => pass::pass(&asked, reason, request).await,
         Plan::Ask { key, memory } => asked.ask(key, memory, request).await,
+        Plan::Query => query::answer(asked, request).await,
         Plan::Code {
             found,
             decision,
@@ -61,12 +65,22 @@ pub(super) async fn proceed(
     }
 }
 
+/// What became of asking the outer tier.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, on the way to Redis or the upstream"
+)]
+pub(super) enum Outer {
+    Answered(Answered),
+    Miss(Key, Miss),
+}
+
 impl Asked<'_> {
-    fn route(&self) -> &Compiled {
+    pub(super) fn route(&self) -> &Compiled {
         self.shared.routes.get(self.route)
     }
 
-    async fn code<B>(
+    pub(super) async fn code<B>(
         &self,
         found: Found,
         decision: Decision,
@@ -99,26 +113,44 @@ impl Asked<'_> {
     async fn ask(
         &self,
         key: Key,
-        mut miss: Miss,
+        miss: Miss,
         request: Request<Incoming>,
     ) -> Result<Answered, Problem> {
-        let policy = &self.route().route.policy;
+        match self.ask_outer(key, miss, &request).await? {
+            Outer::Answered(answered) => Ok(answered),
+            // There is no body to store.
+            Outer::Miss(_, miss) if *request.method() == Method::HEAD => {
+                pass::pass(self, miss.reason, request).await
+            }
+            Outer::Miss(key, miss) => self.fly(key, miss, &request).await,
+        }
+    }
+
+    /// What the outer tier has, if memory has nothing.
+    pub(super) async fn ask_outer<B>(
+        &self,
+        key: Key,
+        mut miss: Miss,
+        request: &Request<B>,
+    ) -> Result<Outer, Problem> {
+        let (policy, headers) = (&self.route().route.policy, request.headers());
         if self.shared.store.has_outer() && miss.stored.is_none() {
             let now = self.shared.clock.now();
-            match self
-                .shared
-                .store
-                .lookup_outer(&key, request.headers(), now)
-                .await
-            {
-                Lookup::Hit(found) => match judge(policy, request.headers(), &found, now) {
+            match self.shared.store.lookup_outer(&key, headers, now).await {
+                Lookup::Hit(found) => match judge(policy, headers, &found, now) {
                     Ok(decision) => {
-                        let refresh =
-                            (decision.reason == Reason::WhileRevalidate).then(|| Refresh {
-                                key,
-                                entry: Arc::clone(&found.entry),
-                            });
-                        return Ok(self.code(found, decision, refresh, &request).await);
+                        let stale = decision.reason == Reason::WhileRevalidate;
+                        let entry = Arc::clone(&found.entry);
+                        if stale && query::is_one(request.method()) {
+                            miss = Miss {
+                                reason: Reason::Expired,
+                                stored: Some(entry),
+                            };
+                            return Ok(Outer::Miss(key, miss));
+                        }
+                        let refresh = stale.then_some(Refresh { key, entry });
+                        let answered = self.code(found, decision, refresh, request).await;
+                        return Ok(Outer::Answered(answered));
                     }
                     Err(other) => miss = other,
                 },
@@ -126,17 +158,14 @@ impl Asked<'_> {
                 Lookup::Miss => {}
             }
         }
-        if only_if_cached(policy, request.headers()) {
-            return Err(Problem::OnlyIfCached);
+        match only_if_cached(policy, headers) {
+            true => Err(Problem::OnlyIfCached),
+            false => Ok(Outer::Miss(key, miss)),
         }
-        if *request.method() == Method::HEAD {
-            return pass::pass(self, miss.reason, request).await; // there is no body to store
-        }
-        self.fly(key, miss, &request).await
     }
 
     /// Waits for a fetch: its own, or that of another request.
-    async fn fly<B>(
+    pub(super) async fn fly<B>(
         &self,
         key: Key,
         miss: Miss,
@@ -178,6 +207,9 @@ impl Asked<'_> {
             key,
             miss.stored,
         );
+        if let Some(body) = &self.query {
+            query::ask(&mut fetch.request, request.headers(), body);
+        }
         if let Some(interim) = &self.interim {
             forward::pass_interim(&mut fetch.request, interim);
         }
@@ -362,7 +394,7 @@ pub(super) fn fetch_for<B>(
 ) -> Fetch {
     let authority = shared.upstream.authority();
     let mut upstream: Request<RequestBody> =
-        Request::new(Either::Left(http_body_util::Empty::new()));
+        Request::new(Either::Left(http_body_util::Full::default()));
     *upstream.uri_mut() = forward::upstream_uri(target, authority);
     *upstream.headers_mut() = forward::request_headers(request, target, authority, id, peer);
     for name in [http::header::CONTENT_LENGTH, http::header::CONTENT_TYPE] {

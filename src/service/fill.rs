@@ -106,7 +106,7 @@ pub(super) async fn keep(
 
 impl Fetch {
     fn take_request(mut self) -> (Request<RequestBody>, Self) {
-        let empty = Request::new(RequestBody::Left(http_body_util::Empty::new()));
+        let empty = Request::new(RequestBody::Left(http_body_util::Full::default()));
         (std::mem::replace(&mut self.request, empty), self)
     }
 }

@@ -29,7 +29,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE},
 };
-use http_body_util::{Either, Empty};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ async fn send(
         true => {
             shared
                 .upstream
-                .send(Request::from_parts(parts, Either::Left(Empty::new())))
+                .send(Request::from_parts(parts, Either::Left(Full::default())))
                 .await
         }
         false => shared.upstream.send_with(parts, body).await,

@@ -10,7 +10,7 @@ pub use self::{
 
 use crate::{
     metrics::{Metrics, RouteMetrics},
-    semantics::{Key, Policy, key::Builder},
+    semantics::{Policy, key::Builder},
 };
 use http::{
     HeaderMap, HeaderName, Method,
@@ -51,7 +51,12 @@ pub struct KeySpec {
 
 impl KeySpec {
     /// Completes `key` with what this route counts of `query` and `headers`.
-    pub(super) fn complete(&self, key: Builder, query: Option<&str>, headers: &HeaderMap) -> Key {
+    pub(super) fn complete(
+        &self,
+        key: Builder,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Builder {
         let mut key = match &self.query {
             None => key.query(query),
             Some(names) => key.chosen_query(query, names),
@@ -73,7 +78,7 @@ impl KeySpec {
             };
             key = key.field(name.as_str(), value.as_deref());
         }
-        key.build()
+        key
     }
 }
 
@@ -190,6 +195,7 @@ mod tests {
                 .into_iter()
                 .collect();
             spec.complete(Builder::new("http", b"a", "/"), None, &headers)
+                .build()
         };
         assert_ne!(key("Bearer one"), key("Bearer two"));
         assert!(!String::from_utf8_lossy(key("Bearer one").as_bytes()).contains("one"));
@@ -213,6 +219,7 @@ mod tests {
                 query,
                 &headers.into_iter().collect(),
             )
+            .build()
         };
         assert_eq!(
             key(Some("q=1&x=2"), Some("en")),

@@ -8,7 +8,7 @@ use crate::{
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::TRANSFER_ENCODING, uri::Authority};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{Either, Empty};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -92,8 +92,8 @@ impl UpstreamError {
     }
 }
 
-/// What is sent upstream: nothing, or the client's body as it arrives.
-pub(super) type RequestBody = Either<Empty<Bytes>, Patient>;
+/// What is sent upstream: bytes at hand, mostly none, or the client's body as it arrives.
+pub(super) type RequestBody = Either<Full<Bytes>, Patient>;
 
 /// The client. Clones share its connections.
 #[derive(Debug)]
@@ -241,7 +241,7 @@ fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     if !idempotent || !matches!(request.body(), Either::Left(_)) {
         return None;
     }
-    let mut again = Request::new(Either::Left(Empty::new()));
+    let mut again = Request::new(Either::Left(Full::default()));
     *again.method_mut() = request.method().clone();
     *again.uri_mut() = request.uri().clone();
     *again.headers_mut() = request.headers().clone();

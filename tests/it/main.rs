@@ -29,6 +29,7 @@ mod model;
 mod operations;
 mod private;
 mod purge;
+mod query;
 mod ranges;
 #[cfg(feature = "demo")]
 mod readme;

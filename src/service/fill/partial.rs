@@ -88,7 +88,7 @@ pub(super) fn is_rest(request: &Request<RequestBody>, fetch: &Fetch) -> bool {
 
 /// The same request for the whole.
 pub(super) fn without_range(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut whole = Request::new(RequestBody::Left(http_body_util::Empty::new()));
+    let mut whole = Request::new(RequestBody::Left(http_body_util::Full::default()));
     *whole.uri_mut() = request.uri().clone();
     *whole.headers_mut() = request.headers().clone();
     whole.headers_mut().remove(RANGE);

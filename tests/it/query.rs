@@ -1,0 +1,93 @@
+//! QUERY: the body is part of what is asked.
+
+use crate::support::{Answer, Origin, Proxy, Reply};
+
+const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
+
+async fn ask(proxy: &Proxy, body: &str) -> Answer {
+    proxy.send("QUERY", "/search", JSON, body).await
+}
+
+#[tokio::test]
+async fn equal_questions_share_an_answer_and_others_do_not() {
+    let origin = Origin::start().await;
+    origin.answer("/search", Reply::fresh("about cats", 60));
+    let proxy = Proxy::to(&origin, "").await;
+    let miss = ask(&proxy, "{\"q\":\"cats\"}").await;
+    assert_eq!(
+        (miss.text(), miss.cache_status()),
+        ("about cats", "fwd=uri-miss; stored")
+    );
+    let seen = origin.last("/search");
+    assert!(seen.line.starts_with("QUERY ") && seen.body == b"{\"q\":\"cats\"}");
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    assert!(ask(&proxy, "{\"q\":\"cats\"}").await.is_hit());
+    origin.answer("/search", Reply::fresh("about dogs", 60));
+    assert_eq!(ask(&proxy, "{\"q\":\"dogs\"}").await.text(), "about dogs");
+    assert_eq!(
+        proxy
+            .send(
+                "QUERY",
+                "/search",
+                &[("Content-Type", "text/plain")],
+                "{\"q\":\"cats\"}"
+            )
+            .await
+            .text(),
+        "about dogs"
+    );
+    assert!(
+        !proxy.get("/search").await.is_hit(),
+        "a GET is another question"
+    );
+    assert_eq!(ask(&proxy, "{\"q\":\"cats\"}").await.text(), "about cats");
+}
+
+#[tokio::test]
+async fn a_stale_answer_is_confirmed_with_the_same_question() {
+    let origin = Origin::start().await;
+    let reply = Reply::ok("cats").header("cache-control", "max-age=10, stale-while-revalidate=60");
+    origin.answer("/search", reply.header("etag", "\"1\""));
+    let proxy = Proxy::to(&origin, "").await;
+    ask(&proxy, "cats").await;
+    proxy.advance(20);
+    origin.answer(
+        "/search",
+        Reply::ok("")
+            .status(304)
+            .header("cache-control", "max-age=10"),
+    );
+    let confirmed = ask(&proxy, "cats").await;
+    assert_eq!((confirmed.status, confirmed.text()), (200, "cats"));
+    let seen = origin.last("/search");
+    assert_eq!(
+        (seen.header("if-none-match"), &seen.body[..]),
+        (Some("\"1\""), &b"cats"[..])
+    );
+}
+
+#[tokio::test]
+async fn a_write_to_the_uri_invalidates_every_question() {
+    let origin = Origin::start().await;
+    origin.answer("/search", Reply::fresh("old", 60));
+    let proxy = Proxy::to(&origin, "").await;
+    ask(&proxy, "cats").await;
+    proxy.send("PUT", "/search", &[], "x").await;
+    origin.answer("/search", Reply::fresh("new", 60));
+    assert_eq!(ask(&proxy, "cats").await.text(), "new");
+}
+
+#[tokio::test]
+async fn a_question_that_is_too_long_passes_through() {
+    let origin = Origin::start().await;
+    origin.answer("/search", Reply::fresh("answer", 60));
+    let proxy = Proxy::to(&origin, "").await;
+    let long = "x".repeat(70_000);
+    for count in 1..=2 {
+        assert_eq!(ask(&proxy, &long).await.cache_status(), "fwd=method");
+        assert_eq!(
+            (origin.count("/search"), origin.last("/search").body.len()),
+            (count, 70_000)
+        );
+    }
+}
