@@ -62,6 +62,25 @@ pub fn freshened(stored: &StoredHead, not_modified: &HeaderMap) -> HeaderMap {
     headers
 }
 
+/// Whether a 200 to HEAD is about the representation that is stored: every validator, and the length, that both have is
+/// the same ([RFC 9111 §4.3.5]).
+///
+/// [RFC 9111 §4.3.5]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3.5
+pub fn head_agrees(stored: &StoredHead, head: &HeaderMap) -> bool {
+    [ETAG, LAST_MODIFIED, CONTENT_LENGTH]
+        .into_iter()
+        .all(|name| {
+            let ours = stored
+                .headers
+                .get(&name)
+                .filter(|_| name != ETAG || !stored.generated_etag);
+            match (ours, head.get(&name)) {
+                (Some(ours), Some(theirs)) => ours == theirs,
+                _ => true,
+            }
+        })
+}
+
 fn may_update(name: &HeaderName) -> bool {
     ![CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_RANGE, SET_COOKIE].contains(name)
 }
@@ -141,5 +160,23 @@ mod tests {
     #[test]
     fn a_304_never_brings_a_cookie_into_the_store() {
         assert!(freshened(&stored(&[]), &map(&[("set-cookie", "a=1")])).is_empty());
+    }
+
+    #[test]
+    fn a_head_agrees_while_no_validator_and_no_length_differs() {
+        let stored = stored(&[("etag", "\"a\""), ("content-length", "3")]);
+        for agreeing in [
+            &[][..],
+            &[("etag", "\"a\"")],
+            &[("content-length", "3"), ("last-modified", "today")],
+        ] {
+            assert!(head_agrees(&stored, &map(agreeing)), "{agreeing:?}");
+        }
+        for other in [
+            &[("etag", "\"b\"")][..],
+            &[("etag", "\"a\""), ("content-length", "4")],
+        ] {
+            assert!(!head_agrees(&stored, &map(other)), "{other:?}");
+        }
     }
 }

@@ -118,12 +118,40 @@ impl Asked<'_> {
     ) -> Result<Answered, Problem> {
         match self.ask_outer(key, miss, &request).await? {
             Outer::Answered(answered) => Ok(answered),
-            // There is no body to store.
-            Outer::Miss(_, miss) if *request.method() == Method::HEAD => {
-                pass::pass(self, miss.reason, request).await
+            Outer::Miss(key, miss) if *request.method() == Method::HEAD => {
+                self.head(key, miss, request).await
             }
             Outer::Miss(key, miss) => self.fly(key, miss, &request).await,
         }
+    }
+
+    /// Passes a HEAD on: there is no body to store, but what is stored may be freshened by it (RFC 9111 §4.3.5).
+    async fn head(
+        &self,
+        key: Key,
+        miss: Miss,
+        request: Request<Incoming>,
+    ) -> Result<Answered, Problem> {
+        let shared = self.shared;
+        let freshening = miss.stored.map(|stored| {
+            let departure = shared.flights.alone(shared.store.purges_seen());
+            let fetch = fetch_for(
+                shared,
+                self.route,
+                &self.target,
+                &request,
+                self.peer,
+                &self.id,
+                key,
+                Some(stored),
+            );
+            fill::Freshening::begin(shared, departure, fetch)
+        });
+        let answered = pass::pass(self, miss.reason, request).await?;
+        if let Some(freshening) = freshening {
+            freshening.end(answered.response.status(), answered.response.headers());
+        }
+        Ok(answered)
     }
 
     /// What the outer tier has, if memory has nothing.

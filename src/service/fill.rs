@@ -104,6 +104,52 @@ pub(super) async fn keep(
     filling.judge(response).await;
 }
 
+/// A HEAD under way that may freshen what is stored.
+pub(super) struct Freshening<'a> {
+    shared: &'a Arc<Shared>,
+    departure: Departure,
+    fetch: Fetch,
+    position: Position,
+    request_time: SystemTime,
+}
+
+impl<'a> Freshening<'a> {
+    /// Before the request leaves: what is purged from now on may have changed the answer.
+    pub(super) fn begin(shared: &'a Arc<Shared>, departure: Departure, fetch: Fetch) -> Self {
+        let (position, request_time) = (shared.store.position(), shared.clock.now());
+        Self {
+            shared,
+            departure,
+            fetch,
+            position,
+            request_time,
+        }
+    }
+
+    /// A 200 that agrees with what is stored freshens it; one that does not says that it is out of date.
+    pub(super) fn end(self, status: StatusCode, head: &HeaderMap) {
+        let Some(stored) = self
+            .fetch
+            .stored
+            .as_ref()
+            .filter(|_| status == StatusCode::OK && !self.fetch.private)
+        else {
+            return;
+        };
+        if !validation::head_agrees(&stored.head, head) {
+            return self.shared.store.forget(stored);
+        }
+        let filling = Filling {
+            shared: self.shared,
+            departure: &self.departure,
+            fetch: &self.fetch,
+            position: self.position,
+            request_time: self.request_time,
+        };
+        filling.confirmed(stored, head, self.shared.clock.now());
+    }
+}
+
 impl Fetch {
     fn take_request(mut self) -> (Request<RequestBody>, Self) {
         let empty = Request::new(RequestBody::Left(http_body_util::Full::default()));

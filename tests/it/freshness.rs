@@ -210,3 +210,33 @@ async fn client_directives_count_only_where_they_are_respected() {
             .is_hit()
     );
 }
+
+#[tokio::test]
+async fn a_head_freshens_what_is_stored_or_says_that_it_is_out_of_date() {
+    let origin = Origin::start().await;
+    let reply = |body: &str, tag: &str, version: &str| {
+        Reply::fresh(body, 10)
+            .header("etag", tag)
+            .header("x-version", version)
+    };
+    let proxy = Proxy::to(&origin, "").await;
+    origin.answer("/a", reply("same", "\"1\"", "1"));
+    proxy.get("/a").await;
+    proxy.advance(20);
+    origin.answer("/a", reply("same", "\"1\"", "2"));
+    assert_eq!(proxy.send("HEAD", "/a", &[], "").await.status, 200);
+    let hit = proxy.get("/a").await;
+    assert_eq!(
+        (hit.is_hit(), hit.text(), hit.header("x-version")),
+        (true, "same", Some("2"))
+    );
+    proxy.advance(20);
+    origin.answer("/a", reply("else", "\"2\"", "3"));
+    proxy.send("HEAD", "/a", &[], "").await;
+    assert_eq!(proxy.get("/a").await.text(), "else");
+    assert_eq!(
+        origin.last("/a").header("if-none-match"),
+        None,
+        "it was forgotten"
+    );
+}
