@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | what do the fields say? | RFC 9110 §5.6, RFC 9111 §5.2, RFC 9213, RFC 9651 | [`fields`], [`date`], [`directives`], [`targeted`], [`structured`] |
 //! | which URI is this? | RFC 9111 §2 | [`key`] |
+//! | which parts of the query count? | No-Vary-Search | [`no_vary_search`] |
 //! | which request fields selected it? | RFC 9111 §4.1 | [`vary`] |
 //! | may it be stored? | RFC 9111 §3 | [`storability`] |
 //! | how long is it fresh, how old is it? | RFC 9111 §4.2 | [`freshness`] |
@@ -29,6 +30,7 @@ pub mod freshness;
 pub mod hop_by_hop;
 pub mod invalidation;
 pub mod key;
+pub mod no_vary_search;
 pub mod policy;
 #[cfg(test)]
 mod properties;

@@ -19,13 +19,15 @@ mod query;
 mod refresh;
 mod rescue;
 pub mod route;
+mod search;
 mod target;
 pub mod upstream;
 
 pub use self::body::{Body, BodyError};
 
 use self::{
-    flight::Flights, observe::Observed, refresh::Refresher, route::Routes, upstream::Upstream,
+    flight::Flights, observe::Observed, refresh::Refresher, route::Routes, search::Searches,
+    upstream::Upstream,
 };
 use crate::{
     clock::Clock,
@@ -108,6 +110,7 @@ struct Shared {
     store: Store,
     flights: Flights,
     refresher: Refresher,
+    searches: Searches,
     clock: Clock,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
@@ -126,6 +129,7 @@ impl Proxy {
             upstream: Upstream::new(parts.upstream, &parts.metrics),
             flights: Flights::new(Arc::clone(&parts.metrics)),
             refresher: Refresher::default(),
+            searches: Searches::default(),
             settings: parts.settings,
             encode: parts.encode,
             store: parts.store,

@@ -187,10 +187,20 @@ fn key(section: Section<'_>) -> KeySpec {
         .list("query", |_, text| Some(text.value.clone().into_owned()))
         .value;
     let headers = section.list("headers", field_name);
+    let no_vary_search = section.boolean("no_vary_search", false);
+    if no_vary_search.value && query.is_some() {
+        let message =
+            "`route.key.no_vary_search` has nothing to say beside `query`, which lists what counts";
+        let problem = Problem::new(message, no_vary_search.at);
+        section
+            .reader
+            .report(problem.help("leave one of the two out"));
+    }
     section.finish();
     KeySpec {
         query,
         headers: headers.value.unwrap_or_default(),
+        no_vary_search: no_vary_search.value,
     }
 }
 

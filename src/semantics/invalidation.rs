@@ -149,6 +149,7 @@ pub fn groups(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
             | Item::Boolean(_)
             | Item::Integer(_)
             | Item::Token(_)
+            | Item::Strings(_)
             | Item::Other => None,
         })
         .take(MAX_GROUPS)

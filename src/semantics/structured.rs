@@ -13,7 +13,9 @@ pub enum Item {
     String(String),
     /// `token`.
     Token(String),
-    /// A decimal, date, byte sequence, display string or inner list: valid, and of no use here.
+    /// `("a" "b")`: an inner list of strings.
+    Strings(Vec<String>),
+    /// A decimal, date, byte sequence, display string or another inner list: valid, and of no use here.
     Other,
 }
 
@@ -117,12 +119,16 @@ impl<'a> Parser<'a> {
         if !self.take(b'(') {
             return self.bare_item();
         }
+        let mut strings = Some(Vec::new());
         loop {
             self.skip(b" ");
             if self.take(b')') {
-                return Some(Item::Other);
+                return Some(strings.map_or(Item::Other, Item::Strings));
             }
-            self.bare_item()?;
+            match (self.bare_item()?, &mut strings) {
+                (Item::String(string), Some(strings)) => strings.push(string),
+                _ => strings = None,
+            }
             self.parameters()?;
             matches!(self.0.first()?, b' ' | b')').then_some(())?;
         }

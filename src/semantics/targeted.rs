@@ -61,7 +61,9 @@ fn of_field(headers: &HeaderMap, name: &HeaderName) -> Option<ResponseDirectives
 fn flag(item: &Item) -> Option<bool> {
     match item {
         Item::Boolean(flag) => Some(*flag),
-        Item::Integer(_) | Item::String(_) | Item::Token(_) | Item::Other => None,
+        Item::Integer(_) | Item::String(_) | Item::Token(_) | Item::Strings(_) | Item::Other => {
+            None
+        }
     }
 }
 
@@ -81,7 +83,7 @@ fn restrict(
                 .withheld_fields
                 .extend(names.filter(|name| !name.is_empty()));
         }
-        Item::Integer(_) | Item::Token(_) | Item::Other => return None,
+        Item::Integer(_) | Item::Token(_) | Item::Strings(_) | Item::Other => return None,
     }
     Some(())
 }
@@ -93,7 +95,9 @@ fn seconds(item: &Item) -> Option<Duration> {
             let seconds = u64::try_from(*number).unwrap_or(0).min(MAX_DELTA_SECONDS);
             Some(Duration::from_secs(seconds))
         }
-        Item::Boolean(_) | Item::String(_) | Item::Token(_) | Item::Other => None,
+        Item::Boolean(_) | Item::String(_) | Item::Token(_) | Item::Strings(_) | Item::Other => {
+            None
+        }
     }
 }
 

@@ -106,21 +106,21 @@ impl Selecting {
     /// The selection that any request makes that likes the language of `response` best; `None` where language does not
     /// select, or the response does not say which it is in.
     pub fn by_language_of(&self, response: &HeaderMap) -> Option<Self> {
-        self.with_language(language_of(response)?)
+        self.with_language(&language_of(response)?)
     }
 
     /// The same as seen from `request`.
     pub fn by_preferred_language(&self, request: &HeaderMap) -> Option<Self> {
-        self.with_language(preferred_language(request)?)
+        self.with_language(&preferred_language(request)?)
     }
 
-    fn with_language(&self, language: Vec<u8>) -> Option<Self> {
+    fn with_language(&self, language: &[u8]) -> Option<Self> {
         let mut parts = self.0.clone();
         let (_, value) = parts
             .iter_mut()
             .find(|(name, _)| *name == ACCEPT_LANGUAGE)?;
         // No field value begins with a control character.
-        *value = Some([b"\0", &language[..]].concat().into());
+        *value = Some([b"\0", language].concat().into());
         Some(Self(parts))
     }
 }

@@ -82,7 +82,12 @@ pub(super) fn begin<B>(
     if query::is_one(request.method()) {
         return Begin::Go(Plan::Query);
     }
-    look_up(shared, route, key_of(route, target, request), request)
+    look_up(
+        shared,
+        route,
+        key_of(shared, route, target, request),
+        request,
+    )
 }
 
 /// What memory has for `key`.
@@ -143,20 +148,37 @@ fn has_token(shared: &Shared, headers: &HeaderMap) -> bool {
 }
 
 /// The primary key: with everything that tells the upstream how it was reached, because it may answer by that.
-pub(super) fn key_of<B>(route: &Compiled, target: &Target, request: &Request<B>) -> Key {
-    key_builder(route, target, request).build()
+pub(super) fn key_of<B>(
+    shared: &Shared,
+    route: &Compiled,
+    target: &Target,
+    request: &Request<B>,
+) -> Key {
+    key_builder(shared, route, target, request).build()
 }
 
 /// The key as far as the target and the fields make it.
-pub(super) fn key_builder<B>(route: &Compiled, target: &Target, request: &Request<B>) -> Builder {
-    let headers = request.headers();
-    let mut key = Builder::new("http", target.host(request), target.path());
+pub(super) fn key_builder<B>(
+    shared: &Shared,
+    route: &Compiled,
+    target: &Target,
+    request: &Request<B>,
+) -> Builder {
+    let (headers, host) = (request.headers(), target.host(request));
+    let mut key = Builder::new("http", host, target.path());
     for (name, value) in headers {
         if forward::says_how_it_was_reached(name) {
             key = key.field(name.as_str(), Some(value.as_bytes()));
         }
     }
-    route.route.key.complete(key, target.query(), headers)
+    let spec = &route.route.key;
+    match spec.no_vary_search {
+        false => spec.complete(key, target.query(), headers),
+        true => {
+            let counted = shared.searches.counted(host, target.path(), target.query());
+            spec.complete(key, counted.as_deref(), headers)
+        }
+    }
 }
 
 /// The decision to serve what was found, or why not and what of it is of use all the same.

@@ -66,10 +66,6 @@ pub(super) async fn proceed(
 }
 
 /// What became of asking the outer tier.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a moment, on the way to Redis or the upstream"
-)]
 pub(super) enum Outer {
     Answered(Answered),
     Miss(Key, Miss),

@@ -214,6 +214,11 @@ impl Filling<'_> {
     }
 
     async fn judge(&self, response: Response<UpstreamBody>) {
+        if self.route().route.key.no_vary_search && response.status().is_success() {
+            self.shared
+                .searches
+                .learn(&self.fetch.key, response.headers());
+        }
         match self.storability(
             response.status(),
             response.headers(),

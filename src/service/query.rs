@@ -67,7 +67,7 @@ pub(super) async fn answer(
     digest.update([0]);
     digest.update(&body);
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let key = key_builder(asked.route(), &asked.target, &request)
+    let key = key_builder(asked.shared, asked.route(), &asked.target, &request)
         .query_content(content_type, &digest.finalize())
         .build();
     let asked = Asked {

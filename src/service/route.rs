@@ -47,6 +47,8 @@ pub struct KeySpec {
     pub query: Option<Vec<String>>,
     /// These request fields count.
     pub headers: Vec<HeaderName>,
+    /// What the origin's `No-Vary-Search` says does not count, does not.
+    pub no_vary_search: bool,
 }
 
 impl KeySpec {
@@ -187,8 +189,8 @@ mod tests {
     #[test]
     fn a_credential_is_not_readable_in_the_key() {
         let spec = KeySpec {
-            query: None,
             headers: vec![AUTHORIZATION],
+            ..KeySpec::default()
         };
         let key = |value: &'static str| {
             let headers = [(AUTHORIZATION, http::HeaderValue::from_static(value))]
@@ -206,6 +208,7 @@ mod tests {
         let spec = KeySpec {
             query: Some(vec!["q".into()]),
             headers: vec![http::header::ACCEPT_LANGUAGE],
+            no_vary_search: false,
         };
         let key = |query, language: Option<&'static str>| {
             let headers = language.map(|l| {

@@ -231,3 +231,32 @@ async fn an_answer_to_post_that_is_what_a_get_would_bring_is_reused() {
         assert_eq!(proxy.get(path).await.text(), expected, "{path}");
     }
 }
+
+#[tokio::test]
+async fn no_vary_search_is_learned_from_the_origin() {
+    let origin = Origin::start().await;
+    origin.answer(
+        "/a",
+        Reply::fresh("a", 60).header("no-vary-search", "params=(\"utm\"), key-order"),
+    );
+    let route = "[[route]]\nname = \"a\"\npath = \"/a\"\n";
+    let proxy = Proxy::to(
+        &origin,
+        &format!("{route}key = {{ no_vary_search = true }}\n"),
+    )
+    .await;
+    proxy.get("/a?q=1&p=2&utm=x").await;
+    proxy.get("/a?q=1&p=2&utm=y").await; // the first by what was learned
+    assert!(proxy.get("/a?utm=z&p=2&q=1").await.is_hit());
+    assert!(
+        !proxy.get("/a?q=2&p=2").await.is_hit(),
+        "what counts still does"
+    );
+    let without = Proxy::to(&origin, route).await;
+    without.get("/a?q=1&utm=x").await;
+    without.get("/a?q=1&utm=y").await;
+    assert!(
+        !without.get("/a?q=1&utm=z").await.is_hit(),
+        "only where the route asks for it"
+    );
+}

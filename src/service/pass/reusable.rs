@@ -42,7 +42,7 @@ pub(super) fn fetch(
     if !policy.cache || stated.is_none() || !own {
         return None;
     }
-    let key = key_of(route, target, &request);
+    let key = key_of(shared, route, target, &request);
     Some(fetch_for(
         shared, id, target, &request, asked.peer, &asked.id, key, None,
     ))
