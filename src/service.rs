@@ -55,6 +55,8 @@ pub struct Settings {
     pub enabled: bool,
     /// Larger bodies pass through and are not stored, in bytes.
     pub max_object: u64,
+    /// Whether the answer to a write with `Clear-Site-Data: "cache"` purges everything.
+    pub clear_site_data: bool,
     /// A request whose `X-Sidecache-Bypass` holds it goes to the upstream.
     pub bypass_token: Option<String>,
 }
@@ -65,11 +67,13 @@ impl fmt::Debug for Settings {
         let Self {
             enabled,
             max_object,
+            clear_site_data,
             bypass_token,
         } = self;
         f.debug_struct("Settings")
             .field("enabled", enabled)
             .field("max_object", max_object)
+            .field("clear_site_data", clear_site_data)
             .field("bypass_token", &bypass_token.is_some())
             .finish()
     }
@@ -159,6 +163,9 @@ impl Proxy {
             Err(problem) => return Answer::ready(observed.refused(shared, &problem)),
         };
         if request.headers().contains_key(CONNECTION) {
+            if forward::accepts_trailers(request.headers()) {
+                request.extensions_mut().insert(forward::AcceptsTrailers);
+            }
             // Before anything looks at the fields: key, variants and credentials are of what the upstream will see.
             hop_by_hop::remove(request.headers_mut());
         }

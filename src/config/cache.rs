@@ -70,6 +70,7 @@ pub(super) fn read(section: Section<'_>) -> Cache {
         service: service::Settings {
             enabled: enabled(&section),
             max_object: max_object.value,
+            clear_site_data: section.boolean("clear_site_data", false).value,
             bypass_token: section.read("bypass_token", bypass_token).or(None).value,
         },
         store: store::Settings {

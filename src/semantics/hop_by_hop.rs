@@ -8,7 +8,7 @@ use http::{
     HeaderMap, HeaderName,
     header::{
         AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY,
+        PROXY_AUTHORIZATION, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VARY,
     },
 };
 
@@ -33,7 +33,7 @@ const FOR_ALL: [HeaderName; 7] = [
 ///
 /// Fields for all recipients stay even when listed: without them the message means something else, and may be shared
 /// with whom it is not for.
-/// `Transfer-Encoding`, `Trailer` and `TE` describe framing that the next hop makes anew.
+/// `Transfer-Encoding` and `TE` describe framing that the next hop makes anew.
 pub fn remove(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         let listed: Vec<HeaderName> = all_members(headers, &CONNECTION)
@@ -53,7 +53,6 @@ pub fn remove(headers: &mut HeaderMap) {
         PROXY_AUTHENTICATION_INFO,
         PROXY_AUTHORIZATION,
         TE,
-        TRAILER,
         TRANSFER_ENCODING,
         UPGRADE,
     ] {

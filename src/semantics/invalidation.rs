@@ -3,7 +3,10 @@
 //! [RFC 9111 §4.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.4
 //! [RFC 9875]: https://www.rfc-editor.org/rfc/rfc9875
 
-use super::structured::{Item, list};
+use super::{
+    fields::all_members,
+    structured::{Item, list},
+};
 use http::{
     HeaderMap, HeaderName, Method, StatusCode, Uri,
     header::{CONTENT_LOCATION, LOCATION},
@@ -126,6 +129,16 @@ fn without_dots(path: &str) -> String {
     }
     format!("/{}", kept.join("/"))
 }
+
+/// Whether `Clear-Site-Data` speaks of caches ([Clear Site Data §3.1]). It is meant for the user's own; a shared cache
+/// obeys only where its operator says so.
+///
+/// [Clear Site Data §3.1]: https://www.w3.org/TR/clear-site-data/#header
+pub fn clears_caches(response: &HeaderMap) -> bool {
+    all_members(response, &CLEAR_SITE_DATA).any(|member| matches!(member, b"\"cache\"" | b"\"*\""))
+}
+
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// The names in `Cache-Groups` or `Cache-Group-Invalidation`: a list of strings, or nothing at all
 /// ([RFC 9875 §2]).

@@ -13,7 +13,7 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{
         ACCEPT_ENCODING, ACCEPT_RANGES, AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-        CONTENT_TYPE, ETAG, VARY,
+        CONTENT_TYPE, ETAG, TRAILER, VARY,
     },
 };
 
@@ -177,6 +177,7 @@ fn gzip_rendition(entry: &Entry, body: Bytes) -> Rendition {
 /// Says in the fields of a response that its body is coded now.
 pub(super) fn mark_gzip(headers: &mut HeaderMap) {
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(GZIP));
+    headers.remove(TRAILER); // trailers may speak of the bytes and are dropped
     headers.remove(ACCEPT_RANGES); // ranges are of the identity representation
     if let Some(tag) = headers.get(ETAG) {
         let tag = etag::of_coding(tag, GZIP);

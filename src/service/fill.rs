@@ -22,7 +22,7 @@ use crate::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, SET_COOKIE},
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, SET_COOKIE, TRAILER},
 };
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -295,6 +295,7 @@ impl Filling<'_> {
             .withheld_fields
             .iter()
             .filter_map(|name| HeaderName::try_from(name).ok());
+        headers.remove(TRAILER); // they are not stored
         let mut withheld = HeaderMap::new();
         for name in listed.chain(verdict.strip_set_cookie.then_some(SET_COOKIE)) {
             for value in headers.get_all(&name) {

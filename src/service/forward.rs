@@ -2,10 +2,10 @@
 
 use super::target::{BYPASS, Target};
 use crate::interim::Interim;
-use crate::semantics::{cache_status::NAME, hop_by_hop};
+use crate::semantics::{cache_status::NAME, fields::all_members, hop_by_hop};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version,
-    header::{CONTENT_LENGTH, DATE, EXPECT, HOST, TRANSFER_ENCODING, VIA},
+    header::{CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, TE, TRANSFER_ENCODING, VIA},
     uri::{Authority, Scheme},
 };
 use std::{net::SocketAddr, time::SystemTime};
@@ -37,6 +37,15 @@ pub(super) fn says_how_it_was_reached(name: &HeaderName) -> bool {
         )
 }
 
+/// The client said that it takes trailers (RFC 9110 §6.5.1); the field itself ends at this hop.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AcceptsTrailers;
+
+/// Whether a request says so.
+pub(super) fn accepts_trailers(request: &HeaderMap) -> bool {
+    all_members(request, &TE).any(|member| member.eq_ignore_ascii_case(b"trailers"))
+}
+
 /// The fields of the request that goes upstream.
 ///
 /// The client's `Host` goes on, so that the upstream makes the same links as without a proxy.
@@ -50,6 +59,10 @@ pub(super) fn request_headers<B>(
     let mut headers = request.headers().clone();
     hop_by_hop::remove(&mut headers);
     headers.remove(BYPASS);
+    if request.extensions().get::<AcceptsTrailers>().is_some() {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
     headers.remove(EXPECT); // answered by our own server
     let host = match target.host(request) {
         b"" => authority.as_str().as_bytes(),

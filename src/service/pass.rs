@@ -19,7 +19,8 @@ use crate::{
         conditional::none_match_fails,
         directives::ResponseDirectives,
         invalidation::{
-            CACHE_GROUP_INVALIDATION, group_tag, groups, invalidates, is_unsafe, named_paths,
+            CACHE_GROUP_INVALIDATION, clears_caches, group_tag, groups, invalidates, is_unsafe,
+            named_paths,
         },
         key::Builder,
     },
@@ -181,11 +182,17 @@ impl Write {
         let result = sending.await;
         match &result {
             Ok(response) if invalidates(&self.method, response.status()) => {
-                shared.store.purge(self.purges(response.headers())).await;
+                shared
+                    .store
+                    .purge(self.purges(&shared, response.headers()))
+                    .await;
             }
             // It was sent and nobody knows what became of it.
             Err(UpstreamError::Timeout | UpstreamError::Broken(_) | UpstreamError::Request) => {
-                shared.store.purge(self.purges(&HeaderMap::new())).await;
+                shared
+                    .store
+                    .purge(self.purges(&shared, &HeaderMap::new()))
+                    .await;
             }
             Ok(_) | Err(_) => {}
         }
@@ -193,7 +200,13 @@ impl Write {
     }
 
     /// Its own URI and those that its answer names, hard; the groups that its answer names; what its route declares.
-    fn purges(&self, response: &HeaderMap) -> Vec<Purge> {
+    fn purges(&self, shared: &Shared, response: &HeaderMap) -> Vec<Purge> {
+        if shared.settings.clear_site_data && clears_caches(response) {
+            return vec![Purge {
+                selector: Selector::All,
+                hard: true,
+            }];
+        }
         let target = |path: &str| {
             let key = Builder::new("", &self.host, path).build();
             let target = key.target().map(|target| Selector::Target(target.into()));

@@ -1,6 +1,6 @@
 //! What goes on to the origin, what does not, and what says who passed it on.
 
-use crate::support::{Origin, Proxy, Reply};
+use crate::support::{Origin, Proxy, Reply, client::exchange};
 
 #[tokio::test]
 async fn fields_of_this_hop_end_here_in_both_directions() {
@@ -15,7 +15,7 @@ async fn fields_of_this_hop_end_here_in_both_directions() {
     let fields = [
         ("Connection", "x-mine"),
         ("X-Mine", "1"),
-        ("TE", "trailers"),
+        ("TE", "gzip"),
         ("X-Other", "1"),
         ("Upgrade", "h2c"),
     ];
@@ -183,4 +183,32 @@ async fn a_route_with_cache_false_streams_and_stores_nothing() {
             "fwd=bypass; detail=route"
         );
     }
+}
+
+#[tokio::test]
+async fn trailers_pass_to_those_who_take_them() {
+    let origin = Origin::start().await;
+    let raw = "HTTP/1.1 200 OK\r\ncache-control: no-store\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n\
+               4\r\nbody\r\n0\r\nx-sum: 7\r\n\r\n";
+    origin.answer("/a", Reply::raw(raw));
+    let proxy = Proxy::to(&origin, "").await;
+    let ask = |fields: &str| format!("GET /a HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    let taken = exchange(
+        proxy.address(),
+        ask("TE: trailers\r\nConnection: te, close\r\n").as_bytes(),
+    )
+    .await;
+    let text = String::from_utf8(taken).unwrap();
+    assert!(
+        text.ends_with("4\r\nbody\r\n0\r\nx-sum: 7\r\n\r\n"),
+        "{text}"
+    );
+    assert_eq!(origin.last("/a").header("te"), Some("trailers"));
+    let plain = exchange(proxy.address(), ask("Connection: close\r\n").as_bytes()).await;
+    assert!(
+        String::from_utf8(plain)
+            .unwrap()
+            .ends_with("4\r\nbody\r\n0\r\n\r\n")
+    );
+    assert_eq!(origin.last("/a").header("te"), None);
 }

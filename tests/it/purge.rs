@@ -245,3 +245,21 @@ async fn a_write_invalidates_the_groups_that_its_answer_names() {
         [false, false, true, true]
     );
 }
+
+#[tokio::test]
+async fn clear_site_data_purges_everything_only_where_the_operator_says_so() {
+    for (toml, kept) in [("", true), ("[cache]\nclear_site_data = true\n", false)] {
+        let origin = Origin::start().await;
+        let proxy = Proxy::to(&origin, toml).await;
+        origin.answer("/a", Reply::fresh("a", 60));
+        stored(&proxy, &["/a"]).await;
+        origin.answer(
+            "/logout",
+            Reply::ok("").header("clear-site-data", "\"cookies\", \"cache\""),
+        );
+        proxy.get("/logout").await;
+        assert!(proxy.get("/a").await.is_hit(), "a read clears nothing");
+        proxy.send("POST", "/logout", &[], "x").await;
+        assert_eq!(proxy.get("/a").await.is_hit(), kept);
+    }
+}
