@@ -42,6 +42,9 @@ impl Key {
     }
 }
 
+/// A tag and a length before each part, in bytes.
+const PREFIX: usize = 1 + 4;
+
 const TAG_URI: u8 = b'u';
 const TAG_QUERY: u8 = b'q';
 const TAG_FIELD: u8 = b'f';
@@ -54,7 +57,9 @@ pub struct Builder(Vec<u8>);
 impl Builder {
     /// Begins with what every key has. `host` counts in lower case (RFC 3986 §3.2.2).
     pub fn new(scheme: &str, host: &[u8], path: &str) -> Self {
-        let mut builder = Self(Vec::with_capacity(32 + host.len() + path.len()));
+        let mut builder = Self(Vec::with_capacity(
+            1 + 3 * PREFIX + scheme.len() + host.len() + path.len(),
+        ));
         builder.0.push(VERSION);
         let start = builder.part(TAG_URI, host);
         builder.0[start..].make_ascii_lowercase();
@@ -66,6 +71,8 @@ impl Builder {
     /// The query as received; `?` alone is not the same as none.
     pub fn query(mut self, query: Option<&str>) -> Self {
         if let Some(query) = query {
+            // Exactly: a buffer without room to spare becomes a key without another allocation, which every hit saves.
+            self.0.reserve_exact(PREFIX + query.len());
             self.part(TAG_QUERY, query.as_bytes());
         }
         self
