@@ -58,6 +58,28 @@ pub(super) struct Fetch {
     pub(super) only_in_doubt: bool,
 }
 
+/// The moment before a request leaves: whatever is purged from then on may have changed its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    position: Position,
+    request_time: SystemTime,
+}
+
+impl Begun {
+    pub(super) fn now(shared: &Shared) -> Self {
+        Self {
+            position: shared.store.position(),
+            request_time: shared.clock.now(),
+        }
+    }
+
+    /// For what a write itself brought: after the `own` purges that it caused. `None` where there may have been others.
+    pub(super) async fn after_own(self, shared: &Shared, own: usize) -> Option<Self> {
+        let position = shared.store.position_after_own(self.position, own).await?;
+        Some(Self { position, ..self })
+    }
+}
+
 /// Runs to its end, whoever began it. Every path lands the flight.
 pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fetch) {
     let headers = fetch.request.headers_mut();
@@ -67,16 +89,13 @@ pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fe
     let conditional = partial::ask(headers, &fetch.asked, fetch.stored.as_deref());
     let (request, fetch) = fetch.take_request();
     let again = partial::is_rest(&request, &fetch).then(|| partial::without_range(&request));
-    // Before the request leaves: whatever is purged from now on may have changed the answer.
-    let position = shared.store.position();
-    let request_time = shared.clock.now();
+    let begun = Begun::now(&shared);
     let answer = shared.upstream.send(request).await;
     let filling = Filling {
         shared: &shared,
         departure: &departure,
         fetch: &fetch,
-        position,
-        request_time,
+        begun,
     };
     match (answer, again) {
         (Err(error), _) => filling.failed(error),
@@ -91,6 +110,7 @@ pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fe
 pub(super) async fn keep(
     shared: Arc<Shared>,
     departure: Departure,
+    begun: Begun,
     fetch: Fetch,
     response: Response<UpstreamBody>,
 ) {
@@ -98,8 +118,7 @@ pub(super) async fn keep(
         shared: &shared,
         departure: &departure,
         fetch: &fetch,
-        position: shared.store.position(),
-        request_time: shared.clock.now(),
+        begun,
     };
     filling.judge(response).await;
 }
@@ -109,20 +128,17 @@ pub(super) struct Freshening<'a> {
     shared: &'a Arc<Shared>,
     departure: Departure,
     fetch: Fetch,
-    position: Position,
-    request_time: SystemTime,
+    begun: Begun,
 }
 
 impl<'a> Freshening<'a> {
-    /// Before the request leaves: what is purged from now on may have changed the answer.
+    /// Before the request leaves.
     pub(super) fn begin(shared: &'a Arc<Shared>, departure: Departure, fetch: Fetch) -> Self {
-        let (position, request_time) = (shared.store.position(), shared.clock.now());
         Self {
+            begun: Begun::now(shared),
             shared,
             departure,
             fetch,
-            position,
-            request_time,
         }
     }
 
@@ -143,8 +159,7 @@ impl<'a> Freshening<'a> {
             shared: self.shared,
             departure: &self.departure,
             fetch: &self.fetch,
-            position: self.position,
-            request_time: self.request_time,
+            begun: self.begun,
         };
         filling.confirmed(stored, head, self.shared.clock.now());
     }
@@ -161,8 +176,7 @@ struct Filling<'a> {
     shared: &'a Shared,
     departure: &'a Departure,
     fetch: &'a Fetch,
-    position: Position,
-    request_time: SystemTime,
+    begun: Begun,
 }
 
 impl Filling<'_> {
@@ -235,7 +249,7 @@ impl Filling<'_> {
             request: &self.fetch.asked,
             status,
             response: headers,
-            request_time: self.request_time,
+            request_time: self.begun.request_time,
             response_time: now,
         };
         storability(&exchange, &self.route().route.policy)
@@ -265,7 +279,7 @@ impl Filling<'_> {
                     *verdict,
                     stored.head.generated_etag,
                 );
-                let entry = Arc::new(stored.freshened(head, self.position));
+                let entry = Arc::new(stored.freshened(head, self.begun.position));
                 self.shared.store.insert(Arc::clone(&entry));
                 entry
             }
@@ -277,7 +291,7 @@ impl Filling<'_> {
                     ..stored.head.clone()
                 };
                 head.freshness.validate_always = true;
-                Arc::new(stored.freshened(head, self.position))
+                Arc::new(stored.freshened(head, self.begun.position))
             }
         };
         self.departure.close();
@@ -396,7 +410,7 @@ impl Filling<'_> {
             self.fetch.key.clone(),
             head,
             body,
-            self.position,
+            self.begun.position,
         ));
         self.shared.store.insert(Arc::clone(&entry));
         self.departure.close();

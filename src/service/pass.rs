@@ -9,6 +9,7 @@ use super::{
     coding, deliver,
     encode::{self, GZIP},
     fetch::Asked,
+    fill::Begun,
     forward,
     rescue::Problem,
     upstream::{UpstreamBody, UpstreamError},
@@ -56,9 +57,10 @@ pub(super) async fn pass(
         forward::pass_interim(&mut carrier, interim);
         parts.extensions = std::mem::take(carrier.extensions_mut());
     }
+    let begun = Begun::now(shared);
     let sending = send(Arc::clone(shared), parts, body);
-    let response = match write {
-        None => sending.await?,
+    let (response, purges) = match write {
+        None => (sending.await?, 0),
         // In a task of its own: a write that reached the origin invalidates also when its client has left.
         Some(write) => {
             let task = shared
@@ -75,8 +77,10 @@ pub(super) async fn pass(
         | Reason::Method => Outcome::Bypass,
         _ => Outcome::Miss,
     };
-    if let Some(fetch) = reusable::fetch(asked, &method, &client_headers, &response) {
-        return reusable::keep(asked, fetch, response, &client_headers).await;
+    if let Some(fetch) = reusable::fetch(asked, &method, &client_headers, &response)
+        && let Some(begun) = begun.after_own(shared, purges).await
+    {
+        return reusable::keep(asked, begun, fetch, response, &client_headers).await;
     }
     Ok(Answered {
         response: finish(shared, response, &method, &client_headers),
@@ -174,29 +178,26 @@ impl Write {
     }
 
     /// Sends it and purges, before the client learns that it succeeded: its next read must not see what was before.
+    /// Returns how many purges that were.
     async fn carry_out(
         self,
         shared: Arc<Shared>,
         sending: impl Future<Output = Result<Response<UpstreamBody>, UpstreamError>>,
-    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+    ) -> Result<(Response<UpstreamBody>, usize), UpstreamError> {
         let result = sending.await;
-        match &result {
+        let purges = match &result {
             Ok(response) if invalidates(&self.method, response.status()) => {
-                shared
-                    .store
-                    .purge(self.purges(&shared, response.headers()))
-                    .await;
+                self.purges(&shared, response.headers())
             }
             // It was sent and nobody knows what became of it.
             Err(UpstreamError::Timeout | UpstreamError::Broken(_) | UpstreamError::Request) => {
-                shared
-                    .store
-                    .purge(self.purges(&shared, &HeaderMap::new()))
-                    .await;
+                self.purges(&shared, &HeaderMap::new())
             }
-            Ok(_) | Err(_) => {}
-        }
-        result
+            Ok(_) | Err(_) => Vec::new(),
+        };
+        let count = purges.len();
+        shared.store.purge(purges).await;
+        result.map(|response| (response, count))
     }
 
     /// Its own URI and those that its answer names, hard; the groups that its answer names; what its route declares.

@@ -54,6 +54,8 @@ pub(super) struct Shared {
     pub(super) wake: Notify,
     /// Our records up to this number are in the shared log.
     pub(super) written: watch::Sender<u64>,
+    /// The records of other replicas up to here are known.
+    pub(super) followed: watch::Sender<StreamId>,
     /// The whole log has been read once: what Redis holds can be judged.
     pub(super) synchronised: AtomicBool,
     /// Records may have been missed for longer than `purge_gap`.
@@ -70,6 +72,7 @@ impl PurgeLog {
                 pending: Mutex::default(),
                 wake: Notify::new(),
                 written: watch::Sender::new(0),
+                followed: watch::Sender::new(StreamId::default()),
                 synchronised: AtomicBool::new(false),
                 gap: AtomicBool::new(false),
             }),
@@ -191,6 +194,9 @@ impl PurgeLog {
     /// The log was read up to `id`.
     pub(super) fn read_up_to(&self, id: StreamId) {
         self.index.write().reach(id);
+        if let Some(shared) = &self.shared {
+            shared.followed.send_replace(id);
+        }
     }
 
     /// The log begins at `id`: what is older cannot be judged.

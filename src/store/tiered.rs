@@ -111,13 +111,13 @@ impl Store {
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
             let (sender, receiver) = mpsc::channel(MAX_WRITES);
             let room = Arc::new(Semaphore::new(MAX_WRITES_KIB));
-            let under_way = Arc::new(Mutex::new(HashMap::new()));
+            let under_way = (settings.memory.max == 0).then(Arc::default);
             tasks.spawn(write_entries(
                 Arc::clone(&tier),
                 receiver,
                 clock,
                 settings.max_lifetime,
-                Arc::clone(&under_way),
+                under_way.clone(),
                 stop.clone(),
             ));
             tier.wait_until_up(START_PATIENCE).await;
@@ -294,6 +294,23 @@ impl Store {
         }
     }
 
+    /// Where the log stands after the last `own` purges of a write that began at `before`; `None` where others came in
+    /// between, also from other replicas, or where that cannot be known within 50 ms.
+    pub async fn position_after_own(&self, before: Position, own: usize) -> Option<Position> {
+        let after = self.log.position();
+        if let Some(shared) = self.log.shared() {
+            // Our own records have their place before those of others are known that came earlier.
+            let mut followed = shared.followed.subscribe();
+            let waited = followed.wait_for(|id| *id >= after.shared);
+            if self.log.pending() > 0 || tokio::time::timeout(PURGE_PATIENCE, waited).await.is_err()
+            {
+                return None;
+            }
+        }
+        let position = self.log.position();
+        (position.local == before.local + own as u64).then_some(position)
+    }
+
     /// How the tiers are.
     pub fn health(&self) -> Health {
         match &self.redis {
@@ -306,18 +323,22 @@ impl Store {
     }
 }
 
-/// The way to Redis, bounded in number and weight. Without a memory tier what is on it can be read, so that an answer
-/// that has just been stored is found before Redis has it.
+/// What is on its way to Redis, by key.
+type UnderWay = Mutex<HashMap<Key, Arc<Entry>>>;
+
+/// The way to Redis, bounded in number and weight.
 #[derive(Debug)]
 struct Writes {
-    under_way: Arc<Mutex<HashMap<Key, Arc<Entry>>>>,
+    /// Only without a memory tier: an answer that has just been stored is found before Redis has it.
+    under_way: Option<Arc<UnderWay>>,
     queue: mpsc::Sender<(Arc<Entry>, OwnedSemaphorePermit)>,
     room: Arc<Semaphore>,
 }
 
 impl Writes {
     fn on_its_way(&self, key: &Key, request: &HeaderMap) -> Variant {
-        match self.under_way.lock().get(key) {
+        let under_way = self.under_way.as_ref().map(|under_way| under_way.lock());
+        match under_way.as_ref().and_then(|entries| entries.get(key)) {
             Some(entry) if entry.head.is_selected_by(request) => Variant::Match(Arc::clone(entry)),
             _ => Variant::None,
         }
@@ -327,13 +348,15 @@ impl Writes {
         let kib = u32::try_from(entry.weight() / 1024 + 1).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
         let Ok(room) = room else { return false };
-        self.under_way
-            .lock()
-            .insert(entry.key.clone(), Arc::clone(&entry));
+        if let Some(under_way) = &self.under_way {
+            under_way
+                .lock()
+                .insert(entry.key.clone(), Arc::clone(&entry));
+        }
         match self.queue.try_send((entry, room)) {
             Ok(()) => true,
             Err(refused) => {
-                arrived(&self.under_way, &refused.into_inner().0);
+                arrived(self.under_way.as_deref(), &refused.into_inner().0);
                 false
             }
         }
@@ -341,8 +364,10 @@ impl Writes {
 }
 
 /// `entry` is not on its way any more; what has taken its place is.
-fn arrived(under_way: &Mutex<HashMap<Key, Arc<Entry>>>, entry: &Arc<Entry>) {
-    let mut under_way = under_way.lock();
+fn arrived(under_way: Option<&UnderWay>, entry: &Arc<Entry>) {
+    let Some(mut under_way) = under_way.map(|entries| entries.lock()) else {
+        return;
+    };
     if under_way
         .get(&entry.key)
         .is_some_and(|other| Arc::ptr_eq(other, entry))
@@ -357,7 +382,7 @@ async fn write_entries(
     mut entries: mpsc::Receiver<(Arc<Entry>, OwnedSemaphorePermit)>,
     clock: Clock,
     max_lifetime: Duration,
-    under_way: Arc<Mutex<HashMap<Key, Arc<Entry>>>>,
+    under_way: Option<Arc<UnderWay>>,
     stop: CancellationToken,
 ) {
     loop {
@@ -370,7 +395,7 @@ async fn write_entries(
         // What may only be validated is of use to others too, but not for long.
         let ttl = retention.max(VALIDATION_RETENTION.min(max_lifetime));
         redis.put(&entry, ttl).await;
-        arrived(&under_way, &entry);
+        arrived(under_way.as_deref(), &entry);
     }
 }
 

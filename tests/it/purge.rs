@@ -263,3 +263,62 @@ async fn clear_site_data_purges_everything_only_where_the_operator_says_so() {
         assert_eq!(proxy.get("/a").await.is_hit(), kept);
     }
 }
+
+#[tokio::test]
+async fn the_answer_to_a_post_is_not_kept_where_another_write_overtook_it() {
+    let redis = crate::support::redis::Redis::start();
+    let shared = format!("[cache.redis]\nurl = \"{}\"\n", redis.url());
+    for toml in ["", &*shared] {
+        let origin = Origin::start().await;
+        let created = || Reply::fresh("old", 60).header("content-location", "/a");
+        origin.answer("/a", created());
+        let (one, two) = (
+            Proxy::to(&origin, toml).await,
+            Proxy::to(&origin, toml).await,
+        );
+        let overtaken_by: &[&Proxy] = if toml.is_empty() {
+            &[&one]
+        } else {
+            &[&one, &two]
+        };
+        for other in overtaken_by {
+            origin.answer("/a", created());
+            origin.hold();
+            let sent = origin.count("/a");
+            let address = one.address();
+            let slow = tokio::spawn(crate::support::request(address, "POST", "/a", &[], b""));
+            until("it is under way", async || origin.count("/a") > sent).await;
+            origin.answer("/a", Reply::ok("").early());
+            assert_eq!(other.send("DELETE", "/a", &[], "").await.status, 200);
+            origin.release();
+            assert_eq!(slow.await.unwrap().text(), "old");
+            origin.answer("/a", Reply::fresh("new", 60));
+            assert_eq!(one.get("/a").await.text(), "new");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_post_is_as_old_as_its_request() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    origin.answer(
+        "/a",
+        Reply::fresh("created", 60)
+            .header("content-location", "/a")
+            .header("age", "5"),
+    );
+    origin.hold();
+    let address = proxy.address();
+    let slow = tokio::spawn(crate::support::request(address, "POST", "/a", &[], b""));
+    until("it is under way", async || origin.count("/a") == 1).await;
+    proxy.advance(10);
+    origin.release();
+    slow.await.unwrap();
+    let hit = proxy.get("/a").await;
+    assert_eq!(
+        (hit.text(), hit.header("age")),
+        ("created", Some("15")),
+        "age_value and response_delay (RFC 9111 §4.2.3)"
+    );
+}

@@ -132,7 +132,7 @@ impl Filling<'_> {
             self.departure.flight.withhold_more(CONTENT_RANGE, said);
         }
         head.part = Some(part);
-        let entry = Entry::new(self.fetch.key.clone(), head, body, self.position);
+        let entry = Entry::new(self.fetch.key.clone(), head, body, self.begun.position);
         let entry = Arc::new(self.with_stored(&entry).unwrap_or(entry));
         self.shared.store.insert(Arc::clone(&entry));
         self.departure.close();
@@ -172,7 +172,7 @@ impl Filling<'_> {
             self.fetch.key.clone(),
             head,
             body,
-            self.position,
+            self.begun.position,
         ))
     }
 
@@ -223,7 +223,7 @@ impl Filling<'_> {
         let part = part_of(response.headers(), rest_body.len() as u64)?;
         let mut head = self.head(StatusCode::OK, headers, *verdict, false);
         head.part = Some(part);
-        let rest = Entry::new(self.fetch.key.clone(), head, rest_body, self.position);
+        let rest = Entry::new(self.fetch.key.clone(), head, rest_body, self.begun.position);
         let whole = self
             .with_stored(&rest)
             .filter(|entry| entry.head.part.is_none())?;

@@ -11,7 +11,7 @@ use crate::{
     service::{
         cache::{Answered, key_of},
         fetch::{Asked, fetch_for},
-        fill::{self, Fetch},
+        fill::{self, Begun, Fetch},
         rescue::Problem,
         upstream::UpstreamBody,
     },
@@ -51,6 +51,7 @@ pub(super) fn fetch(
 /// Answers the POST from the flight that stores its answer.
 pub(super) async fn keep(
     asked: &Asked<'_>,
+    begun: Begun,
     fetch: Fetch,
     response: Response<UpstreamBody>,
     client: &HeaderMap,
@@ -59,9 +60,8 @@ pub(super) async fn keep(
     let departure = shared.flights.alone(shared.store.purges_seen());
     let flight = Arc::clone(&departure.flight);
     flight.seat_leader();
-    shared
-        .tasks
-        .spawn(fill::keep(Arc::clone(shared), departure, fetch, response));
+    let keeping = fill::keep(Arc::clone(shared), departure, begun, fetch, response);
+    shared.tasks.spawn(keeping);
     // Neither preconditions nor ranges of a POST are about what is stored.
     let mut request = Request::new(());
     for coding in client.get_all(ACCEPT_ENCODING) {
