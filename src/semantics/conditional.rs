@@ -3,7 +3,7 @@
 //! [RFC 9110 §13]: https://www.rfc-editor.org/rfc/rfc9110#section-13
 //! [RFC 9111 §4.3.2]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3.2
 
-use super::{date, etag, fields::all_members, stored::StoredHead};
+use super::{date, etag, fields::all_tags, stored::StoredHead};
 use http::{
     HeaderMap, StatusCode,
     header::{
@@ -36,7 +36,7 @@ pub fn client_has_it(
 ///
 /// [RFC 9110 §13.1.2]: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
 pub fn none_match_fails(request: &HeaderMap, response: &HeaderMap, codings: &[&str]) -> bool {
-    all_members(request, &IF_NONE_MATCH).any(|candidate| {
+    all_tags(request, &IF_NONE_MATCH).any(|candidate| {
         candidate == b"*"
             || response
                 .get(ETAG)
@@ -104,6 +104,7 @@ mod tests {
             "W/\"a\"",
             "\"x\", \"a\", \"y\"",
             "\"x\",\"a\"",
+            "\"x\\\", \"a\"",
             "*",
             "\"a-gzip\"",
         ] {

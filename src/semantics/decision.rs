@@ -55,6 +55,8 @@ pub enum Reason {
     WhileRevalidate,
     /// Stale, inside the window for serving when the origin fails.
     IfError,
+    /// Stale, inside the window for serving when the origin gives no answer at all.
+    OnDisconnect,
     /// Nothing is stored for this URI.
     UriMiss,
     /// Something is stored, but other request fields selected it.
@@ -93,10 +95,11 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Fresh,
         Self::WhileRevalidate,
         Self::IfError,
+        Self::OnDisconnect,
         Self::UriMiss,
         Self::VaryMiss,
         Self::Expired,
@@ -122,6 +125,7 @@ impl Reason {
             Self::Fresh => "fresh",
             Self::WhileRevalidate => "stale-while-revalidate",
             Self::IfError => "stale-if-error",
+            Self::OnDisconnect => "stale-on-disconnect",
             Self::UriMiss => "uri-miss",
             Self::VaryMiss => "vary-miss",
             Self::Expired => "expired",
@@ -150,9 +154,12 @@ impl Reason {
             Self::Fresh | Self::WhileRevalidate | Self::OnlyIfCached | Self::Request => None,
             Self::UriMiss => Some("uri-miss"),
             Self::VaryMiss => Some("vary-miss"),
-            Self::Expired | Self::Purged | Self::NoCache | Self::PurgeGap | Self::IfError => {
-                Some("stale")
-            }
+            Self::Expired
+            | Self::Purged
+            | Self::NoCache
+            | Self::PurgeGap
+            | Self::IfError
+            | Self::OnDisconnect => Some("stale"),
             Self::Client => Some("request"),
             Self::Method => Some("method"),
             Self::Range => Some("partial"),

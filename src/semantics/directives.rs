@@ -70,7 +70,7 @@ impl ResponseDirectives {
         found
     }
 
-    /// What restricts counts also where it is not quite well formed: `private; max-age=60`, `no-store=1`, or behind a
+    /// What restricts counts also where it is not quite well formed: `private; max-age=60`, `public private`, `no-store=1`, or behind a
     /// quote that is never closed. Whoever wrote it meant it, and to miss it is to hand one caller's answer to another.
     fn take_restrictions_however_written(&mut self, headers: &HeaderMap) {
         for line in headers.get_all(CACHE_CONTROL) {
@@ -78,7 +78,7 @@ impl ResponseDirectives {
             let mut quoted = false;
             let separates = |byte: &u8| {
                 quoted ^= *byte == b'"';
-                matches!(byte, b',' | b';') && !(quoted && balanced)
+                matches!(byte, b',' | b';' | b' ' | b'\t') && !(quoted && balanced)
             };
             for piece in line.as_bytes().split(separates) {
                 let piece = piece.trim_ascii().trim_ascii_start();

@@ -43,6 +43,23 @@ pub fn all_members<'a>(
         .flat_map(|line| members(line.as_bytes()))
 }
 
+/// The members of every line of `name` as entity tags, in which a backslash is itself ([RFC 9110 §8.8.3]).
+///
+/// [RFC 9110 §8.8.3]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3
+pub fn all_tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).into_iter();
+    lines
+        .flat_map(|line| {
+            let mut quoted = false;
+            line.as_bytes().split(move |byte| {
+                quoted ^= *byte == b'"';
+                *byte == b',' && !quoted
+            })
+        })
+        .map(<[u8]>::trim_ascii)
+        .filter(|tag| !tag.is_empty())
+}
+
 fn split_first_member(value: &[u8]) -> (&[u8], Option<&[u8]>) {
     let (mut quoted, mut escaped) = (false, false);
     for (at, &byte) in value.iter().enumerate() {

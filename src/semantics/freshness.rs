@@ -136,7 +136,11 @@ pub fn explicit_lifetime(
 ///
 /// [RFC 9111 §5.3]: https://www.rfc-editor.org/rfc/rfc9111#section-5.3
 fn lifetime_of_expires(headers: &HeaderMap, response_time: SystemTime) -> Option<Duration> {
-    let value = headers.get(EXPIRES)?;
+    let mut lines = headers.get_all(EXPIRES).iter();
+    let value = lines.next()?;
+    if lines.any(|other| other != value) {
+        return Some(Duration::ZERO); // the first may count or none (§4.2.1): whoever wrote them did not know either
+    }
     let base = date_of(headers, response_time).unwrap_or(response_time);
     let lifetime = date::parse(value.as_bytes(), response_time)
         .and_then(|expires| expires.duration_since(base).ok());

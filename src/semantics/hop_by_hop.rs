@@ -3,12 +3,12 @@
 //! [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 //! [RFC 9111 §3.1]: https://www.rfc-editor.org/rfc/rfc9111#section-3.1
 
-use super::fields::all_members;
+use super::{fields::all_members, targeted::CDN_CACHE_CONTROL};
 use http::{
     HeaderMap, HeaderName,
     header::{
-        AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VARY,
+        AGE, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, DATE, HOST,
+        PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VARY,
     },
 };
 
@@ -19,10 +19,13 @@ const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-aut
 /// Fields that no connection can take away ([RFC 9110 §7.6.1]).
 ///
 /// [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
-const FOR_ALL: [HeaderName; 7] = [
+const FOR_ALL: [HeaderName; 10] = [
     HOST,
     CONTENT_LENGTH,
     CACHE_CONTROL,
+    CDN_CACHE_CONTROL,
+    AGE,
+    DATE,
     VARY,
     SET_COOKIE,
     AUTHORIZATION,

@@ -110,11 +110,10 @@ impl Builder {
         self
     }
 
-    /// The digest of a QUERY's body and of the type that says how to read it ([RFC 10008]).
+    /// The digest of a QUERY's body; the fields that say how to read it are parts of their own ([RFC 10008 §2.7]).
     ///
-    /// [RFC 10008]: https://www.rfc-editor.org/rfc/rfc10008
-    pub fn query_content(mut self, content_type: Option<&[u8]>, digest: &[u8]) -> Self {
-        self.part(TAG_CONTENT, content_type.unwrap_or_default());
+    /// [RFC 10008 §2.7]: https://www.rfc-editor.org/rfc/rfc10008#section-2.7
+    pub fn query_content(mut self, digest: &[u8]) -> Self {
         self.part(TAG_CONTENT, digest);
         self
     }

@@ -15,6 +15,9 @@ pub const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search")
 /// More names in one rule are not kept: then everything counts.
 const MAX_NAMES: usize = 64;
 
+/// Neither are longer ones, all together, in bytes.
+const MAX_NAMES_LENGTH: usize = 1024;
+
 /// What of a query does not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
@@ -45,8 +48,8 @@ impl Rule {
                 ("key-order", Item::Boolean(ignore)) => rule.ignore_order = ignore,
                 ("params", Item::Boolean(true)) => rule.ignored = Ignored::AllBut(Vec::new()),
                 ("params", Item::Boolean(false)) => rule.ignored = Ignored::None,
-                ("params", Item::Strings(names)) => rule.ignored = Ignored::These(names),
-                ("except", Item::Strings(names)) => except = Some(names),
+                ("params", Item::Strings(names)) => rule.ignored = Ignored::These(read(&names)),
+                ("except", Item::Strings(names)) => except = Some(read(&names)),
                 ("key-order" | "params" | "except", _) => return None,
                 _ => {}
             }
@@ -58,13 +61,20 @@ impl Rule {
         }
         let few = match &rule.ignored {
             Ignored::None => true,
-            Ignored::These(names) | Ignored::AllBut(names) => names.len() <= MAX_NAMES,
+            Ignored::These(names) | Ignored::AllBut(names) => {
+                let length: usize = names.iter().map(String::len).sum();
+                names.len() <= MAX_NAMES && length <= MAX_NAMES_LENGTH
+            }
         };
         (few && rule != Self::default()).then_some(rule)
     }
 
-    /// `query` without what does not count; what is left stays as received.
+    /// `query` without what does not count; what is left stays as received. A query with `;` counts as a whole, because
+    /// some origins split there too.
     pub fn apply(&self, query: &str) -> String {
+        if query.contains(';') {
+            return query.to_owned();
+        }
         let counts = |name: &String| match &self.ignored {
             Ignored::None => true,
             Ignored::These(names) => !names.contains(name),
@@ -85,6 +95,11 @@ impl Rule {
             .collect::<Vec<_>>()
             .join("&")
     }
+}
+
+/// Names as a query spells them, read as one of a query is.
+fn read(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| decoded(name)).collect()
 }
 
 #[cfg(test)]
@@ -111,6 +126,12 @@ mod tests {
                 "a=1",
             ),
             ("key-order", "b=2&a=1&b=1", "a=1&b=2&b=1"),
+            (
+                "params, except=(\"user%5Bid%5D\")",
+                "user%5Bid%5D=1&b",
+                "user%5Bid%5D=1",
+            ),
+            ("params=(\"a\")", "a=1;b=2", "a=1;b=2"),
             ("key-order, params=(\"c\")", "c=3&b=2&a=1", "a=1&b=2"),
         ] {
             assert_eq!(rule(value).unwrap().apply(query), expected, "{value}");

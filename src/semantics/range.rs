@@ -2,10 +2,10 @@
 //!
 //! [RFC 9110 §14]: https://www.rfc-editor.org/rfc/rfc9110#section-14
 
-use super::stored::StoredHead;
+use super::{date, stored::StoredHead};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CONTENT_RANGE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE},
+    header::{CONTENT_RANGE, DATE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE},
 };
 
 /// More ranges in one request are no use to anyone and cost the server dearly ([RFC 9110 §17.15]).
@@ -186,14 +186,23 @@ fn if_range_holds(request: &HeaderMap, stored: &StoredHead) -> bool {
     };
     match condition.as_bytes().starts_with(b"\"") {
         true => stored.headers.get(ETAG) == Some(condition),
-        false => stored.headers.get(LAST_MODIFIED).is_some_and(|modified| {
-            modified == condition && !condition.as_bytes().starts_with(b"W/")
-        }),
+        false => stored.headers.get(LAST_MODIFIED) == Some(condition) && is_strong_date(stored),
     }
 }
 
-/// The part that a 206 with `body` bytes holds; where fewer arrived than it says, those that did
-/// ([RFC 9110 §14.4]).
+/// Whether nothing can have changed within the second of `Last-Modified` after the response was made
+/// ([RFC 9110 §8.8.2.2]).
+///
+/// [RFC 9110 §8.8.2.2]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.2.2
+fn is_strong_date(stored: &StoredHead) -> bool {
+    let made = stored.freshness.response_time;
+    let read = |name| date::parse(stored.headers.get(&name)?.as_bytes(), made);
+    let modified = read(LAST_MODIFIED);
+    modified.is_some_and(|modified| modified < read(DATE).unwrap_or(made))
+}
+
+/// The part that a 206 with `body` bytes holds; where fewer arrived than it says, those that did, which are put together
+/// with nothing else ([RFC 9110 §14.4]).
 ///
 /// [RFC 9110 §14.4]: https://www.rfc-editor.org/rfc/rfc9110#section-14.4
 pub fn part_of(response: &HeaderMap, body: u64) -> Option<Part> {
@@ -205,7 +214,7 @@ pub fn part_of(response: &HeaderMap, body: u64) -> Option<Part> {
     if held.last > part.range.last {
         return None;
     }
-    if held.last < part.range.last && part.complete == Some(part.range.last + 1) {
+    if held.last < part.range.last && part.complete == part.range.last.checked_add(1) {
         part.complete = Some(held.last + 1); // it claimed to reach the end, and the end is where it stopped
     }
     Some(Part {
@@ -235,10 +244,16 @@ pub fn claimed_part(response: &HeaderMap) -> Option<Part> {
 ///
 /// [RFC 9111 §3.4]: https://www.rfc-editor.org/rfc/rfc9111#section-3.4
 pub fn may_combine(stored: &HeaderMap, other: &HeaderMap) -> bool {
-    let strong = stored
+    strong_tag(stored).is_some_and(|tag| other.get(ETAG) == Some(tag))
+}
+
+/// The tag by which bytes of different responses can be told to belong together ([RFC 9110 §8.8.1]).
+///
+/// [RFC 9110 §8.8.1]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
+pub fn strong_tag(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers
         .get(ETAG)
-        .filter(|tag| tag.as_bytes().starts_with(b"\""));
-    strong.is_some() && strong == other.get(ETAG)
+        .filter(|tag| tag.as_bytes().starts_with(b"\""))
 }
 
 #[cfg(test)]
@@ -324,19 +339,26 @@ mod tests {
 
     #[test]
     fn if_range_compares_strongly() {
-        let stored = sample(&[
-            ("etag", "\"a\""),
-            ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
-        ]);
-        let asks = |condition: &str| {
-            select(
-                &map(&[("range", "bytes=0-1"), ("if-range", condition)]),
-                &stored,
-                10,
-            ) != Selected::Whole
+        const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let stored = |date| {
+            sample(&[
+                ("etag", "\"a\""),
+                ("last-modified", MODIFIED),
+                ("date", date),
+            ])
         };
+        let asks_of = |stored: &StoredHead, condition: &str| {
+            let request = map(&[("range", "bytes=0-1"), ("if-range", condition)]);
+            select(&request, stored, 10) != Selected::Whole
+        };
+        assert!(
+            !asks_of(&stored(MODIFIED), MODIFIED),
+            "it may have changed within that second"
+        );
+        let later = stored("Sun, 06 Nov 1994 08:49:38 GMT");
+        let asks = |condition| asks_of(&later, condition);
         assert!(asks("\"a\""));
-        assert!(asks("Sun, 06 Nov 1994 08:49:37 GMT"));
+        assert!(asks(MODIFIED));
         for other in ["\"b\"", "W/\"a\"", "Sun, 06 Nov 1994 08:49:38 GMT", "a"] {
             assert!(!asks(other), "{other}");
         }

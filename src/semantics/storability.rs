@@ -17,7 +17,7 @@ use super::{
 };
 use http::{
     HeaderMap, Method, StatusCode,
-    header::{AUTHORIZATION, CONTENT_RANGE, COOKIE, ETAG, LAST_MODIFIED, SET_COOKIE},
+    header::{AUTHORIZATION, COOKIE, ETAG, LAST_MODIFIED, SET_COOKIE},
 };
 use std::time::{Duration, SystemTime};
 
@@ -73,11 +73,13 @@ pub enum Refusal {
     Incomplete,
     /// It is an event stream, which has no end of its own.
     Endless,
+    /// Its `No-Vary-Search` does not say what the key of its request was shortened by.
+    Search,
 }
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Method,
         Self::Status,
         Self::NoStore,
@@ -90,6 +92,7 @@ impl Refusal {
         Self::TooLarge,
         Self::Incomplete,
         Self::Endless,
+        Self::Search,
     ];
 
     /// The word for it in labels and fields.
@@ -107,6 +110,7 @@ impl Refusal {
             Self::TooLarge => "too-large",
             Self::Incomplete => "incomplete",
             Self::Endless => "endless",
+            Self::Search => "search",
         }
     }
 }
@@ -207,7 +211,8 @@ fn is_final_and_whole(exchange: &Exchange<'_>) -> bool {
     }
     exchange.status.as_u16() >= 200
         && exchange.status != StatusCode::NOT_MODIFIED
-        && !exchange.response.contains_key(CONTENT_RANGE)
+        // Of one range, or of one expectation: neither is in the key.
+        && !matches!(exchange.status.as_u16(), 416 | 417)
 }
 
 /// `no-store` forbids, except beside `must-understand` with a status that is understood

@@ -2,6 +2,9 @@
 //!
 //! [RFC 9651 §4.2.2]: https://www.rfc-editor.org/rfc/rfc9651#section-4.2.2
 
+/// A field with more members is taken for invalid: each is compared with those before it.
+const MAX_MEMBERS: usize = 256;
+
 /// What a member holds, as far as cache directives and groups need to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
@@ -31,8 +34,10 @@ pub fn dictionary(text: &[u8]) -> Option<Vec<(String, Item)>> {
             false => Item::Boolean(true),
         };
         parser.parameters()?;
+        let full = members.len() == MAX_MEMBERS;
         match members.iter_mut().find(|(known, _)| *known == name) {
             Some(member) => member.1 = item,
+            None if full => return None,
             None => members.push((name, item)),
         }
         parser.separator()?;

@@ -2,7 +2,7 @@
 //!
 //! [RFC 9111 §4.3]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3
 
-use super::stored::StoredHead;
+use super::{etag, range::strong_tag, stored::StoredHead};
 use http::{
     HeaderMap, HeaderName,
     header::{
@@ -62,23 +62,43 @@ pub fn freshened(stored: &StoredHead, not_modified: &HeaderMap) -> HeaderMap {
     headers
 }
 
+/// Whether a 304 has a strong tag that is not the stored one, so that it is about another response ([RFC 9111 §4.3.4]).
+///
+/// [RFC 9111 §4.3.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3.4
+pub fn is_of_another(stored: &StoredHead, not_modified: &HeaderMap) -> bool {
+    let ours = stored.headers.get(ETAG).filter(|_| !stored.generated_etag);
+    match (ours, strong_tag(not_modified)) {
+        (Some(ours), Some(theirs)) => etag::opaque(ours.as_bytes()) != theirs.as_bytes(),
+        _ => false,
+    }
+}
+
+/// What a 200 to HEAD says of what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It is about the same representation.
+    Same,
+    /// It is about another one.
+    Other,
+    /// There is nothing to tell by.
+    Nothing,
+}
+
 /// Whether a 200 to HEAD is about the representation that is stored: every validator, and the length, that both have is
-/// the same ([RFC 9111 §4.3.5]).
+/// the same ([RFC 9111 §4.3.5]). Without a validator that both have it may be about anything of that length; and the
+/// length of a part is not that of the representation.
 ///
 /// [RFC 9111 §4.3.5]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3.5
-pub fn head_agrees(stored: &StoredHead, head: &HeaderMap) -> bool {
-    [ETAG, LAST_MODIFIED, CONTENT_LENGTH]
-        .into_iter()
-        .all(|name| {
-            let ours = stored
-                .headers
-                .get(&name)
-                .filter(|_| name != ETAG || !stored.generated_etag);
-            match (ours, head.get(&name)) {
-                (Some(ours), Some(theirs)) => ours == theirs,
-                _ => true,
-            }
-        })
+pub fn word_of_head(stored: &StoredHead, head: &HeaderMap) -> Word {
+    let same = |name: HeaderName| Some(stored.headers.get(&name)? == head.get(&name)?);
+    let etag = same(ETAG).filter(|_| !stored.generated_etag);
+    let length = same(CONTENT_LENGTH).filter(|_| stored.part.is_none());
+    let (modified, known) = (same(LAST_MODIFIED), [etag, length]);
+    match known.contains(&Some(false)) || modified == Some(false) {
+        true => Word::Other,
+        false if etag.is_some() || modified.is_some() => Word::Same,
+        false => Word::Nothing,
+    }
 }
 
 fn may_update(name: &HeaderName) -> bool {
@@ -158,6 +178,17 @@ mod tests {
     }
 
     #[test]
+    fn a_304_with_another_strong_tag_is_about_another_response() {
+        let is_of_another =
+            |ours, theirs: &[_]| is_of_another(&stored(&[("etag", ours)]), &map(theirs));
+        assert!(is_of_another("\"a\"", &[("etag", "\"b\"")]));
+        assert!(is_of_another("W/\"a\"", &[("etag", "\"b\"")]));
+        for same in [&[][..], &[("etag", "\"a\"")], &[("etag", "W/\"b\"")]] {
+            assert!(!is_of_another("\"a\"", same), "{same:?}");
+        }
+    }
+
+    #[test]
     fn a_304_never_brings_a_cookie_into_the_store() {
         assert!(freshened(&stored(&[]), &map(&[("set-cookie", "a=1")])).is_empty());
     }
@@ -166,17 +197,43 @@ mod tests {
     fn a_head_agrees_while_no_validator_and_no_length_differs() {
         let stored = stored(&[("etag", "\"a\""), ("content-length", "3")]);
         for agreeing in [
-            &[][..],
-            &[("etag", "\"a\"")],
-            &[("content-length", "3"), ("last-modified", "today")],
+            &[("etag", "\"a\"")][..],
+            &[
+                ("etag", "\"a\""),
+                ("content-length", "3"),
+                ("last-modified", "today"),
+            ],
         ] {
-            assert!(head_agrees(&stored, &map(agreeing)), "{agreeing:?}");
+            assert_eq!(
+                word_of_head(&stored, &map(agreeing)),
+                Word::Same,
+                "{agreeing:?}"
+            );
         }
         for other in [
             &[("etag", "\"b\"")][..],
             &[("etag", "\"a\""), ("content-length", "4")],
         ] {
-            assert!(!head_agrees(&stored, &map(other)), "{other:?}");
+            assert_eq!(word_of_head(&stored, &map(other)), Word::Other, "{other:?}");
         }
+        for silent in [
+            &[][..],
+            &[("content-length", "3"), ("last-modified", "today")],
+        ] {
+            assert_eq!(
+                word_of_head(&stored, &map(silent)),
+                Word::Nothing,
+                "{silent:?}"
+            );
+        }
+        let part = StoredHead {
+            part: Some(crate::semantics::range::Part {
+                range: crate::semantics::range::ByteRange { first: 0, last: 2 },
+                complete: Some(4),
+            }),
+            ..stored
+        };
+        let longer = map(&[("etag", "\"a\""), ("content-length", "4")]);
+        assert_eq!(word_of_head(&part, &longer), Word::Same);
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn look_up<B>(
 ) -> Begin {
     let now = shared.clock.now();
     let miss = match shared.store.lookup_memory(&key, request.headers(), now) {
-        Lookup::Hit(found) => match judge(&route.route.policy, request.headers(), &found, now) {
+        Lookup::Hit(found) => match judge(&route.route.policy, request, &found, now) {
             Ok(decision) => return serve(shared, key, found, decision, request, now),
             Err(miss) => miss,
         },
@@ -182,14 +182,16 @@ pub(super) fn key_builder<B>(
 }
 
 /// The decision to serve what was found, or why not and what of it is of use all the same.
-pub(super) fn judge(
+pub(super) fn judge<B>(
     policy: &Policy,
-    request: &HeaderMap,
+    request: &Request<B>,
     found: &Found,
     now: SystemTime,
 ) -> Result<Decision, Miss> {
+    let (method, request) = (request.method(), request.headers());
     if let Some(part) = found.entry.head.part
-        && range::select_of_part(request, &found.entry.head, part).is_none()
+        && (*method != Method::GET // which alone knows ranges (RFC 9110 §14.2)
+            || range::select_of_part(request, &found.entry.head, part).is_none())
     {
         // Only a part is stored, and something else is asked for. It may be completed.
         let stored = Some(Arc::clone(&found.entry));

@@ -20,7 +20,7 @@ use crate::{
         directives::RequestDirectives,
         policy::{ClientDirectives, Share},
         range::is_asked_for,
-        reuse::{Standing, reuse},
+        reuse::{Standing, may_serve_on_error, reuse},
     },
     store::{Entry, Found, Lookup},
 };
@@ -31,7 +31,7 @@ use http::{
 };
 use http_body_util::Either;
 use hyper::body::Incoming;
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 /// A request on its way, as far as it is not the message itself.
 #[derive(Clone, Debug)]
@@ -161,7 +161,7 @@ impl Asked<'_> {
         if self.shared.store.has_outer() && miss.stored.is_none() {
             let now = self.shared.clock.now();
             match self.shared.store.lookup_outer(&key, headers, now).await {
-                Lookup::Hit(found) => match judge(policy, headers, &found, now) {
+                Lookup::Hit(found) => match judge(policy, request, &found, now) {
                     Ok(decision) => {
                         let stale = decision.reason == Reason::WhileRevalidate;
                         let entry = Arc::clone(&found.entry);
@@ -350,6 +350,7 @@ impl Asked<'_> {
         );
         let usable = match fetched {
             Fetched::New | Fetched::Confirmed => verdict == Reuse::Serve,
+            Fetched::ConfirmedOnce => false,
             Fetched::StaleOnError(_) => matches!(verdict, Reuse::Validate(Reason::Expired)),
         };
         usable && head.is_selected_by(request)
@@ -363,7 +364,7 @@ impl Asked<'_> {
         request: &Request<B>,
     ) -> Answered {
         let age = match fetched {
-            Fetched::New | Fetched::Confirmed => AgeField::AsReceived,
+            Fetched::New | Fetched::Confirmed | Fetched::ConfirmedOnce => AgeField::AsReceived,
             Fetched::StaleOnError(_) => AgeField::Current,
         };
         let response =
@@ -374,19 +375,32 @@ impl Asked<'_> {
                 storage: Storage::Stored,
                 ..Decision::new(Outcome::Miss, reason)
             },
-            Fetched::Confirmed => Decision {
+            Fetched::Confirmed | Fetched::ConfirmedOnce => Decision {
                 fwd_status: Some(StatusCode::NOT_MODIFIED),
-                storage: Storage::Stored,
+                storage: match fetched {
+                    Fetched::Confirmed => Storage::Stored,
+                    _ => Storage::None,
+                },
                 ..Decision::new(Outcome::Revalidated, reason)
             },
             Fetched::StaleOnError(status) => Decision {
                 fwd_status: status,
                 ttl: Some(entry.head.freshness.ttl(self.shared.clock.now())),
                 tier: Some(Tier::Memory),
-                ..Decision::new(Outcome::Stale, Reason::IfError)
+                ..Decision::new(Outcome::Stale, why_stale(entry, self.shared.clock.now()))
             },
         };
         Answered { response, decision }
+    }
+}
+
+/// By which permission it is served although the origin failed.
+fn why_stale(entry: &Entry, now: SystemTime) -> Reason {
+    let freshness = &entry.head.freshness;
+    match (may_serve_on_error(freshness, now), freshness.is_fresh(now)) {
+        (true, _) => Reason::IfError,
+        (false, true) => Reason::PurgeGap,
+        (false, false) => Reason::OnDisconnect,
     }
 }
 
@@ -425,7 +439,9 @@ pub(super) fn fetch_for<B>(
         upstream.headers_mut().remove(name); // a body of a GET has no meaning and is not passed on (RFC 9110 §9.3.1)
     }
     let (host, path) = (target.host(request).to_vec(), target.path().to_owned());
+    let searches = shared.routes.get(route).route.key.no_vary_search;
     Fetch {
+        search: searches.then(|| target.query().map(str::to_owned)),
         key,
         route,
         request: upstream,

@@ -1,32 +1,33 @@
 //! One fetch for the cache: ask the origin, decide, and fill store and readers with what comes.
 
+mod head;
 mod partial;
 
+use self::head::{generated_etag, is_event_stream};
 use super::{
     Shared,
     body::BodyError,
     flight::{Departure, Fetched, Landing, Overflow},
     route::{Compiled, RouteId},
+    search::may_store,
     upstream::{RequestBody, UpstreamBody, UpstreamError},
 };
 use crate::{
     semantics::{
         Key, Refusal, Storability, StoredHead,
-        invalidation::{CACHE_GROUPS, group_tag, groups},
+        range::is_asked_for,
         reuse::{may_serve_disconnected, may_serve_on_error},
         storability::{Exchange, Verdict, storability},
-        validation,
+        validation::{self, Word},
     },
     store::{Entry, Position},
 };
-use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, SET_COOKIE, TRAILER},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, ETAG},
 };
 use http_body::Body;
 use http_body_util::BodyExt;
-use sha2::{Digest, Sha256};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -54,6 +55,8 @@ pub(super) struct Fetch {
     pub(super) stored: Option<Arc<Entry>>,
     /// The caller may get an answer of his own: it says nothing about what is stored for others.
     pub(super) private: bool,
+    /// The query as received, where not all of it may be in the key (`No-Vary-Search`).
+    pub(super) search: Option<Option<String>>,
     /// What is stored is fresh, and asked about only because a purge may have been missed.
     pub(super) only_in_doubt: bool,
 }
@@ -88,7 +91,10 @@ pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fe
     }
     let conditional = partial::ask(headers, &fetch.asked, fetch.stored.as_deref());
     let (request, fetch) = fetch.take_request();
-    let again = partial::is_rest(&request, &fetch).then(|| partial::without_range(&request));
+    let is_rest = partial::is_rest(&request, &fetch);
+    let again = (is_rest || conditional)
+        .then(|| partial::unconditional(&request))
+        .flatten();
     let begun = Begun::now(&shared);
     let answer = shared.upstream.send(request).await;
     let filling = Filling {
@@ -99,8 +105,12 @@ pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fe
     };
     match (answer, again) {
         (Err(error), _) => filling.failed(error),
-        (Ok(response), Some(again)) if response.status() == StatusCode::PARTIAL_CONTENT => {
+        (Ok(response), Some(again)) if is_rest && partial::is_about_a_range(response.status()) => {
             filling.completed(response, again).await;
+        }
+        (Ok(response), Some(again)) if filling.is_about_another(&response) => {
+            drop(response);
+            filling.ask_again(again).await;
         }
         (Ok(response), _) => filling.answered(response, conditional).await,
     }
@@ -152,8 +162,10 @@ impl<'a> Freshening<'a> {
         else {
             return;
         };
-        if !validation::head_agrees(&stored.head, head) {
-            return self.shared.store.forget(stored);
+        match validation::word_of_head(&stored.head, head) {
+            Word::Same if stored.head.part.is_none() => {}
+            Word::Same | Word::Nothing => return,
+            Word::Other => return self.shared.store.forget(stored),
         }
         let filling = Filling {
             shared: self.shared,
@@ -227,20 +239,54 @@ impl Filling<'_> {
         self.judge(response).await;
     }
 
+    /// A 304 with another strong tag than what is stored confirms something that this cache does not have
+    /// ([RFC 9111 §4.3.4]).
+    ///
+    /// [RFC 9111 §4.3.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3.4
+    fn is_about_another(&self, response: &Response<UpstreamBody>) -> bool {
+        let stored = self.fetch.stored.as_ref();
+        response.status() == StatusCode::NOT_MODIFIED
+            && stored
+                .is_some_and(|stored| validation::is_of_another(&stored.head, response.headers()))
+    }
+
+    /// Once more, for the whole and without conditions.
+    async fn ask_again(&self, again: Request<RequestBody>) {
+        match self.shared.upstream.send(again).await {
+            Err(error) => self.failed(error),
+            Ok(response) => self.answered(response, false).await,
+        }
+    }
+
     async fn judge(&self, response: Response<UpstreamBody>) {
-        if self.route().route.key.no_vary_search && response.status().is_success() {
-            self.shared
-                .searches
-                .learn(&self.fetch.key, response.headers());
-        }
-        match self.storability(
-            response.status(),
-            response.headers(),
-            self.shared.clock.now(),
-        ) {
+        let (status, headers) = (response.status(), response.headers());
+        match self.storability(status, headers, self.shared.clock.now()) {
             Storability::Refuse(refusal) => self.refuse(refusal, response),
-            Storability::Store(verdict) => self.store(response, *verdict).await,
+            Storability::Store(_) if self.answers_a_range(status) => {
+                self.refuse(Refusal::Status, response);
+            }
+            Storability::Store(verdict) => {
+                if self.fetch.search.is_some() && status.is_success() {
+                    self.shared.searches.learn(&self.fetch.key, headers);
+                }
+                match self.has_its_own_key(headers) {
+                    true => self.store(response, *verdict).await,
+                    false => self.refuse(Refusal::Search, response),
+                }
+            }
         }
+    }
+
+    /// Neither the whole nor a part, and perhaps so because a part was asked for.
+    fn answers_a_range(&self, status: StatusCode) -> bool {
+        is_asked_for(&self.fetch.asked)
+            && !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
+    }
+
+    /// Whether the key was made by the rule of this response, not only of an earlier one.
+    fn has_its_own_key(&self, headers: &HeaderMap) -> bool {
+        let search = self.fetch.search.as_ref();
+        search.is_none_or(|query| may_store(&self.fetch.key, query.as_deref(), headers))
     }
 
     fn storability(&self, status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Storability {
@@ -271,20 +317,22 @@ impl Filling<'_> {
     /// The origin confirmed what is stored (RFC 9111 §4.3.4).
     fn confirmed(&self, stored: &Arc<Entry>, not_modified: &HeaderMap, now: SystemTime) {
         let headers = validation::freshened(&stored.head, not_modified);
+        let mut fetched = Fetched::Confirmed;
         let entry = match self.storability(stored.head.status, &headers, now) {
-            Storability::Store(verdict) => {
-                let head = self.head(
+            Storability::Store(verdict) if self.has_its_own_key(&headers) => {
+                let mut head = self.head(
                     stored.head.status,
                     headers,
                     *verdict,
                     stored.head.generated_etag,
                 );
+                head.part = stored.head.part;
                 let entry = Arc::new(stored.freshened(head, self.begun.position));
                 self.shared.store.insert(Arc::clone(&entry));
                 entry
             }
-            Storability::Refuse(_) => {
-                // Good for this answer and no other one.
+            Storability::Store(_) | Storability::Refuse(_) => {
+                fetched = Fetched::ConfirmedOnce;
                 self.shared.store.forget(stored);
                 let mut head = StoredHead {
                     headers,
@@ -295,52 +343,7 @@ impl Filling<'_> {
             }
         };
         self.departure.close();
-        self.land(Landing::Stored(entry, Fetched::Confirmed));
-    }
-
-    fn head(
-        &self,
-        status: StatusCode,
-        mut headers: HeaderMap,
-        verdict: Verdict,
-        generated_etag: bool,
-    ) -> StoredHead {
-        let listed = verdict
-            .withheld_fields
-            .iter()
-            .filter_map(|name| HeaderName::try_from(name).ok());
-        headers.remove(TRAILER); // they are not stored
-        let mut withheld = HeaderMap::new();
-        for name in listed.chain(verdict.strip_set_cookie.then_some(SET_COOKIE)) {
-            for value in headers.get_all(&name) {
-                withheld.append(&name, value.clone());
-            }
-            headers.remove(name);
-        }
-        self.departure.flight.withhold(withheld);
-        let selecting = match self.shared.encode.enabled {
-            true => verdict.selecting.without(&ACCEPT_ENCODING), // ours, and always the same
-            false => verdict.selecting,
-        };
-        let route = &self.route().route;
-        let captures = route.path.capture(&self.fetch.path);
-        let declared = captures
-            .iter()
-            .flat_map(|captures| route.tags.iter().map(|tag| tag.expand(captures).into()));
-        let grouped = groups(&headers, &CACHE_GROUPS)
-            .into_iter()
-            .map(|group| group_tag(&self.fetch.host, &group));
-        let tags = declared.chain(grouped).collect();
-        StoredHead {
-            status,
-            headers: compact(&headers),
-            selecting,
-            freshness: verdict.freshness,
-            part: None,
-            generated_etag,
-            no_transform: verdict.no_transform,
-            tags,
-        }
+        self.land(Landing::Stored(entry, fetched));
     }
 
     async fn store(&self, response: Response<UpstreamBody>, verdict: Verdict) {
@@ -449,48 +452,9 @@ enum Collected {
     TooLarge,
 }
 
-/// A body that goes on for as long as somebody listens.
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| {
-        value
-            .as_bytes()
-            .to_ascii_lowercase()
-            .starts_with(b"text/event-stream")
-    })
-}
-
 /// The statuses that `stale-if-error` speaks of ([RFC 5861 §4]).
 ///
 /// [RFC 5861 §4]: https://www.rfc-editor.org/rfc/rfc5861#section-4
 fn is_failure(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504)
-}
-
-/// The same fields with all values in one piece of memory: as they arrived they hold on to read buffers.
-fn compact(headers: &HeaderMap) -> HeaderMap {
-    let values: Vec<u8> = headers
-        .values()
-        .flat_map(HeaderValue::as_bytes)
-        .copied()
-        .collect();
-    let mut rest = Bytes::from(values);
-    let mut compacted = HeaderMap::with_capacity(headers.keys_len());
-    for (name, value) in headers {
-        let same = HeaderValue::from_maybe_shared(rest.split_to(value.len()));
-        compacted.append(name, same.expect("it was a valid value before"));
-    }
-    compacted
-}
-
-/// A strong tag: equal tags mean equal bytes, as far as SHA-256 goes. Half of it is enough for that.
-fn generated_etag(body: &Bytes) -> HeaderValue {
-    let digest = Sha256::digest(body);
-    let mut tag = String::with_capacity(34);
-    tag.push('"');
-    for byte in &digest[..16] {
-        tag.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-        tag.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-    }
-    tag.push('"');
-    HeaderValue::try_from(tag).expect("hexadecimal digits and quotes are visible ASCII")
 }

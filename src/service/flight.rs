@@ -19,13 +19,14 @@ use crate::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, hash::BuildHasher, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 
 /// For how long nobody waits for another one's fetch of a key whose answer could not be shared.
 const UNCACHEABLE_MEMORY: Duration = Duration::from_secs(5);
 
-/// Keys that are remembered as not worth waiting for.
+/// Keys that are remembered as not worth waiting for, by hash: a key may be as long as a request head, and one that
+/// collides is only fetched without waiting.
 const MAX_UNCACHEABLE: usize = 10_000;
 
 /// What a fetch brought, as far as those who wait for it need to know.
@@ -48,6 +49,8 @@ pub(super) enum Fetched {
     New,
     /// The origin confirmed what was stored (304).
     Confirmed,
+    /// The origin confirmed what was stored, and forbids to use it another time.
+    ConfirmedOnce,
     /// The origin failed, with this status if it gave one, and what was stored may be used.
     StaleOnError(Option<StatusCode>),
 }
@@ -156,6 +159,35 @@ pub(super) enum Boarding {
     Follow(Arc<Flight>),
 }
 
+/// Keys whose last answer could not be shared.
+#[derive(Debug)]
+struct Uncacheable {
+    until: Cache<u64, Instant>,
+    /// Nobody outside knows which keys collide.
+    hasher: foldhash::quality::RandomState,
+}
+
+impl Default for Uncacheable {
+    fn default() -> Self {
+        Self {
+            until: Cache::new(MAX_UNCACHEABLE),
+            hasher: foldhash::quality::RandomState::default(),
+        }
+    }
+}
+
+impl Uncacheable {
+    fn has(&self, key: &Key) -> bool {
+        let until = self.until.get(&self.hasher.hash_one(key));
+        until.is_some_and(|until| until > Instant::now())
+    }
+
+    fn add(&self, key: &Key) {
+        let until = Instant::now() + UNCACHEABLE_MEMORY;
+        self.until.insert(self.hasher.hash_one(key), until);
+    }
+}
+
 /// Flights by key; several, so that keys rarely wait for each other.
 type Stripe = Mutex<HashMap<Key, Arc<Flight>>>;
 
@@ -165,7 +197,7 @@ const STRIPES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Flights {
     listed: Arc<[Stripe; STRIPES]>,
-    uncacheable: Arc<Cache<Key, Instant>>,
+    uncacheable: Arc<Uncacheable>,
     metrics: Arc<Metrics>,
 }
 
@@ -173,7 +205,7 @@ impl Flights {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             listed: Arc::new(std::array::from_fn(|_| Mutex::default())),
-            uncacheable: Arc::new(Cache::new(MAX_UNCACHEABLE)),
+            uncacheable: Arc::default(),
             metrics,
         }
     }
@@ -181,11 +213,7 @@ impl Flights {
     /// Joins the flight of `key`, or begins one that others may join. One that began before the last of `purges` is not
     /// joined: it may bring what was purged since.
     pub(super) fn board(&self, key: &Key, purges: u64) -> Boarding {
-        if self
-            .uncacheable
-            .get(key)
-            .is_some_and(|until| until > Instant::now())
-        {
+        if self.uncacheable.has(key) {
             return Boarding::Lead(self.alone(purges));
         }
         let mut listed = self.stripe(key).lock();
@@ -236,7 +264,7 @@ pub(super) struct Departure {
     pub(super) flight: Arc<Flight>,
     key: Option<Key>,
     listed: Arc<[Stripe; STRIPES]>,
-    uncacheable: Arc<Cache<Key, Instant>>,
+    uncacheable: Arc<Uncacheable>,
     metrics: Arc<Metrics>,
 }
 
@@ -258,8 +286,7 @@ impl Departure {
     /// Nobody joins, and for a while nobody waits for another one's fetch of this key.
     pub(super) fn close_as_uncacheable(&self) {
         if let Some(key) = &self.key {
-            self.uncacheable
-                .insert(key.clone(), Instant::now() + UNCACHEABLE_MEMORY);
+            self.uncacheable.add(key);
         }
         self.close();
     }

@@ -102,6 +102,7 @@ pub(super) fn pass_interim<B>(request: &mut Request<B>, interim: &Interim) {
         }
         let mut headers = response.headers().clone();
         hop_by_hop::remove(&mut headers);
+        headers.remove(CONTENT_LENGTH); // there is no content (RFC 9110 §8.6)
         let status = response.status();
         let mut message = format!(
             "HTTP/1.1 {} {}\r\n",

@@ -134,7 +134,7 @@ pub(super) fn finish(
     }
     let (parts, body) = response.into_parts();
     if *method == Method::GET
-        && parts.status == StatusCode::OK
+        && matches!(parts.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
         && client.contains_key(IF_NONE_MATCH)
         && none_match_fails(client, &parts.headers, encode::CODINGS)
     {

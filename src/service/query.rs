@@ -14,8 +14,10 @@ use super::{
 use crate::semantics::Reason;
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RANGE},
+    HeaderMap, HeaderName, HeaderValue, Method, Request,
+    header::{
+        CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, RANGE,
+    },
 };
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
@@ -24,6 +26,14 @@ use std::time::Duration;
 
 /// Larger bodies pass through and their answers are not stored, in bytes.
 const MAX_BODY: u64 = 64 << 10;
+
+/// What says how to read the body, and is forwarded with it.
+const METADATA: [HeaderName; 4] = [
+    CONTENT_TYPE,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_LOCATION,
+];
 
 /// What may pass between two pieces of the body.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,18 +68,13 @@ pub(super) async fn answer(
     parts.headers.remove(RANGE);
     let request = Request::from_parts(parts, ());
     let headers = request.headers();
-    let mut digest = Sha256::new();
-    digest.update(
-        headers
-            .get(CONTENT_ENCODING)
-            .map_or(&b""[..], HeaderValue::as_bytes),
-    );
-    digest.update([0]);
-    digest.update(&body);
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let key = key_builder(asked.shared, asked.route(), &asked.target, &request)
-        .query_content(content_type, &digest.finalize())
-        .build();
+    let mut key = key_builder(asked.shared, asked.route(), &asked.target, &request);
+    for name in METADATA {
+        for line in headers.get_all(&name) {
+            key = key.field(name.as_str(), Some(line.as_bytes()));
+        }
+    }
+    let key = key.query_content(&Sha256::digest(&body)).build();
     let asked = Asked {
         query: Some(body),
         ..asked
@@ -106,10 +111,10 @@ pub(super) async fn answer(
 /// Makes the fetch of the cache the QUERY that it is for.
 pub(super) fn ask(fetch: &mut Request<RequestBody>, client: &HeaderMap, body: &Bytes) {
     *fetch.method_mut() = Method::from_bytes(b"QUERY").expect("a token is a method");
-    if let Some(content_type) = client.get(CONTENT_TYPE) {
+    for content_type in client.get_all(CONTENT_TYPE) {
         fetch
             .headers_mut()
-            .insert(CONTENT_TYPE, content_type.clone());
+            .append(CONTENT_TYPE, content_type.clone());
     }
     fetch
         .headers_mut()

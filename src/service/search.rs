@@ -3,13 +3,16 @@
 use crate::semantics::{Key, key::Builder, no_vary_search::Rule};
 use http::HeaderMap;
 use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
 use std::{fmt, sync::Arc};
 
 /// Paths whose rule is remembered; one that is forgotten is learned again from the next response.
-const MAX_RULES: usize = 10_000;
+const MAX_RULES: usize = 4_000;
 
 /// The rules. Each process learns its own, so the second request of a path is a miss once more.
-pub(super) struct Searches(Cache<Box<[u8]>, Arc<Rule>>);
+///
+/// By digest: a path may be as long as a request head, and another one's rule must not be applied to it.
+pub(super) struct Searches(Cache<[u8; 32], Arc<Rule>>);
 
 impl Default for Searches {
     fn default() -> Self {
@@ -29,23 +32,37 @@ impl Searches {
     /// What of `query` counts; `None` where nothing does.
     pub(super) fn counted(&self, host: &[u8], path: &str, query: Option<&str>) -> Option<String> {
         let query = query?;
-        let rule = Builder::new("", host, path)
-            .build()
-            .target()
-            .and_then(|target| self.0.get(target));
-        let counted = rule.map_or_else(|| query.to_owned(), |rule| rule.apply(query));
-        Some(counted).filter(|counted| !counted.is_empty())
+        let name = name(&Builder::new("", host, path).build())?;
+        let Some(rule) = self.0.get(&name) else {
+            return Some(query.to_owned());
+        };
+        Some(rule.apply(query)).filter(|counted| !counted.is_empty())
     }
 
     /// What a response for `key` says; silence takes an earlier word back.
     pub(super) fn learn(&self, key: &Key, response: &HeaderMap) {
-        let Some(target) = key.target() else { return };
+        let Some(name) = name(key) else { return };
         match Rule::of(response) {
-            Some(rule) if self.0.get(target).is_none_or(|known| *known != rule) => {
-                self.0.insert(target.into(), Arc::new(rule));
+            Some(rule) if self.0.get(&name).is_none_or(|known| *known != rule) => {
+                self.0.insert(name, Arc::new(rule));
             }
             Some(_) => {}
-            None => drop(self.0.remove(target)),
+            None => drop(self.0.remove(&name)),
         }
     }
+}
+
+/// Whether a response may be stored under `key`, made of a request with `query`: what was left out of it is what the
+/// response itself says does not count.
+pub(super) fn may_store(key: &Key, query: Option<&str>, response: &HeaderMap) -> bool {
+    let counted = key.path_and_query().and_then(|(_, counted)| counted);
+    if counted == query.map(str::as_bytes) {
+        return true; // nothing was
+    }
+    let left = Rule::of(response).map(|rule| rule.apply(query.unwrap_or_default()));
+    left.is_some_and(|left| left.as_bytes() == counted.unwrap_or_default())
+}
+
+fn name(key: &Key) -> Option<[u8; 32]> {
+    key.target().map(|target| Sha256::digest(target).into())
 }

@@ -240,3 +240,33 @@ async fn a_head_freshens_what_is_stored_or_says_that_it_is_out_of_date() {
         "it was forgotten"
     );
 }
+
+#[tokio::test]
+async fn a_head_without_a_validator_says_nothing_of_what_is_stored() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    origin.answer("/a", Reply::fresh("v1", 10).chunked());
+    proxy.get("/a").await;
+    origin.answer("/a", Reply::fresh("v2", 60).chunked());
+    proxy.advance(20);
+    proxy.send("HEAD", "/a", &[], "").await;
+    assert_eq!(proxy.get("/a").await.text(), "v2");
+}
+
+#[tokio::test]
+async fn a_304_about_another_response_confirms_nothing() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    origin.answer("/a", Reply::fresh("old", 10).header("etag", "\"a\""));
+    proxy.get("/a").await;
+    proxy.advance(20);
+    let other = Reply::ok("").status(304).header("etag", "\"b\"");
+    origin.answer_when("/a", "if-none-match", other);
+    origin.answer("/a", Reply::fresh("new", 60).header("etag", "\"b\""));
+    let answer = proxy.get("/a").await;
+    assert_eq!(
+        (answer.text(), answer.header("etag")),
+        ("new", Some("\"b\""))
+    );
+    assert_eq!(proxy.get("/a").await.text(), "new");
+}

@@ -260,3 +260,29 @@ async fn no_vary_search_is_learned_from_the_origin() {
         "only where the route asks for it"
     );
 }
+
+#[tokio::test]
+async fn a_response_is_stored_only_under_what_its_own_no_vary_search_leaves() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"p\"\npath = \"/p\"\nkey = { no_vary_search = true }\n",
+    )
+    .await;
+    let all = Reply::fresh("x", 60).header("no-vary-search", "params");
+    origin.answer("/p?x=1", all);
+    origin.answer("/p?q=evil", Reply::fresh("evil", 60));
+    origin.answer("/p?utm=x;q=evil", Reply::fresh("cloaked", 60));
+    origin.answer("/p", Reply::fresh("plain", 60));
+    proxy.get("/p?x=1").await;
+    assert_eq!(proxy.get("/p?q=evil").await.text(), "evil");
+    assert_eq!(proxy.get("/p").await.text(), "plain");
+    origin.answer(
+        "/p?x=1",
+        Reply::fresh("x", 60).header("no-vary-search", "params=(\"utm\")"),
+    );
+    proxy.get("/p?x=2&utm=1").await;
+    proxy.get("/p?x=1").await;
+    proxy.get("/p?utm=x;q=evil").await;
+    assert_eq!(proxy.get("/p").await.text(), "plain", "`;` hides nothing");
+}

@@ -2,8 +2,7 @@
 
 use crate::support::{Origin, Proxy, Reply, client::Connection, client::exchange, until};
 
-const HINTS: &str =
-    "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\nconnection: x-hop\r\nx-hop: 1\r\n\r\n";
+const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\ncontent-length: 5\r\nconnection: x-hop\r\nx-hop: 1\r\n\r\n";
 
 fn with_hints(body: &str) -> Reply {
     let last = format!(

@@ -91,3 +91,31 @@ async fn a_question_that_is_too_long_passes_through() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_says_how_to_read_the_question_is_part_of_it() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let metadata: [&[(&str, &str)]; 8] = [
+        &[],
+        &[("Content-Type", "")],
+        &[("Content-Encoding", "")],
+        &[("Content-Encoding", ""), ("Content-Encoding", "gzip")],
+        &[("Content-Encoding", "gzip")],
+        &[("Content-Language", "de")],
+        &[("Content-Language", "en")],
+        &[("Content-Location", "/other")],
+    ];
+    for (number, fields) in metadata.iter().enumerate() {
+        let answer = format!("answer {number}");
+        origin.answer("/search", Reply::fresh(&answer, 60));
+        let miss = proxy.send("QUERY", "/search", fields, "q").await;
+        assert_eq!(
+            (miss.text(), miss.is_hit()),
+            (&*answer, false),
+            "{fields:?}"
+        );
+        let hit = proxy.send("QUERY", "/search", fields, "q").await;
+        assert_eq!((hit.text(), hit.is_hit()), (&*answer, true), "{fields:?}");
+    }
+}

@@ -99,6 +99,7 @@ fn multipart(rendition: Rendition, ranges: &[ByteRange], length: u64) -> Respons
         HeaderValue::try_from(content_type).expect("hexadecimal digits are visible ASCII"),
     );
     headers.insert(CONTENT_LENGTH, HeaderValue::from(parts.len()));
+    headers.remove(CONTENT_RANGE); // each part has its own (RFC 9110 §15.3.7.2)
     response(
         StatusCode::PARTIAL_CONTENT,
         headers,

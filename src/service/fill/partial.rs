@@ -9,6 +9,7 @@ use crate::{
         Refusal, Storability,
         range::{
             ByteRange, Part, claimed_part, is_asked_for, may_combine, part_of, select_of_part,
+            strong_tag,
         },
         storability::Verdict,
         validation,
@@ -23,7 +24,7 @@ use crate::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, RANGE},
+    header::{CONTENT_LENGTH, CONTENT_RANGE, IF_RANGE, RANGE},
 };
 use http_body::Body;
 use std::sync::Arc;
@@ -35,42 +36,52 @@ pub(super) fn ask(headers: &mut HeaderMap, asked: &HeaderMap, stored: Option<&En
     let Some(entry) = stored else {
         validation::make_conditional(headers, None);
         if is_asked_for(asked) {
-            for name in [RANGE, IF_RANGE] {
-                if let Some(value) = asked.get(&name) {
-                    headers.insert(name, value.clone());
-                }
-            }
+            ask_as_client(headers, asked);
         }
         return false;
     };
     let Some(part) = entry.head.part else {
         return validation::make_conditional(headers, Some(&entry.head));
     };
-    if is_enough(entry, asked) {
-        if let Some(range) = asked.get(RANGE) {
-            headers.insert(RANGE, range.clone());
-        }
-        return validation::make_conditional(headers, Some(&entry.head));
-    }
-    validation::make_conditional(headers, None);
+    let enough = is_enough(entry, asked);
+    let conditional = validation::make_conditional(headers, enough.then_some(&entry.head));
     if is_asked_for(asked) {
-        headers.insert(RANGE, asked[RANGE].clone());
-    } else if part.range.first == 0 && part.complete.is_some_and(|all| all > part.range.last + 1) {
-        let rest = format!("bytes={}-", part.range.last + 1);
-        headers.insert(
-            RANGE,
-            HeaderValue::try_from(rest).expect("digits are visible ASCII"),
-        );
-        if let Some(tag) = entry
-            .head
-            .headers
-            .get(ETAG)
-            .filter(|tag| tag.as_bytes().starts_with(b"\""))
-        {
+        ask_as_client(headers, asked);
+    } else if let Some(rest) = rest_of(part) {
+        headers.insert(RANGE, rest);
+        // Without one, what comes cannot be put together and the whole is asked for after all (RFC 9111 §3.4).
+        if let Some(tag) = strong_tag(&entry.head.headers) {
             headers.insert(IF_RANGE, tag.clone());
         }
     }
-    false
+    conditional
+}
+
+/// The client's own range, with the condition that it stands under.
+fn ask_as_client(headers: &mut HeaderMap, asked: &HeaderMap) {
+    for name in [RANGE, IF_RANGE] {
+        if let Some(value) = asked.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+/// What is missing behind a beginning.
+fn rest_of(part: Part) -> Option<HeaderValue> {
+    let next = part.range.last.checked_add(1)?;
+    if part.range.first != 0 || part.complete? <= next {
+        return None;
+    }
+    let rest = format!("bytes={next}-");
+    Some(HeaderValue::try_from(rest).expect("digits are visible ASCII"))
+}
+
+/// Whether an answer with this status is one to the range that was asked for.
+pub(super) fn is_about_a_range(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
+    )
 }
 
 /// Whether what is stored is what was asked for: the whole, or the right part.
@@ -86,14 +97,18 @@ pub(super) fn is_rest(request: &Request<RequestBody>, fetch: &Fetch) -> bool {
     request.headers().contains_key(RANGE) && !is_asked_for(&fetch.asked)
 }
 
-/// The same request for the whole.
-pub(super) fn without_range(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut whole = Request::new(RequestBody::Left(http_body_util::Full::default()));
+/// The same request for the whole and without conditions; `None` where its body cannot be sent twice.
+pub(super) fn unconditional(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let RequestBody::Left(body) = request.body() else {
+        return None;
+    };
+    let mut whole = Request::new(RequestBody::Left(body.clone()));
+    *whole.method_mut() = request.method().clone();
     *whole.uri_mut() = request.uri().clone();
     *whole.headers_mut() = request.headers().clone();
     whole.headers_mut().remove(RANGE);
-    whole.headers_mut().remove(IF_RANGE);
-    whole
+    validation::make_conditional(whole.headers_mut(), None);
+    Some(whole)
 }
 
 impl Filling<'_> {
@@ -103,10 +118,12 @@ impl Filling<'_> {
         if !is_asked_for(&self.fetch.asked) {
             return self.refuse(Refusal::Status, response); // nobody asked for a part
         }
+        let said = claimed_part(response.headers()).map(|part| part.range.length());
         if response
             .body()
             .size_hint()
             .exact()
+            .or(said)
             .is_none_or(|length| length > max)
         {
             return self.refuse(Refusal::TooLarge, response); // it passes as it comes
@@ -125,17 +142,24 @@ impl Filling<'_> {
             return self.failed(UpstreamError::Broken(Arc::new(BodyError::Broken))); // not what it says
         };
         let mut headers = parts.headers;
-        let said = headers.remove(CONTENT_RANGE);
+        let content_range = headers.remove(CONTENT_RANGE);
         let mut head = self.head(StatusCode::OK, headers, verdict, false);
-        if let Some(said) = said {
+        if let Some(content_range) = content_range {
             // As it came, for the client that asked for it.
-            self.departure.flight.withhold_more(CONTENT_RANGE, said);
+            let flight = &self.departure.flight;
+            flight.withhold_more(CONTENT_RANGE, content_range);
         }
         head.part = Some(part);
         let entry = Entry::new(self.fetch.key.clone(), head, body, self.begun.position);
-        let entry = Arc::new(self.with_stored(&entry).unwrap_or(entry));
-        self.shared.store.insert(Arc::clone(&entry));
+        let entry = Arc::new(entry);
+        let all_arrived = said.is_some_and(|length| length == entry.body.len() as u64);
+        let together = all_arrived.then(|| self.with_stored(&entry)).flatten();
+        let together = together.map(Arc::new);
+        self.shared
+            .store
+            .insert(together.unwrap_or_else(|| Arc::clone(&entry)));
         self.departure.close();
+        // What came, and not what it was put together with: it is what was asked for.
         self.departure.flight.buffer.end(Ok(()));
         self.land(Landing::Stored(entry, Fetched::New));
     }
@@ -146,7 +170,11 @@ impl Filling<'_> {
         let (old_part, new_part) = (stored.head.part?, new.head.part?);
         let touch = new_part.range.first <= old_part.range.last.saturating_add(1)
             && old_part.range.first <= new_part.range.last.saturating_add(1);
-        if !touch || !may_combine(&stored.head.headers, &new.head.headers) {
+        let of_one_length = match (old_part.complete, new_part.complete) {
+            (Some(old), Some(new)) => old == new,
+            _ => true,
+        };
+        if !touch || !of_one_length || !may_combine(&stored.head.headers, &new.head.headers) {
             return None;
         }
         let first = old_part.range.first.min(new_part.range.first);
@@ -192,17 +220,14 @@ impl Filling<'_> {
         }
         drop(response);
         self.departure.flight.buffer.clear();
-        match self.shared.upstream.send(again).await {
-            Err(error) => self.failed(error),
-            Ok(response) => self.answered(response, false).await,
-        }
+        self.ask_again(again).await;
     }
 
     async fn complete(&self, response: &mut Response<UpstreamBody>) -> Option<Arc<Entry>> {
         let stored = self.fetch.stored.as_ref()?;
         let held = stored.head.part?;
         let rest = claimed_part(response.headers())?;
-        if rest.range.first != held.range.last + 1
+        if Some(rest.range.first) != held.range.last.checked_add(1)
             || !may_combine(&stored.head.headers, response.headers())
         {
             return None;
@@ -220,7 +245,8 @@ impl Filling<'_> {
             Ok(Collected::TooLarge) | Err(_) => return None,
         }
         let rest_body = self.departure.flight.buffer.whole();
-        let part = part_of(response.headers(), rest_body.len() as u64)?;
+        let part = part_of(response.headers(), rest_body.len() as u64);
+        let part = part.filter(|part| *part == rest)?; // all of it
         let mut head = self.head(StatusCode::OK, headers, *verdict, false);
         head.part = Some(part);
         let rest = Entry::new(self.fetch.key.clone(), head, rest_body, self.begun.position);

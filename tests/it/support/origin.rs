@@ -201,6 +201,12 @@ impl Origin {
         self.script.lock().replies.insert(path.to_owned(), reply);
     }
 
+    /// From now on requests for `path` with the field `name` are answered so.
+    pub(crate) fn answer_when(&self, path: &str, name: &str, reply: Reply) {
+        assert!(CONDITIONS.contains(&name));
+        self.answer(&format!("{path} {name}"), reply);
+    }
+
     /// From now on every answer waits.
     pub(crate) fn hold(&self) {
         self.gate.send_replace(false);
@@ -236,6 +242,9 @@ impl Origin {
     }
 }
 
+/// Fields with which a request may get another answer.
+const CONDITIONS: [&str; 2] = ["range", "if-none-match"];
+
 /// Counts a connection while it is open.
 struct Open(Arc<Mutex<Script>>);
 
@@ -268,10 +277,15 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
         let headers = received.headers.clone();
         let reply = {
             let mut script = script.lock();
+            let special = CONDITIONS
+                .iter()
+                .filter(|name| received.header(name).is_some())
+                .find(|name| script.replies.contains_key(&format!("{path} {name}")))
+                .map(|name| format!("{path} {name}"));
             script.received.push(received);
-            script
-                .replies
-                .get(&path)
+            special
+                .and_then(|special| script.replies.get(&special))
+                .or_else(|| script.replies.get(&path))
                 .or_else(|| script.replies.get(&bare))
                 .cloned()
         };

@@ -1,0 +1,100 @@
+//! The head under which a response is stored.
+
+use super::Filling;
+use crate::semantics::{
+    StoredHead,
+    invalidation::{CACHE_GROUPS, group_tag, groups},
+    storability::Verdict,
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_TYPE, SET_COOKIE, TRAILER},
+};
+use sha2::{Digest, Sha256};
+
+impl Filling<'_> {
+    pub(super) fn head(
+        &self,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        verdict: Verdict,
+        generated_etag: bool,
+    ) -> StoredHead {
+        let listed = verdict
+            .withheld_fields
+            .iter()
+            .filter_map(|name| HeaderName::try_from(name).ok());
+        headers.remove(TRAILER); // they are not stored
+        let mut withheld = HeaderMap::new();
+        for name in listed.chain(verdict.strip_set_cookie.then_some(SET_COOKIE)) {
+            for value in headers.get_all(&name) {
+                withheld.append(&name, value.clone());
+            }
+            headers.remove(name);
+        }
+        self.departure.flight.withhold(withheld);
+        let selecting = match self.shared.encode.enabled {
+            true => verdict.selecting.without(&ACCEPT_ENCODING), // ours, and always the same
+            false => verdict.selecting,
+        };
+        let route = &self.route().route;
+        let captures = route.path.capture(&self.fetch.path);
+        let declared = captures
+            .iter()
+            .flat_map(|captures| route.tags.iter().map(|tag| tag.expand(captures).into()));
+        let grouped = groups(&headers, &CACHE_GROUPS)
+            .into_iter()
+            .map(|group| group_tag(&self.fetch.host, &group));
+        let tags = declared.chain(grouped).collect();
+        StoredHead {
+            status,
+            headers: compact(&headers),
+            selecting,
+            freshness: verdict.freshness,
+            part: None,
+            generated_etag,
+            no_transform: verdict.no_transform,
+            tags,
+        }
+    }
+}
+
+/// A body that goes on for as long as somebody listens.
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| {
+        value
+            .as_bytes()
+            .to_ascii_lowercase()
+            .starts_with(b"text/event-stream")
+    })
+}
+
+/// The same fields with all values in one piece of memory: as they arrived they hold on to read buffers.
+fn compact(headers: &HeaderMap) -> HeaderMap {
+    let values: Vec<u8> = headers
+        .values()
+        .flat_map(HeaderValue::as_bytes)
+        .copied()
+        .collect();
+    let mut rest = Bytes::from(values);
+    let mut compacted = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers {
+        let same = HeaderValue::from_maybe_shared(rest.split_to(value.len()));
+        compacted.append(name, same.expect("it was a valid value before"));
+    }
+    compacted
+}
+
+/// A strong tag: equal tags mean equal bytes, as far as SHA-256 goes. Half of it is enough for that.
+pub(super) fn generated_etag(body: &Bytes) -> HeaderValue {
+    let digest = Sha256::digest(body);
+    let mut tag = String::with_capacity(34);
+    tag.push('"');
+    for byte in &digest[..16] {
+        tag.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+        tag.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+    }
+    tag.push('"');
+    HeaderValue::try_from(tag).expect("hexadecimal digits and quotes are visible ASCII")
+}
