@@ -40,8 +40,10 @@ pub struct Metrics {
     pub memory_entries: Gauge,
     /// Entries that the memory tier gave up to stay within its limit.
     pub memory_evictions: Counter,
-    /// 1 while Redis is used, 0 while it is out.
+    /// Redis servers in use; 0 while Redis is out.
     pub redis_up: Gauge,
+    /// Redis servers that should be in use: 1, or the primaries of a cluster.
+    pub redis_servers: Gauge,
     /// Redis calls by result.
     pub redis: RedisMetrics,
     /// Purges that this replica asked for or learned of.
@@ -175,7 +177,11 @@ impl Metrics {
         );
         let memory_bytes = gauge("memory_bytes", "Bytes held by the memory tier");
         let memory_entries = gauge("memory_entries", "Keys held by the memory tier");
-        let redis_up = gauge("redis_up", "1 while Redis is used, 0 while it is out");
+        let redis_up = gauge("redis_up", "Redis servers in use; 0 while Redis is out");
+        let redis_servers = gauge(
+            "redis_servers",
+            "Redis servers that should be in use: 1, or the primaries of a cluster",
+        );
         let log_lines_dropped = gauge(
             "log_lines_dropped",
             "Log lines dropped because the sink did not keep up",
@@ -208,6 +214,7 @@ impl Metrics {
             memory_bytes,
             memory_entries,
             redis_up,
+            redis_servers,
             redis,
             registry,
         })

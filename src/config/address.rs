@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 
 use http::{Uri, uri::Authority};
-use redis::IntoConnectionInfo;
-
 use super::value::Value;
+use crate::store::redis::Address;
 
 /// An address and port to listen on.
 pub(super) fn listen(value: &Value<'_>) -> Option<SocketAddr> {
@@ -74,29 +73,23 @@ fn has_sound_port(authority: &Authority) -> bool {
     port.is_empty() || authority.port_u16().is_some_and(|port| port != 0)
 }
 
-/// A URL that the Redis client accepts; empty for none.
-pub(super) fn redis(value: &Value<'_>) -> Option<String> {
-    const EXAMPLE: &str =
-        "write it like \"redis://127.0.0.1:6379/0\" or \"unix:///run/redis.sock\"";
+/// Where Redis is; `None` inside for an empty text.
+pub(super) fn redis(value: &Value<'_>) -> Option<Option<Address>> {
+    const EXAMPLE: &str = "write it like \"redis://127.0.0.1:6379/0\", \"unix:///run/redis.sock\", \
+        \"redis+sentinel://a:26379,b:26379/mymaster\" or \"redis+cluster://a:6379,b:6379\"";
     let text = value.text()?;
     let url = text.value.trim();
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     match scheme {
-        _ if url.is_empty() => return Some(String::new()),
-        "redis" | "redis+unix" | "unix" => {}
-        "rediss" | "valkeys" => {
-            let help = "write `redis://`, over a network that you trust";
-            return value.fail_secret("cannot use TLS: this build has none", help);
-        }
-        "valkey" | "valkey+unix" => {
-            let help = "write `redis://` or `unix://`: the protocol is the same";
+        _ if url.is_empty() => return Some(None),
+        "valkey" | "valkeys" | "valkey+unix" => {
+            let help = "write `redis://`, `rediss://` or `unix://`: the protocol is the same";
             return value.fail_secret("has a scheme that is not known here", help);
         }
-        _ => return value.fail_secret("is not the URL of a Redis server", EXAMPLE),
+        _ => {}
     }
-    match url.into_connection_info() {
-        Ok(_) => Some(url.to_owned()),
-        // The client's own words may quote the URL.
-        Err(_) => value.fail_secret("is not the URL of a Redis server", EXAMPLE),
+    match Address::parse(url) {
+        Ok(address) => Some(Some(address)),
+        Err(fault) => value.fail_secret(fault, EXAMPLE),
     }
 }

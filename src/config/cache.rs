@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     semantics::{ClientDirectives, Policy, targeted::CDN_CACHE_CONTROL},
-    service, store,
+    service,
+    store::{self, redis::Certificates},
 };
 
 const MIB: u64 = 1 << 20;
@@ -112,20 +113,71 @@ fn redis(section: Section<'_>, prefix: String) -> Option<store::redis::Settings>
     if !section.is_present() {
         return None;
     }
-    let url = section
-        .require("url", MISSING, address::redis)
-        .or(String::new())
-        .value;
+    let address = section.require("url", MISSING, address::redis).or(None).value;
     let (budget, connect) = (Duration::from_millis(50), Duration::from_millis(250));
-    let settings = store::redis::Settings {
-        url,
-        prefix,
-        pool_size: section.count("pool_size", 16, 1..=1_024).value,
-        budget: section.duration("budget", budget, CALL).value,
-        connect_timeout: section.duration("connect_timeout", connect, CALL).value,
-    };
+    let pool_size = section.count("pool_size", 16, 1..=1_024).value;
+    let budget = section.duration("budget", budget, CALL).value;
+    let connect_timeout = section.duration("connect_timeout", connect, CALL).value;
+    let certificates = certificates(&section);
     section.finish();
-    (!settings.url.is_empty()).then_some(settings)
+    Some(store::redis::Settings {
+        address: address?,
+        certificates,
+        prefix,
+        pool_size,
+        budget,
+        connect_timeout,
+    })
+}
+
+/// The files that `ca`, `cert` and `key` name; an empty name is none.
+fn certificates(section: &Section<'_>) -> Certificates {
+    let ca = section.read("ca", |value| {
+        let ca = pem(value)?;
+        checked(value, Certificates { ca, client: None })
+    });
+    let key = section.read("key", pem);
+    let client = section.read("cert", |value| {
+        let client = match (pem(value)?, key.value.clone()) {
+            (None, _) => None,
+            (Some(_), None) if !key.sound => return None, // the key is wrong, and that was said
+            (Some(_), None | Some(None)) => {
+                let help = "write `key = \"….pem\"` too";
+                return value.fail("is of no use without its key", help);
+            }
+            (Some(cert), Some(Some(key))) => Some((cert, key)),
+        };
+        checked(value, Certificates { ca: None, client })
+    });
+    let has_client = client.value.as_ref().is_some_and(|c| c.client.is_some());
+    if let (Some(at), Some(Some(_)), false) = (key.at, &key.value, has_client || !client.sound) {
+        let message = "`cache.redis.key` is of no use without its certificate";
+        let problem = Problem::new(message, at).help("write `cert = \"….pem\"` too");
+        section.reader.report(problem);
+    }
+    Certificates {
+        ca: ca.value.unwrap_or_default().ca,
+        client: client.value.unwrap_or_default().client,
+    }
+}
+
+fn checked(value: &Value<'_>, certificates: Certificates) -> Option<Certificates> {
+    match certificates.check() {
+        Ok(()) => Some(certificates),
+        Err(fault) => value.fail(fault, "name a file with `-----BEGIN …-----` lines"),
+    }
+}
+
+/// What is in the file that `value` names; `None` inside for no name.
+fn pem(value: &Value<'_>) -> Option<Option<Vec<u8>>> {
+    let text = value.text()?;
+    if text.value.is_empty() {
+        return Some(None);
+    }
+    match std::fs::read(text.value.as_ref()) {
+        Ok(bytes) => Some(Some(bytes)),
+        Err(_) => value.fail_text(&text, "cannot be read", "name a file that this user may read"),
+    }
 }
 
 /// `--set` wins over the environment, and that over the file.

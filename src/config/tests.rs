@@ -7,6 +7,7 @@ use std::{fs, net::SocketAddr, time::Duration};
 
 use super::*;
 use crate::semantics::{ClientDirectives, SetCookie, Share};
+use crate::store::redis::Address;
 
 const MINIMAL: &str = "[upstream]\nurl = \"http://127.0.0.1:9000\"\n";
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -90,7 +91,10 @@ fn every_key_reaches_its_setting() {
     );
     assert_eq!(config.store.memory.max, 128_000_000);
     let redis = config.store.redis.unwrap();
-    assert_eq!(redis.url, "redis://:hunter2@redis:6379/1");
+    assert_eq!(
+        Ok(&redis.address),
+        Address::parse("redis://:hunter2@redis:6379/1").as_ref()
+    );
     assert_eq!((redis.prefix.as_str(), redis.pool_size), ("my-api", 16));
     assert_eq!(redis.budget, Duration::from_millis(20));
     let [item, write, off] = &config.routes[..] else {

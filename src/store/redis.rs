@@ -4,10 +4,16 @@
 //! response itself, or, where `Vary` makes several of it, the names of the selecting fields; each variant then has a
 //! key of its own. Every key carries a TTL, and what does not check out is a counted miss and is deleted.
 
+pub mod address;
+mod alone;
+mod cluster;
+mod dial;
 mod link;
+mod servers;
 mod stream;
 
-use self::link::{CallError, Link};
+pub use self::address::{Address, Certificates};
+use self::{link::CallError, servers::Servers};
 pub(super) use self::stream::SharedLog;
 use super::{
     codec::{self, Value},
@@ -19,7 +25,6 @@ use crate::{
 };
 use ::redis::Cmd;
 use bytes::Bytes;
-use deadpool_redis::Pool;
 use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 use std::{
@@ -32,10 +37,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const LARGE: usize = 256 << 10;
 
 /// What `[cache.redis]` says.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `redis://…` or `unix://…`.
-    pub url: String,
+    /// Where it is.
+    pub address: Address,
+    /// For `rediss` addresses.
+    pub certificates: Certificates,
     /// What every key begins with.
     pub prefix: String,
     /// Connections for exclusive use: large values and the purge log.
@@ -44,15 +51,6 @@ pub struct Settings {
     pub budget: Duration,
     /// What connecting may take.
     pub connect_timeout: Duration,
-}
-
-impl std::fmt::Debug for Settings {
-    /// The URL may hold a password, so it is not shown.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings")
-            .field("prefix", &self.prefix)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What the tier has for a request.
@@ -71,8 +69,7 @@ pub(super) enum Answer {
 /// The tier.
 #[derive(Debug)]
 pub(super) struct Tier {
-    link: Arc<Link>,
-    pool: Pool,
+    servers: Servers,
     prefix: String,
     budget: Duration,
     metrics: Arc<Metrics>,
@@ -83,18 +80,15 @@ impl Tier {
     /// Connects in the background, under `tasks`, until `stop`.
     ///
     /// # Errors
-    /// Where the URL is none; an unreachable server is not an error.
+    /// Where certificates are of no use; an unreachable server is not an error.
     pub(super) fn start(
         settings: &Settings,
         metrics: Arc<Metrics>,
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Result<Self, ::redis::RedisError> {
-        let link = Arc::new(Link::new(settings, Arc::clone(&metrics))?);
-        tasks.spawn(Arc::clone(&link).supervise(stop));
         Ok(Self {
-            pool: link::pool(settings)?,
-            link,
+            servers: Servers::start(settings, Arc::clone(&metrics), tasks, stop)?,
             prefix: settings.prefix.clone(),
             budget: settings.budget,
             metrics,
@@ -104,24 +98,18 @@ impl Tier {
 
     /// Whether Redis is used at the moment.
     pub(super) fn is_up(&self) -> bool {
-        self.link.is_up()
+        self.servers.is_up()
     }
 
     /// Waits until Redis is used, at most for `patience`.
     pub(super) async fn wait_until_up(&self, patience: Duration) {
-        self.link.wait_until_up(patience).await;
+        self.servers.wait_until_up(patience).await;
     }
 
     /// The shared purge log over the same connections.
     pub(super) fn shared_log(&self, max_lifetime: Duration, purge_gap: Duration) -> SharedLog {
         let key = format!("{}:v1:purges", self.prefix);
-        SharedLog::new(
-            key,
-            Arc::clone(&self.link),
-            self.pool.clone(),
-            max_lifetime,
-            purge_gap,
-        )
+        SharedLog::new(key, self.servers.clone(), max_lifetime, purge_gap)
     }
 
     /// The response for `key` that a request with these fields selects: one round trip where it has one variant.
@@ -200,19 +188,20 @@ impl Tier {
     }
 
     async fn read(&self, at: &str, now: SystemTime) -> Result<Value, Answer> {
-        let bytes: Option<Bytes> = match self
-            .link
-            .call(self.budget, Cmd::new().arg("GET").arg(at))
-            .await
-        {
+        let get = Cmd::new().arg("GET").arg(at).to_owned();
+        let bytes: Option<Bytes> = match self.servers.call(at, self.budget, &get).await {
             Ok(bytes) => bytes,
             Err(CallError::WrongType) => {
                 self.discard(at); // another program's value under our name
                 return Err(Answer::None);
             }
-            Err(CallError::Out | CallError::Timeout | CallError::Failed | CallError::Refused) => {
-                return Err(Answer::Unavailable);
-            }
+            Err(
+                CallError::Out
+                | CallError::Timeout
+                | CallError::Failed
+                | CallError::Refused
+                | CallError::Moved,
+            ) => return Err(Answer::Unavailable),
         };
         let Some(bytes) = bytes else {
             self.metrics.redis.miss.inc();
@@ -231,10 +220,10 @@ impl Tier {
     /// Deletes what does not check out; the request does not wait for that.
     fn discard(&self, at: &str) {
         self.metrics.redis.corrupt.inc();
-        let (link, budget) = (Arc::clone(&self.link), self.budget);
-        let command = Cmd::new().arg("DEL").arg(at).to_owned();
+        let (servers, budget, at) = (self.servers.clone(), self.budget, at.to_owned());
         self.tasks.spawn(async move {
-            let _: Result<(), CallError> = link.call(budget, &command).await;
+            let delete = Cmd::new().arg("DEL").arg(&at).to_owned();
+            let _: Result<(), CallError> = servers.call(&at, budget, &delete).await;
         });
     }
 
@@ -244,32 +233,17 @@ impl Tier {
         let mut command = Cmd::new();
         command.arg("SET").arg(at).arg(value).arg("PX").arg(ttl);
         let written: Result<(), CallError> = match large {
-            false => self.link.call(self.budget, &command).await,
-            true => self.write_alone(&command).await,
+            false => self.servers.call(at, self.budget, &command).await,
+            // It takes longer than the budget of a small read, and nobody waits for it.
+            true => {
+                let limit = self.budget * 20;
+                self.servers.call_alone(at, limit, &command).await
+            }
         };
         match written {
             Ok(()) => self.metrics.redis.written.inc(),
             Err(_) => self.metrics.redis.write_dropped.inc(),
         };
-    }
-
-    /// A large value takes longer than the budget of a small read, and nobody waits for it.
-    async fn write_alone(&self, command: &Cmd) -> Result<(), CallError> {
-        if !self.link.is_up() {
-            return Err(CallError::Out);
-        }
-        let mut connection = self.pool.get().await.map_err(|_| CallError::Failed)?;
-        let written =
-            tokio::time::timeout(self.budget * 20, command.query_async::<()>(&mut connection))
-                .await;
-        match written {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(CallError::Failed),
-            Err(_) => {
-                drop(deadpool_redis::Connection::take(connection)); // its reply is still to come
-                Err(CallError::Timeout)
-            }
-        }
     }
 
     fn name(&self, key: &Key) -> String {

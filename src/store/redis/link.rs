@@ -4,14 +4,13 @@
 //! [`CallError::Out`]. After repeated failures, or one that means this server is of no use, the link goes out and that
 //! task tries to bring it back. That is the circuit breaker.
 
-use super::Settings;
+use super::{Settings, alone::Pool, dial::Dialer};
 use crate::metrics::Metrics;
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
-    ServerErrorKind, Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value,
+    aio::MultiplexedConnection,
 };
 use arc_swap::ArcSwapOption;
-use deadpool_redis::{Manager, Pool, Runtime, Timeouts};
 use std::{
     sync::{
         Arc,
@@ -50,11 +49,13 @@ pub(super) enum CallError {
     Refused,
     /// The key holds another kind of value.
     WrongType,
+    /// Another server of the cluster has the key, now or soon.
+    Moved,
 }
 
 /// See the module docs.
 pub(super) struct Link {
-    client: Client,
+    dialer: Arc<Dialer>,
     config: AsyncConnectionConfig,
     connect_timeout: Duration,
     lanes: [ArcSwapOption<MultiplexedConnection>; LANES],
@@ -62,6 +63,8 @@ pub(super) struct Link {
     /// Failures in a row, by lane: one that hangs is not hidden by another one that works.
     failures: [AtomicU32; LANES],
     up: watch::Sender<bool>,
+    /// Connections for exclusive use: large values, which would hold up small ones.
+    alone: Pool,
     metrics: Arc<Metrics>,
 }
 
@@ -75,20 +78,19 @@ impl std::fmt::Debug for Link {
 
 impl Link {
     /// A link that is out.
-    pub(super) fn new(settings: &Settings, metrics: Arc<Metrics>) -> Result<Self, RedisError> {
-        Ok(Self {
-            client: client(settings)?,
-            config: connection_config(settings)
-                .set_concurrency_limit(MAX_IN_FLIGHT)
-                .set_pipeline_buffer_size(MAX_IN_FLIGHT)
-                .set_response_timeout(Some(Duration::from_secs(1))),
+    pub(super) fn new(dialer: Dialer, settings: &Settings, metrics: Arc<Metrics>) -> Self {
+        let dialer = Arc::new(dialer);
+        Self {
+            alone: Pool::new(&dialer, settings),
+            dialer,
+            config: lane_config(settings),
             connect_timeout: settings.connect_timeout,
             lanes: std::array::from_fn(|_| ArcSwapOption::empty()),
             next: AtomicUsize::new(0),
             failures: std::array::from_fn(|_| AtomicU32::new(0)),
             up: watch::Sender::new(false),
             metrics,
-        })
+        }
     }
 
     /// Whether calls are sent.
@@ -100,6 +102,11 @@ impl Link {
     pub(super) async fn wait_until_up(&self, patience: Duration) {
         let mut up = self.up.subscribe();
         let _ = tokio::time::timeout(patience, up.wait_for(|up| *up)).await;
+    }
+
+    /// Waits until no calls are sent.
+    pub(super) async fn wait_until_out(&self) {
+        let _ = self.up.subscribe().wait_for(|up| !*up).await;
     }
 
     /// Sends `command` and waits for its reply, no longer than `budget`.
@@ -129,6 +136,21 @@ impl Link {
         }
     }
 
+    /// Sends a large `command` over a connection of its own, within `limit`: nobody else waits behind it.
+    ///
+    /// Cancel safe: a connection whose reply is still to come is not used again.
+    pub(super) async fn call_alone(&self, limit: Duration, command: &Cmd) -> Result<(), CallError> {
+        match self.is_up() {
+            true => self.alone.call(limit, command).await,
+            false => Err(CallError::Out),
+        }
+    }
+
+    /// A connection of the caller's own, whose replies may take seconds.
+    pub(super) async fn connect_alone(&self) -> Result<MultiplexedConnection, RedisError> {
+        self.alone.connect().await
+    }
+
     fn judge(&self, lane: usize, error: &RedisError) -> CallError {
         if is_useless(error) {
             self.metrics.redis.error.inc();
@@ -139,10 +161,7 @@ impl Link {
             ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType => {
                 self.metrics.redis.error.inc();
                 tracing::debug!(%error, "redis refuses a call");
-                match error.code() {
-                    Some("WRONGTYPE") => CallError::WrongType,
-                    _ => CallError::Refused,
-                }
+                refusal(error)
             }
             _ => self.failed(lane, CallError::Failed, &error.to_string()),
         }
@@ -151,9 +170,11 @@ impl Link {
     fn failed(&self, lane: usize, failure: CallError, why: &str) -> CallError {
         match failure {
             CallError::Timeout => self.metrics.redis.timeout.inc(),
-            CallError::Out | CallError::Failed | CallError::Refused | CallError::WrongType => {
-                self.metrics.redis.error.inc()
-            }
+            CallError::Out
+            | CallError::Failed
+            | CallError::Refused
+            | CallError::WrongType
+            | CallError::Moved => self.metrics.redis.error.inc(),
         }
         if self.failures[lane].fetch_add(1, Relaxed) + 1 >= MAX_FAILURES {
             self.put_out(why);
@@ -164,7 +185,7 @@ impl Link {
     fn put_out(&self, why: &str) {
         self.lanes.iter().for_each(|lane| lane.store(None));
         if self.up.send_replace(false) {
-            self.metrics.redis_up.set(0);
+            self.metrics.redis_up.dec();
             tracing::warn!(why, "redis is out: serving from memory and the upstream");
         }
     }
@@ -181,7 +202,7 @@ impl Link {
                     tokio::select! {
                         _ = up.wait_for(|up| !*up) => {}
                         () = self.keep_asking() => {}
-                        () = stop.cancelled() => return,
+                        () = stop.cancelled() => break,
                     }
                 }
                 Err(error) if !told => {
@@ -194,8 +215,11 @@ impl Link {
             let jittered = pause.mul_f64(0.5 + fastrand::f64());
             tokio::select! {
                 () = tokio::time::sleep(jittered) => {}
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
             }
+        }
+        if self.up.send_replace(false) {
+            self.metrics.redis_up.dec(); // nobody asks this server any more
         }
     }
 
@@ -214,19 +238,17 @@ impl Link {
     async fn connect(&self) -> Result<(), RedisError> {
         let mut opened = Vec::with_capacity(LANES);
         for _ in 0..LANES {
-            let connecting = self
-                .client
-                .get_multiplexed_async_connection_with_config(&self.config);
-            let mut connection = within(self.connect_timeout, connecting).await?;
+            let mut connection = self.dialer.connect(&self.config).await?;
             // A server that is loading, or a replica without its primary, accepts and cannot serve.
-            within(
-                self.connect_timeout,
-                Cmd::new()
-                    .arg("EXISTS")
-                    .arg("sidecache")
-                    .query_async::<i64>(&mut connection),
-            )
-            .await?;
+            let probe = Cmd::new().arg("EXISTS").arg("sidecache").to_owned();
+            match self
+                .dialer
+                .within(probe.query_async::<i64>(&mut connection))
+                .await
+            {
+                Err(error) if error.redirect_node().is_none() => return Err(error),
+                Ok(_) | Err(_) => {} // another server of the cluster has this name; this one works
+            }
             opened.push(connection);
         }
         for (lane, connection) in self.lanes.iter().zip(opened) {
@@ -235,21 +257,11 @@ impl Link {
         self.failures
             .iter()
             .for_each(|failures| failures.store(0, Relaxed));
-        self.metrics.redis_up.set(1);
         if !self.up.send_replace(true) {
+            self.metrics.redis_up.inc();
             tracing::info!("redis is in use");
         }
         Ok(())
-    }
-}
-
-async fn within<T>(
-    limit: Duration,
-    call: impl Future<Output = Result<T, RedisError>>,
-) -> Result<T, RedisError> {
-    match tokio::time::timeout(limit, call).await {
-        Ok(result) => result,
-        Err(_) => Err((ErrorKind::Io, "no answer in time").into()),
     }
 }
 
@@ -266,29 +278,20 @@ fn is_useless(error: &RedisError) -> bool {
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
 }
 
-fn client(settings: &Settings) -> Result<Client, RedisError> {
-    let info = settings.url.as_str().into_connection_info()?;
-    // Off by default in the library: small requests would wait for the previous one's acknowledgement.
-    Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+/// What a refusal means for the call.
+pub(super) fn refusal(error: &RedisError) -> CallError {
+    match (error.redirect_node(), error.code()) {
+        (Some(_), _) => CallError::Moved,
+        (None, Some("WRONGTYPE")) => CallError::WrongType,
+        (None, _) => CallError::Refused,
+    }
 }
 
-fn connection_config(settings: &Settings) -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new().set_connection_timeout(Some(settings.connect_timeout))
-}
-
-/// Connections for exclusive use. The purge log waits on one of them, so its replies may take seconds.
-pub(super) fn pool(settings: &Settings) -> Result<Pool, RedisError> {
-    let config = connection_config(settings).set_response_timeout(Some(Duration::from_secs(5)));
-    let info = client(settings)?.get_connection_info().clone();
-    let timeouts = Timeouts {
-        wait: Some(settings.budget),
-        create: Some(settings.connect_timeout),
-        recycle: Some(settings.connect_timeout),
-    };
-    let pool = Pool::builder(Manager::new_with_config(info, config)?)
-        .max_size(settings.pool_size + 1) // one for the purge log
-        .timeouts(timeouts)
-        .runtime(Runtime::Tokio1)
-        .build();
-    Ok(pool.expect("a pool with timeouts needs a runtime, and one is given"))
+/// For connections that many calls share.
+pub(super) fn lane_config(settings: &Settings) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(settings.connect_timeout))
+        .set_concurrency_limit(MAX_IN_FLIGHT)
+        .set_pipeline_buffer_size(MAX_IN_FLIGHT)
+        .set_response_timeout(Some(Duration::from_secs(1)))
 }

@@ -3,18 +3,17 @@
 //! The first record of a stream says only that it begins here. A stream that was lost is begun anew, and what Redis
 //! still holds from before cannot be judged and is not used.
 
-use super::link::{CallError, Link};
+use super::{link::CallError, servers::Servers};
 use crate::store::{
     entry::StreamId,
     purge_log::{Pending, Purge, PurgeLog},
 };
 use ::redis::{
-    Cmd, RedisError, Value,
+    Cmd, ErrorKind, RedisError, Value,
     aio::MultiplexedConnection as Connection,
     streams::{StreamId as Record, StreamRangeReply, StreamReadReply},
 };
 use bytes::Bytes;
-use deadpool_redis::Pool;
 use parking_lot::Mutex;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -39,8 +38,7 @@ const RENEWAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(in crate::store) struct SharedLog {
     key: String,
-    link: Arc<Link>,
-    pool: Pool,
+    servers: Servers,
     max_lifetime: Duration,
     purge_gap: Duration,
     /// Tells our own records from those of other replicas.
@@ -52,16 +50,14 @@ pub(in crate::store) struct SharedLog {
 impl SharedLog {
     pub(super) fn new(
         key: String,
-        link: Arc<Link>,
-        pool: Pool,
+        servers: Servers,
         max_lifetime: Duration,
         purge_gap: Duration,
     ) -> Self {
         let replica = format!("{:016x}", fastrand::u64(..));
         Self {
             key,
-            link,
-            pool,
+            servers,
             max_lifetime,
             purge_gap,
             replica,
@@ -119,12 +115,12 @@ impl SharedLog {
             .arg(&value[..])
             .arg("hard")
             .arg(u8::from(hard));
-        let id: Option<String> = self.link.call(APPEND_BUDGET, &command).await?;
+        let id: Option<String> = self.servers.call(&self.key, APPEND_BUDGET, &command).await?;
         if let Some(id) = id {
             return parse_id(&id).ok_or(CallError::Failed);
         }
         let begin = self.begin();
-        let _: String = self.link.call(APPEND_BUDGET, &begin).await?;
+        let _: String = self.servers.call(&self.key, APPEND_BUDGET, &begin).await?;
         Err(CallError::Failed) // the next try finds a stream
     }
 
@@ -189,13 +185,11 @@ impl SharedLog {
     }
 
     async fn session(&self, log: &PurgeLog, cursor: &mut StreamId) -> Result<(), RedisError> {
-        let pooled = self
-            .pool
-            .get()
-            .await
-            .map_err(|error| RedisError::from(std::io::Error::other(error)))?;
-        // Taken out of the pool: a connection that is waited on for seconds must not be handed to anyone else.
-        let mut connection = deadpool_redis::Connection::take(pooled);
+        // Of its own: a connection that is waited on for seconds must not be handed to anyone else.
+        let Some(connection) = self.servers.connect_alone(&self.key).await else {
+            return Err((ErrorKind::Io, "nobody says where it is").into());
+        };
+        let mut connection = connection?;
         self.check_history(&mut connection, log, cursor).await?;
         let mut renewed: Option<Instant> = None;
         loop {

@@ -1,0 +1,104 @@
+//! All servers as one: by key to the link that serves it.
+
+use super::{
+    Settings,
+    address::Topology,
+    cluster::Cluster,
+    dial::Dialer,
+    link::{CallError, Link},
+};
+use crate::metrics::Metrics;
+use ::redis::{Cmd, FromRedisValue, RedisError, aio::MultiplexedConnection};
+use std::{sync::Arc, time::Duration};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// See the module docs.
+#[derive(Clone, Debug)]
+pub(super) enum Servers {
+    One(Arc<Link>),
+    Cluster(Arc<Cluster>),
+}
+
+impl Servers {
+    /// Connects in the background, under `tasks`, until `stop`.
+    ///
+    /// # Errors
+    /// Where certificates are of no use; unreachable servers are not an error.
+    pub(super) fn start(
+        settings: &Settings,
+        metrics: Arc<Metrics>,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Self, RedisError> {
+        // The client asks for the process's provider of cryptography; another part may have set it.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        if settings.address.topology == Topology::Cluster {
+            let cluster = Arc::new(Cluster::new(settings, metrics, tasks, stop)?);
+            tasks.spawn(Arc::clone(&cluster).supervise());
+            return Ok(Self::Cluster(cluster));
+        }
+        metrics.redis_servers.set(1);
+        let link = Arc::new(Link::new(Dialer::new(settings)?, settings, metrics));
+        tasks.spawn(Arc::clone(&link).supervise(stop));
+        Ok(Self::One(link))
+    }
+
+    /// Whether all of Redis is used at the moment.
+    pub(super) fn is_up(&self) -> bool {
+        match self {
+            Self::One(link) => link.is_up(),
+            Self::Cluster(cluster) => cluster.is_up(),
+        }
+    }
+
+    /// Waits until Redis is used, at most for `patience`.
+    pub(super) async fn wait_until_up(&self, patience: Duration) {
+        match self {
+            Self::One(link) => link.wait_until_up(patience).await,
+            Self::Cluster(cluster) => cluster.wait_until_up(patience).await,
+        }
+    }
+
+    /// As [`Link::call`], where `key` is.
+    pub(super) async fn call<T: FromRedisValue>(
+        &self,
+        key: &str,
+        budget: Duration,
+        command: &Cmd,
+    ) -> Result<T, CallError> {
+        match self {
+            Self::One(link) => link.call(budget, command).await,
+            Self::Cluster(cluster) => cluster.call(key, budget, command).await,
+        }
+    }
+
+    /// As [`Link::call_alone`], where `key` is.
+    pub(super) async fn call_alone(
+        &self,
+        key: &str,
+        limit: Duration,
+        command: &Cmd,
+    ) -> Result<(), CallError> {
+        let link = self.link_of(key).ok_or(CallError::Out)?;
+        let result = link.call_alone(limit, command).await;
+        if let (Self::Cluster(cluster), Err(CallError::Moved)) = (self, result) {
+            cluster.moved();
+        }
+        result
+    }
+
+    /// A connection of the caller's own to where `key` is. `None` where that is not known.
+    pub(super) async fn connect_alone(
+        &self,
+        key: &str,
+    ) -> Option<Result<MultiplexedConnection, RedisError>> {
+        Some(self.link_of(key)?.connect_alone().await)
+    }
+
+    fn link_of(&self, key: &str) -> Option<Arc<Link>> {
+        match self {
+            Self::One(link) => Some(Arc::clone(link)),
+            Self::Cluster(cluster) => cluster.link_of(key),
+        }
+    }
+}
