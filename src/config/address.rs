@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use http::{Uri, uri::Authority};
 use super::value::Value;
 use crate::store::redis::Address;
+use http::{Uri, uri::Authority};
 
 /// An address and port to listen on.
 pub(super) fn listen(value: &Value<'_>) -> Option<SocketAddr> {

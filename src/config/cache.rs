@@ -113,7 +113,10 @@ fn redis(section: Section<'_>, prefix: String) -> Option<store::redis::Settings>
     if !section.is_present() {
         return None;
     }
-    let address = section.require("url", MISSING, address::redis).or(None).value;
+    let address = section
+        .require("url", MISSING, address::redis)
+        .or(None)
+        .value;
     let (budget, connect) = (Duration::from_millis(50), Duration::from_millis(250));
     let pool_size = section.count("pool_size", 16, 1..=1_024).value;
     let budget = section.duration("budget", budget, CALL).value;
@@ -176,7 +179,11 @@ fn pem(value: &Value<'_>) -> Option<Option<Vec<u8>>> {
     }
     match std::fs::read(text.value.as_ref()) {
         Ok(bytes) => Some(Some(bytes)),
-        Err(_) => value.fail_text(&text, "cannot be read", "name a file that this user may read"),
+        Err(_) => value.fail_text(
+            &text,
+            "cannot be read",
+            "name a file that this user may read",
+        ),
     }
 }
 

@@ -13,8 +13,8 @@ mod servers;
 mod stream;
 
 pub use self::address::{Address, Certificates};
-use self::{link::CallError, servers::Servers};
 pub(super) use self::stream::SharedLog;
+use self::{link::CallError, servers::Servers};
 use super::{
     codec::{self, Value},
     entry::Entry,
@@ -53,6 +53,13 @@ pub struct Settings {
     pub connect_timeout: Duration,
 }
 
+impl Settings {
+    /// Where the purge log is.
+    fn log_key(&self) -> String {
+        format!("{}:v1:purges", self.prefix)
+    }
+}
+
 /// What the tier has for a request.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -71,6 +78,7 @@ pub(super) enum Answer {
 pub(super) struct Tier {
     servers: Servers,
     prefix: String,
+    log_key: String,
     budget: Duration,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
@@ -90,6 +98,7 @@ impl Tier {
         Ok(Self {
             servers: Servers::start(settings, Arc::clone(&metrics), tasks, stop)?,
             prefix: settings.prefix.clone(),
+            log_key: settings.log_key(),
             budget: settings.budget,
             metrics,
             tasks: tasks.clone(),
@@ -108,8 +117,12 @@ impl Tier {
 
     /// The shared purge log over the same connections.
     pub(super) fn shared_log(&self, max_lifetime: Duration, purge_gap: Duration) -> SharedLog {
-        let key = format!("{}:v1:purges", self.prefix);
-        SharedLog::new(key, self.servers.clone(), max_lifetime, purge_gap)
+        SharedLog::new(
+            self.log_key.clone(),
+            self.servers.clone(),
+            max_lifetime,
+            purge_gap,
+        )
     }
 
     /// The response for `key` that a request with these fields selects: one round trip where it has one variant.

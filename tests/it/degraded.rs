@@ -1,95 +1,17 @@
 //! Redis in trouble, with traffic: no request fails, none waits longer than the budget, and it recovers by itself.
 
 use crate::support::{
-    Origin, Proxy, Reply, get,
+    Proxy, Reply, get,
+    load::{Load, hits_again, origin},
     redis::{Redis, free_port},
     relay::{Fault, Relay},
     until,
 };
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 fn toml(url: &str) -> String {
     // No memory tier: every request asks Redis.
     format!("[cache]\nprefix = \"t\"\n[cache.memory]\nmax = 0\n[cache.redis]\nurl = \"{url}\"\n")
-}
-
-/// A steady load whose every answer is checked.
-struct Load {
-    stop: Arc<AtomicBool>,
-    served: Arc<AtomicUsize>,
-    clients: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Load {
-    fn on(address: SocketAddr) -> Self {
-        let (stop, served) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicUsize::new(0)),
-        );
-        let clients = (0..4)
-            .map(|client| {
-                let (stop, served) = (Arc::clone(&stop), Arc::clone(&served));
-                tokio::spawn(async move {
-                    for number in 0.. {
-                        if stop.load(Relaxed) {
-                            return;
-                        }
-                        let path = format!("/{}", (number + client) % 10);
-                        let answer = get(address, &path, &[]).await;
-                        assert_eq!(
-                            (answer.status, answer.text(), answer.complete),
-                            (200, &*path, true)
-                        );
-                        served.fetch_add(1, Relaxed);
-                    }
-                })
-            })
-            .collect();
-        Self {
-            stop,
-            served,
-            clients,
-        }
-    }
-
-    /// Until so many more requests were served.
-    async fn goes_on(&self) {
-        let before = self.served.load(Relaxed);
-        until("the load goes on", async || {
-            self.served.load(Relaxed) >= before + 100
-        })
-        .await;
-    }
-
-    async fn end(self) {
-        self.stop.store(true, Relaxed);
-        for client in self.clients {
-            client.await.expect("every answer was right");
-        }
-    }
-}
-
-async fn origin() -> Origin {
-    let origin = Origin::start().await;
-    for number in 0..10 {
-        let path = format!("/{number}");
-        origin.answer(&path, Reply::fresh(&path, 3600));
-    }
-    origin
-}
-
-async fn hits_again(proxy: &Proxy) {
-    until("redis is used again", async || {
-        proxy.get("/1").await.is_hit()
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -179,9 +101,10 @@ async fn redis_that_refuses_writes_is_still_read() {
     let proxy = Proxy::to(&origin, &toml(&redis.url())).await;
     hits_again(&proxy).await;
     redis.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
+    origin.answer("/new", Reply::fresh("new", 3600));
     let dropped = "sidecache_redis_calls_total{result=\"write_dropped\"}";
     until("a write is dropped", async || {
-        proxy.get("/2").await;
+        proxy.get("/new").await;
         proxy.metric(dropped) >= 1.0
     })
     .await;

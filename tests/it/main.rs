@@ -36,3 +36,4 @@ mod ranges;
 mod readme;
 mod tiers;
 mod timeouts;
+mod topologies;

@@ -176,7 +176,9 @@ impl Certificates {
     /// Where they are no certificates, or not in PEM.
     pub fn check(&self) -> Result<(), Fault> {
         let probe = connection("rediss://localhost")?;
-        client(probe, self).map(drop).map_err(|_| "holds no certificate in PEM")
+        client(probe, self)
+            .map(drop)
+            .map_err(|_| "holds no certificate in PEM")
     }
 }
 
@@ -193,12 +195,13 @@ fn client(server: ConnectionInfo, certificates: &Certificates) -> Result<Client,
         ConnectionAddr::TcpTls { .. } => Client::build_with_tls(
             server,
             TlsCertificates {
-                client_tls: certificates.client.clone().map(|(client_cert, client_key)| {
-                    ClientTlsConfig {
+                client_tls: certificates
+                    .client
+                    .clone()
+                    .map(|(client_cert, client_key)| ClientTlsConfig {
                         client_cert,
                         client_key,
-                    }
-                }),
+                    }),
                 root_cert: certificates.ca.clone(),
             },
         ),

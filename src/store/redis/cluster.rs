@@ -137,7 +137,12 @@ impl Cluster {
             }
             let pause = if self.is_up() { RENEWAL } else { SEARCH };
             let one_is_out = async {
-                let links: Vec<_> = self.ranges.load().iter().map(|r| Arc::clone(&r.link)).collect();
+                let links: Vec<_> = self
+                    .ranges
+                    .load()
+                    .iter()
+                    .map(|r| Arc::clone(&r.link))
+                    .collect();
                 let out = links.iter().map(|link| Box::pin(link.wait_until_out()));
                 match links.is_empty() {
                     true => std::future::pending().await,
@@ -190,7 +195,9 @@ impl Cluster {
                         return Some(slots);
                     }
                 }
-                Err(error) => tracing::debug!(%error, host, "a server of the cluster cannot be asked"),
+                Err(error) => {
+                    tracing::debug!(%error, host, "a server of the cluster cannot be asked")
+                }
             }
         }
         None
@@ -204,11 +211,14 @@ impl Cluster {
         for Slots { first, last, at } in slots {
             let known = match links.get(&at) {
                 Some(kept) => Some(Arc::clone(&kept.link)),
-                None => before.remove(&at).or_else(|| self.link_to(&at)).map(|kept| {
-                    let link = Arc::clone(&kept.link);
-                    links.insert(at, kept);
-                    link
-                }),
+                None => before
+                    .remove(&at)
+                    .or_else(|| self.link_to(&at))
+                    .map(|kept| {
+                        let link = Arc::clone(&kept.link);
+                        links.insert(at, kept);
+                        link
+                    }),
             };
             ranges.extend(known.map(|link| Range { first, last, link }));
         }
@@ -257,12 +267,17 @@ fn read(reply: &Value, asked: &str) -> Option<Vec<Slots>> {
             return None;
         };
         // The library would wrap a number that is too large.
-        let number = |value: &Value| u16::try_from(from_redis_value::<i64>(value.clone()).ok()?).ok();
+        let number =
+            |value: &Value| u16::try_from(from_redis_value::<i64>(value.clone()).ok()?).ok();
         let host = match primary.first()? {
             Value::Nil => String::new(),
             host => from_redis_value::<String>(host.clone()).ok()?,
         };
-        let host = if host.is_empty() { asked.to_owned() } else { host };
+        let host = if host.is_empty() {
+            asked.to_owned()
+        } else {
+            host
+        };
         let port = number(primary.get(1)?)?;
         let (first, last) = (number(row.first()?)?, number(row.get(1)?)?);
         let at = (host, port);

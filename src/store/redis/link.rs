@@ -63,6 +63,8 @@ pub(super) struct Link {
     /// Failures in a row, by lane: one that hangs is not hidden by another one that works.
     failures: [AtomicU32; LANES],
     up: watch::Sender<bool>,
+    /// A key that we may ask for.
+    probe: String,
     /// Connections for exclusive use: large values, which would hold up small ones.
     alone: Pool,
     metrics: Arc<Metrics>,
@@ -89,6 +91,7 @@ impl Link {
             next: AtomicUsize::new(0),
             failures: std::array::from_fn(|_| AtomicU32::new(0)),
             up: watch::Sender::new(false),
+            probe: settings.log_key(),
             metrics,
         }
     }
@@ -240,7 +243,7 @@ impl Link {
         for _ in 0..LANES {
             let mut connection = self.dialer.connect(&self.config).await?;
             // A server that is loading, or a replica without its primary, accepts and cannot serve.
-            let probe = Cmd::new().arg("EXISTS").arg("sidecache").to_owned();
+            let probe = Cmd::new().arg("EXISTS").arg(&self.probe).to_owned();
             match self
                 .dialer
                 .within(probe.query_async::<i64>(&mut connection))

@@ -115,22 +115,25 @@ impl SharedLog {
             .arg(&value[..])
             .arg("hard")
             .arg(u8::from(hard));
-        let id: Option<String> = self.servers.call(&self.key, APPEND_BUDGET, &command).await?;
+        let id: Option<String> = self
+            .servers
+            .call(&self.key, APPEND_BUDGET, &command)
+            .await?;
         if let Some(id) = id {
             return parse_id(&id).ok_or(CallError::Failed);
         }
-        let begin = self.begin();
+        let begin = self.begin("*");
         let _: String = self.servers.call(&self.key, APPEND_BUDGET, &begin).await?;
         Err(CallError::Failed) // the next try finds a stream
     }
 
     /// The first record of a stream: what is older than it cannot be judged.
-    fn begin(&self) -> Cmd {
+    fn begin(&self, id: &str) -> Cmd {
         let mut begin = Cmd::new();
         begin
             .arg("XADD")
             .arg(&self.key)
-            .arg("*")
+            .arg(id)
             .arg("from")
             .arg(&self.replica)
             .arg("kind")
@@ -243,35 +246,54 @@ impl SharedLog {
             .collect())
     }
 
-    /// A log that ends before what was read of it is another one, or an older copy: what it once held is lost, and what
-    /// was kept by it cannot be judged.
+    /// A log without the last record that was read of it, or written to it, is another one or an older copy: a failover
+    /// may lose what was not replicated yet. What it once held is lost, and what was kept by it cannot be judged.
     async fn check_history(
         &self,
         connection: &mut Connection,
         log: &PurgeLog,
         cursor: &mut StreamId,
     ) -> Result<(), RedisError> {
-        let command = Cmd::new()
-            .arg("XREVRANGE")
+        let reached = log.position().shared.max(*cursor);
+        if reached == StreamId::default() || reached.0 < self.oldest(connection).await? {
+            return Ok(()); // nothing was, or it has been trimmed since: all that it concerned has expired
+        }
+        let id = format!("{}-{}", reached.0, reached.1);
+        let same = Cmd::new()
+            .arg("XRANGE")
             .arg(&self.key)
-            .arg("+")
-            .arg("-")
-            .arg("COUNT")
-            .arg(1)
+            .arg(&id)
+            .arg(&id)
             .to_owned();
-        let last: StreamRangeReply = command.query_async(connection).await?;
-        let last = last
-            .ids
-            .first()
-            .and_then(|record| parse_id(&record.id))
-            .unwrap_or_default();
-        if last < *cursor {
+        let same: StreamRangeReply = same.query_async(connection).await?;
+        if same.ids.is_empty() {
             tracing::warn!("the purge log in redis was lost: what is stored is asked for anew");
-            self.begin().query_async::<String>(connection).await?;
+            self.begin_after(connection, reached).await?;
             *cursor = StreamId::default();
-            log.lose_history(last);
+            log.lose_history(reached);
         }
         Ok(())
+    }
+
+    /// Begins anew with a record that is later than `lost`, also where the clock of this server is behind.
+    async fn begin_after(
+        &self,
+        connection: &mut Connection,
+        lost: StreamId,
+    ) -> Result<(), RedisError> {
+        let id: String = self.begin("*").query_async(connection).await?;
+        if parse_id(&id).is_none_or(|id| id <= lost) {
+            let later = format!("{}-0", lost.0.saturating_add(1));
+            self.begin(&later).query_async::<String>(connection).await?;
+        }
+        Ok(())
+    }
+
+    /// What is older than this has been trimmed, in milliseconds of the clock of Redis, which numbers the records.
+    async fn oldest(&self, connection: &mut Connection) -> Result<u64, RedisError> {
+        let (now, _): (u64, u64) = Cmd::new().arg("TIME").query_async(connection).await?;
+        let kept = self.max_lifetime.as_secs().saturating_add(60);
+        Ok(now.saturating_sub(kept).saturating_mul(1000))
     }
 
     /// Renews the TTL, or begins the stream where there is none; trims it behind the longest lifetime.
@@ -283,14 +305,10 @@ impl SharedLog {
             .saturating_add(3600);
         let expire = Cmd::new().arg("EXPIRE").arg(&self.key).arg(ttl).to_owned();
         if expire.query_async::<i64>(connection).await? == 0 {
-            self.begin().query_async::<String>(connection).await?;
+            self.begin("*").query_async::<String>(connection).await?;
             expire.query_async::<i64>(connection).await?;
         }
-        // By the clock of Redis, which numbers the records: what older ones concerned has expired.
-        let (now, _): (u64, u64) = Cmd::new().arg("TIME").query_async(connection).await?;
-        let oldest = now
-            .saturating_sub(self.max_lifetime.as_secs().saturating_add(60))
-            .saturating_mul(1000);
+        let oldest = self.oldest(connection).await?;
         let trim = Cmd::new()
             .arg("XTRIM")
             .arg(&self.key)

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -28,6 +29,8 @@ pub(crate) enum Fault {
 pub(crate) struct Relay {
     address: SocketAddr,
     fault: Arc<Mutex<Fault>>,
+    /// Where to; a change closes what is open.
+    port: watch::Sender<u16>,
     task: JoinHandle<()>,
 }
 
@@ -43,12 +46,16 @@ impl Relay {
         let address = listener.local_addr().unwrap();
         let fault = Arc::new(Mutex::new(Fault::None));
         let shared = Arc::clone(&fault);
+        let target = watch::Sender::new(port);
+        let ports = target.clone();
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let fault = Arc::clone(&shared);
+                let mut port = ports.subscribe();
                 connections.spawn(async move {
-                    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else {
+                    let current = *port.borrow_and_update();
+                    let Ok(server) = TcpStream::connect(("127.0.0.1", current)).await else {
                         return;
                     };
                     let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -57,6 +64,7 @@ impl Relay {
                     tokio::select! {
                         _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
                         () = replies(from_server, to_client, fault) => {}
+                        _ = port.changed() => {}
                     }
                 });
             }
@@ -64,8 +72,14 @@ impl Relay {
         Self {
             address,
             fault,
+            port: target,
             task,
         }
+    }
+
+    /// Closes every connection; new ones lead to `port`.
+    pub(crate) fn lead_to(&self, port: u16) {
+        self.port.send_replace(port);
     }
 
     pub(crate) fn url(&self) -> String {
