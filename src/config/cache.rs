@@ -121,6 +121,7 @@ fn redis(section: Section<'_>, prefix: String) -> Option<store::redis::Settings>
     let pool_size = section.count("pool_size", 16, 1..=1_024).value;
     let budget = section.duration("budget", budget, CALL).value;
     let connect_timeout = section.duration("connect_timeout", connect, CALL).value;
+    let compress_above = section.optional_size("compress_above", 1..=u64::MAX).value;
     let certificates = certificates(&section);
     section.finish();
     Some(store::redis::Settings {
@@ -130,6 +131,7 @@ fn redis(section: Section<'_>, prefix: String) -> Option<store::redis::Settings>
         pool_size,
         budget,
         connect_timeout,
+        compress_above,
     })
 }
 

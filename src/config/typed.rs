@@ -44,6 +44,18 @@ impl Section<'_> {
         .or(default)
     }
 
+    /// As [`Section::size`], for what is off unless it is written.
+    pub(super) fn optional_size(
+        &self,
+        key: &'static str,
+        limits: RangeInclusive<u64>,
+    ) -> Setting<Option<u64>> {
+        let leave = "leave it out to have none";
+        self.read(key, |value| {
+            within(value, size(value)?, &limits, print_size, leave)
+        })
+    }
+
     /// A whole number.
     pub(super) fn count(
         &self,

@@ -7,6 +7,8 @@
 //! Numbers are big-endian, byte strings carry their length in front. What comes back from Redis is untrusted input:
 //! anything that does not check out is an error here and a counted miss above, and no length field allocates.
 
+mod body;
+
 use super::entry::{Entry, Position, StreamId};
 use crate::semantics::{
     Freshness, Key, StoredHead,
@@ -20,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MAGIC: &[u8; 3] = b"SCV";
 /// Another number is another format: the value is a miss for us, and ours is one for the others.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const PREFIX: usize = 4 + 8;
 
 const KIND_ENTRY: u8 = 0;
@@ -49,14 +51,14 @@ pub(super) enum DecodeError {
     Field,
 }
 
-/// The bytes of `entry`.
-pub(super) fn encode_entry(entry: &Entry) -> Vec<u8> {
+/// The bytes of `entry`; a body above `compress_above` bytes is compressed where that makes it smaller.
+pub(super) fn encode_entry(entry: &Entry, compress_above: Option<u64>) -> Vec<u8> {
     let mut out = begin(KIND_ENTRY, 256 + entry.body.len());
     put_bytes(&mut out, entry.key.as_bytes());
     put_head(&mut out, &entry.head);
     out.put_u64(entry.shared_position.0);
     out.put_u64(entry.shared_position.1);
-    put_bytes(&mut out, &entry.body);
+    body::put(&mut out, &entry.body, compress_above);
     finish(out)
 }
 
@@ -154,7 +156,7 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.put_slice(bytes);
 }
 
-/// Reads a value. The body stays a slice of `bytes`.
+/// Reads a value. A body that is not compressed stays a slice of `bytes`.
 ///
 /// `now` bounds the times in it: another replica's clock may be ahead, but nothing may come from the future.
 ///
@@ -189,7 +191,7 @@ fn entry(fields: &mut Reader, now: SystemTime) -> Result<Entry, DecodeError> {
     let key = Key::from_stored(fields.bytes()?);
     let head = head(fields, now)?;
     let shared = StreamId(fields.u64()?, fields.u64()?);
-    let body = fields.bytes()?;
+    let body = body::take(fields)?;
     if head
         .part
         .is_some_and(|part| part.range.length() != body.len() as u64)
@@ -324,137 +326,4 @@ impl Reader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: SystemTime = UNIX_EPOCH;
-
-    fn sample() -> Entry {
-        let mut headers = HeaderMap::new();
-        headers.append("link", HeaderValue::from_static("<a>"));
-        headers.append("link", HeaderValue::from_bytes(b"<\xff>").unwrap());
-        let head = StoredHead {
-            status: StatusCode::NOT_FOUND,
-            headers,
-            selecting: Selecting::from_parts(vec![
-                (
-                    HeaderName::from_static("accept"),
-                    Some(Box::from(&b"a"[..])),
-                ),
-                (HeaderName::from_static("x"), None),
-            ]),
-            freshness: Freshness {
-                initial_age: Duration::from_millis(1),
-                response_time: NOW,
-                lifetime: Duration::from_secs(1 << 31),
-                source: Source::Heuristic,
-                while_revalidate: Duration::from_secs(3),
-                if_error: Duration::from_secs(4),
-                validate_always: true,
-                forbids_stale: false,
-            },
-            part: Some(Part {
-                range: ByteRange { first: 5, last: 10 },
-                complete: None,
-            }),
-            generated_etag: true,
-            no_transform: true,
-            tags: vec!["a:1".into(), "ü".into()],
-        };
-        let key = Key::from_stored(Bytes::from_static(b"key"));
-        let position = Position {
-            local: 0,
-            shared: StreamId(7, 9),
-        };
-        Entry::new(key, head, Bytes::from_static(b"\0body\xff"), position)
-    }
-
-    fn decoded(bytes: Vec<u8>) -> Result<Value, DecodeError> {
-        decode(&bytes.into(), NOW)
-    }
-
-    #[test]
-    fn an_entry_comes_back_equal() {
-        let entry = sample();
-        let Ok(Value::Entry(back)) = decoded(encode_entry(&entry)) else {
-            panic!("no entry")
-        };
-        assert_eq!(
-            (&back.key, &back.head, &back.body),
-            (&entry.key, &entry.head, &entry.body)
-        );
-        assert_eq!(back.shared_position, StreamId(7, 9));
-    }
-
-    #[test]
-    fn a_vary_note_comes_back_equal() {
-        let names = [
-            HeaderName::from_static("accept"),
-            HeaderName::from_static("x-a"),
-        ];
-        let Ok(Value::Vary(back)) = decoded(encode_vary(names.iter())) else {
-            panic!("no note")
-        };
-        assert_eq!(back, names);
-    }
-
-    #[test]
-    fn every_cut_and_every_flipped_bit_is_refused() {
-        let whole = encode_entry(&sample());
-        for end in 0..whole.len() {
-            assert!(decoded(whole[..end].to_vec()).is_err(), "cut at {end}");
-        }
-        for at in 0..whole.len() * 8 {
-            let mut flipped = whole.clone();
-            flipped[at / 8] ^= 1 << (at % 8);
-            assert!(decoded(flipped).is_err(), "bit {at}");
-        }
-    }
-
-    #[test]
-    fn lying_lengths_with_a_right_checksum_are_refused_without_allocating() {
-        for count in [MAX_FIELDS + 1, u32::MAX] {
-            let mut note = begin(KIND_VARY, 8);
-            note.put_u32(count);
-            assert_eq!(decoded(finish(note)).err(), Some(DecodeError::Field));
-        }
-        let mut entry = begin(KIND_ENTRY, 8);
-        entry.put_u32(u32::MAX);
-        assert_eq!(decoded(finish(entry)).err(), Some(DecodeError::Field));
-    }
-
-    #[test]
-    fn another_version_is_another_format() {
-        let mut bytes = encode_entry(&sample());
-        bytes[3] += 1;
-        assert_eq!(decoded(bytes).err(), Some(DecodeError::Format));
-    }
-
-    #[test]
-    fn nothing_comes_from_the_future() {
-        let mut entry = sample();
-        entry.head.freshness.response_time = NOW + Duration::from_secs(3600);
-        let Ok(Value::Entry(back)) = decoded(encode_entry(&entry)) else {
-            panic!("no entry")
-        };
-        assert_eq!(back.head.freshness.response_time, NOW);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_a_value_or_an_error(mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 13..300), cut in 0_usize..400) {
-            // With the right beginning and checksum, so that the fields behind them are reached.
-            let seed = encode_entry(&sample());
-            let mut grafted = seed[..cut.min(seed.len())].to_vec();
-            grafted.append(&mut bytes);
-            grafted.resize(grafted.len().max(PREFIX + 1), 0);
-            grafted[..3].copy_from_slice(MAGIC);
-            grafted[3] = VERSION;
-            if let Ok(Value::Entry(entry)) = decoded(finish(grafted)) {
-                let Ok(Value::Entry(back)) = decoded(encode_entry(&entry)) else { panic!("it was one before") };
-                proptest::prop_assert_eq!(&back.head, &entry.head);
-                proptest::prop_assert_eq!(&back.body, &entry.body);
-            }
-        }
-    }
-}
+mod tests;

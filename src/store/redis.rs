@@ -51,6 +51,8 @@ pub struct Settings {
     pub budget: Duration,
     /// What connecting may take.
     pub connect_timeout: Duration,
+    /// Larger bodies are compressed at rest, in bytes; `None` for none.
+    pub compress_above: Option<u64>,
 }
 
 impl Settings {
@@ -80,6 +82,7 @@ pub(super) struct Tier {
     prefix: String,
     log_key: String,
     budget: Duration,
+    compress_above: Option<u64>,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
 }
@@ -100,6 +103,7 @@ impl Tier {
             prefix: settings.prefix.clone(),
             log_key: settings.log_key(),
             budget: settings.budget,
+            compress_above: settings.compress_above,
             metrics,
             tasks: tasks.clone(),
         })
@@ -184,20 +188,35 @@ impl Tier {
     }
 
     /// Keeps `entry` for `ttl`.
-    pub(super) async fn put(&self, entry: &Entry, ttl: Duration) {
+    pub(super) async fn put(&self, entry: &Arc<Entry>, ttl: Duration) {
         let name = self.name(&entry.key);
         let selecting = &entry.head.selecting;
         let main = format!("{name}:m");
+        let Some(value) = self.encoded(entry).await else {
+            return;
+        };
         if selecting.is_empty() {
-            return self.write(&main, codec::encode_entry(entry), ttl).await;
+            return self.write(&main, value, ttl).await;
         }
-        let by_language = selecting.by_language_of(&entry.head.headers);
-        for selecting in std::iter::once(selecting).chain(&by_language) {
-            let at = variant_name(&name, selecting);
-            self.write(&at, codec::encode_entry(entry), ttl).await;
+        if let Some(by_language) = selecting.by_language_of(&entry.head.headers) {
+            let at = variant_name(&name, &by_language);
+            self.write(&at, value.clone(), ttl).await;
         }
+        let at = variant_name(&name, selecting);
+        self.write(&at, value, ttl).await;
         self.write(&main, codec::encode_vary(selecting.names()), ttl)
             .await;
+    }
+
+    /// The value of `entry`; compressed off the workers.
+    async fn encoded(&self, entry: &Arc<Entry>) -> Option<Vec<u8>> {
+        let above = self.compress_above;
+        if above.is_none_or(|above| entry.body.len() as u64 <= above) {
+            return Some(codec::encode_entry(entry, None));
+        }
+        let entry = Arc::clone(entry);
+        let encoding = tokio::task::spawn_blocking(move || codec::encode_entry(&entry, above));
+        encoding.await.ok()
     }
 
     async fn read(&self, at: &str, now: SystemTime) -> Result<Value, Answer> {

@@ -16,6 +16,7 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
+    hash::BuildHasher,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -27,6 +28,10 @@ const MAX_WRITES: usize = 1024;
 
 /// What these entries may weigh together, in KiB.
 const MAX_WRITES_KIB: usize = 16 << 10;
+
+/// Writes under way at the same time: one slow or large one does not hold up all others. Entries of one key are written
+/// one after the other, so that the latest is the one that stays.
+const WRITERS: usize = 4;
 
 /// How long a start waits for Redis, so that a warm tier serves the first request.
 const START_PATIENCE: Duration = Duration::from_millis(50);
@@ -109,23 +114,27 @@ impl Store {
             let shared = Arc::new(tier.shared_log(settings.max_lifetime, settings.purge_gap));
             tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
-            let (sender, receiver) = mpsc::channel(MAX_WRITES);
             let room = Arc::new(Semaphore::new(MAX_WRITES_KIB));
             let under_way = (settings.memory.max == 0).then(Arc::default);
-            tasks.spawn(write_entries(
-                Arc::clone(&tier),
-                receiver,
-                clock,
-                settings.max_lifetime,
-                under_way.clone(),
-                stop.clone(),
-            ));
+            let queues = std::array::from_fn(|_| {
+                let (sender, receiver) = mpsc::channel(MAX_WRITES / WRITERS);
+                tasks.spawn(write_entries(
+                    Arc::clone(&tier),
+                    receiver,
+                    clock.clone(),
+                    settings.max_lifetime,
+                    under_way.clone(),
+                    stop.clone(),
+                ));
+                sender
+            });
             tier.wait_until_up(START_PATIENCE).await;
             (redis, writes) = (
                 Some(tier),
                 Some(Writes {
                     under_way,
-                    queue: sender,
+                    queues,
+                    hasher: foldhash::fast::RandomState::default(),
                     room,
                 }),
             );
@@ -331,7 +340,8 @@ type UnderWay = Mutex<HashMap<Key, Arc<Entry>>>;
 struct Writes {
     /// Only without a memory tier: an answer that has just been stored is found before Redis has it.
     under_way: Option<Arc<UnderWay>>,
-    queue: mpsc::Sender<(Arc<Entry>, OwnedSemaphorePermit)>,
+    queues: [mpsc::Sender<(Arc<Entry>, OwnedSemaphorePermit)>; WRITERS],
+    hasher: foldhash::fast::RandomState,
     room: Arc<Semaphore>,
 }
 
@@ -353,7 +363,8 @@ impl Writes {
                 .lock()
                 .insert(entry.key.clone(), Arc::clone(&entry));
         }
-        match self.queue.try_send((entry, room)) {
+        let writer = usize::try_from(self.hasher.hash_one(&entry.key) % WRITERS as u64);
+        match self.queues[writer.unwrap_or(0)].try_send((entry, room)) {
             Ok(()) => true,
             Err(refused) => {
                 arrived(self.under_way.as_deref(), &refused.into_inner().0);

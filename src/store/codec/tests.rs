@@ -1,0 +1,178 @@
+use super::*;
+
+const NOW: SystemTime = UNIX_EPOCH;
+
+fn sample() -> Entry {
+    let mut headers = HeaderMap::new();
+    headers.append("link", HeaderValue::from_static("<a>"));
+    headers.append("link", HeaderValue::from_bytes(b"<\xff>").unwrap());
+    let head = StoredHead {
+        status: StatusCode::NOT_FOUND,
+        headers,
+        selecting: Selecting::from_parts(vec![
+            (
+                HeaderName::from_static("accept"),
+                Some(Box::from(&b"a"[..])),
+            ),
+            (HeaderName::from_static("x"), None),
+        ]),
+        freshness: Freshness {
+            initial_age: Duration::from_millis(1),
+            response_time: NOW,
+            lifetime: Duration::from_secs(1 << 31),
+            source: Source::Heuristic,
+            while_revalidate: Duration::from_secs(3),
+            if_error: Duration::from_secs(4),
+            validate_always: true,
+            forbids_stale: false,
+        },
+        part: Some(Part {
+            range: ByteRange { first: 5, last: 10 },
+            complete: None,
+        }),
+        generated_etag: true,
+        no_transform: true,
+        tags: vec!["a:1".into(), "ü".into()],
+    };
+    let key = Key::from_stored(Bytes::from_static(b"key"));
+    let position = Position {
+        local: 0,
+        shared: StreamId(7, 9),
+    };
+    Entry::new(key, head, Bytes::from_static(b"\0body\xff"), position)
+}
+
+fn decoded(bytes: Vec<u8>) -> Result<Value, DecodeError> {
+    decode(&bytes.into(), NOW)
+}
+
+#[test]
+fn an_entry_comes_back_equal() {
+    let entry = sample();
+    let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, None)) else {
+        panic!("no entry")
+    };
+    assert_eq!(
+        (&back.key, &back.head, &back.body),
+        (&entry.key, &entry.head, &entry.body)
+    );
+    assert_eq!(back.shared_position, StreamId(7, 9));
+}
+
+#[test]
+fn a_vary_note_comes_back_equal() {
+    let names = [
+        HeaderName::from_static("accept"),
+        HeaderName::from_static("x-a"),
+    ];
+    let Ok(Value::Vary(back)) = decoded(encode_vary(names.iter())) else {
+        panic!("no note")
+    };
+    assert_eq!(back, names);
+}
+
+#[test]
+fn every_cut_and_every_flipped_bit_is_refused() {
+    let whole = encode_entry(&sample(), None);
+    for end in 0..whole.len() {
+        assert!(decoded(whole[..end].to_vec()).is_err(), "cut at {end}");
+    }
+    for at in 0..whole.len() * 8 {
+        let mut flipped = whole.clone();
+        flipped[at / 8] ^= 1 << (at % 8);
+        assert!(decoded(flipped).is_err(), "bit {at}");
+    }
+}
+
+#[test]
+fn lying_lengths_with_a_right_checksum_are_refused_without_allocating() {
+    for count in [MAX_FIELDS + 1, u32::MAX] {
+        let mut note = begin(KIND_VARY, 8);
+        note.put_u32(count);
+        assert_eq!(decoded(finish(note)).err(), Some(DecodeError::Field));
+    }
+    let mut entry = begin(KIND_ENTRY, 8);
+    entry.put_u32(u32::MAX);
+    assert_eq!(decoded(finish(entry)).err(), Some(DecodeError::Field));
+}
+
+#[test]
+fn another_version_is_another_format() {
+    let mut bytes = encode_entry(&sample(), None);
+    bytes[3] += 1;
+    assert_eq!(decoded(bytes).err(), Some(DecodeError::Format));
+}
+
+#[test]
+fn nothing_comes_from_the_future() {
+    let mut entry = sample();
+    entry.head.freshness.response_time = NOW + Duration::from_secs(3600);
+    let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, None)) else {
+        panic!("no entry")
+    };
+    assert_eq!(back.head.freshness.response_time, NOW);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_a_value_or_an_error(mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 13..300), cut in 0_usize..400) {
+        // With the right beginning and checksum, so that the fields behind them are reached.
+        let seed = encode_entry(&sample(), None);
+        let mut grafted = seed[..cut.min(seed.len())].to_vec();
+        grafted.append(&mut bytes);
+        grafted.resize(grafted.len().max(PREFIX + 1), 0);
+        grafted[..3].copy_from_slice(MAGIC);
+        grafted[3] = VERSION;
+        if let Ok(Value::Entry(entry)) = decoded(finish(grafted)) {
+            let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, None)) else { panic!("it was one before") };
+            proptest::prop_assert_eq!(&back.head, &entry.head);
+            proptest::prop_assert_eq!(&back.body, &entry.body);
+        }
+    }
+}
+
+#[test]
+fn a_large_body_comes_back_from_its_compressed_form() {
+    let with = |body: Vec<u8>| {
+        Entry::new(
+            Key::from_stored(Bytes::from_static(b"key")),
+            crate::semantics::stored::sample(&[]),
+            body.into(),
+            Position::default(),
+        )
+    };
+    let text = with(b"0123456789".repeat(1000));
+    let noise = with((0..10_000).map(|_| fastrand::u8(..)).collect());
+    for (entry, above, smaller) in [
+        (&text, Some(5000), true),
+        (&text, Some(20_000), false),
+        (&text, None, false),
+        (&noise, Some(5000), false),
+    ] {
+        let bytes = encode_entry(entry, above);
+        assert_eq!(bytes.len() < entry.body.len(), smaller, "{above:?}");
+        let Ok(Value::Entry(back)) = decoded(bytes) else {
+            panic!("no entry")
+        };
+        assert!(back.body == entry.body);
+    }
+}
+
+#[test]
+fn a_compressed_body_that_is_not_what_it_says_is_refused() {
+    let zeros = zstd::bulk::compress(&[0; 1 << 20], 3).unwrap();
+    for (length, bytes) in [
+        (u64::MAX, &zeros[..]),
+        (1 << 19, &zeros),
+        (1 << 21, &zeros),
+        (1 << 20, &zeros[..zeros.len() - 1]),
+        (3, b"abc"),
+    ] {
+        let mut out = Vec::new();
+        out.put_u8(1);
+        out.put_u64(length);
+        put_bytes(&mut out, bytes);
+        let taken = body::take(&mut Reader(out.into()));
+        assert_eq!(taken.err(), Some(DecodeError::Field), "{length}");
+    }
+}
