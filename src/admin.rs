@@ -1,4 +1,6 @@
-//! The operator's HTTP, on a listener of its own: alive, ready, metrics.
+//! The operator's HTTP, on a listener of its own: alive, ready, metrics, purge.
+
+mod purge;
 
 use crate::{metrics::Metrics, service::Proxy, store::Health};
 use axum::{
@@ -6,7 +8,7 @@ use axum::{
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
-    routing::get,
+    routing::{get, post},
 };
 use std::{io, net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
@@ -43,6 +45,7 @@ pub async fn run(
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/api/purge", post(purge::purge))
         .with_state(subject);
     axum::serve(listener, router)
         .with_graceful_shutdown(stop.cancelled_owned())

@@ -3,9 +3,11 @@
 //! Exit code 0 is good, 1 failed, 2 usage: wrong arguments or a wrong configuration.
 
 mod check;
+mod client;
 #[cfg(feature = "demo")]
 mod demo;
 mod health;
+mod purge;
 mod run;
 
 use crate::config::{Config, ConfigError};
@@ -39,6 +41,8 @@ enum Command {
     Check(check::Check),
     /// Asks a running proxy whether it is alive: exit code 0 or 1
     Health(health::Health),
+    /// Purges what a running proxy has stored, on every replica
+    Purge(purge::Purge),
     /// Runs the demo backend and the proxy in front of it
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
@@ -109,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.execute(),
         Command::Check(check) => check.execute(),
         Command::Health(health) => health.execute(),
+        Command::Purge(purge) => purge.execute(),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.execute(),
     };

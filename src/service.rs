@@ -15,11 +15,13 @@ mod forward;
 mod observe;
 mod pass;
 mod patience;
+mod purge;
 mod query;
 mod refresh;
 mod rescue;
 pub mod route;
 mod search;
+pub mod tags;
 mod target;
 pub mod upstream;
 
@@ -59,22 +61,30 @@ pub struct Settings {
     pub clear_site_data: bool,
     /// A request whose `X-Sidecache-Bypass` holds it goes to the upstream.
     pub bypass_token: Option<String>,
+    /// A PURGE whose `X-Sidecache-Purge` holds it purges; without one PURGE is a method like any other.
+    pub purge_token: Option<String>,
+    /// Tags that the origin gives.
+    pub tags: tags::Settings,
 }
 
 impl fmt::Debug for Settings {
-    /// The token is a secret, so only whether there is one is shown.
+    /// Tokens are secrets, so only whether there is one is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             enabled,
             max_object,
             clear_site_data,
             bypass_token,
+            purge_token,
+            tags,
         } = self;
         f.debug_struct("Settings")
             .field("enabled", enabled)
             .field("max_object", max_object)
             .field("clear_site_data", clear_site_data)
             .field("bypass_token", &bypass_token.is_some())
+            .field("purge_token", &purge_token.is_some())
+            .field("tags", tags)
             .finish()
     }
 }
@@ -119,6 +129,14 @@ struct Shared {
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
     access_log: bool,
+}
+
+impl Shared {
+    /// What every response of the upstream goes through first.
+    fn receive<B>(&self, response: &mut Response<B>) {
+        forward::prepare_response(response, self.clock.now());
+        tags::take(response, &self.settings.tags);
+    }
 }
 
 /// The proxy. Clones are the same proxy.

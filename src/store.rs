@@ -12,7 +12,7 @@ mod tiered;
 pub use self::{
     entry::{Entry, Position, Rendition, StreamId},
     purge_log::{Purge, Selector},
-    tiered::{Found, Health, Lookup, Store},
+    tiered::{Found, Health, Lookup, Matching, Reach, Store},
 };
 
 use std::time::Duration;

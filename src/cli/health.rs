@@ -1,15 +1,8 @@
 //! `sidecache health`: what `/healthz` says, as an exit code, for containers without another HTTP client.
 
-use super::Failure;
+use super::{Failure, client};
 use clap::Args;
-use std::{
-    io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
-    time::Duration,
-};
-
-/// What an answer may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+use std::net::SocketAddr;
 
 /// Arguments of `health`.
 #[derive(Debug, Args)]
@@ -21,27 +14,13 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let answer = self
-            .ask()
-            .map_err(|error| Failure::new("the admin port does not answer", error))?;
-        if answer.starts_with("HTTP/1.1 200 ") {
-            return Ok(());
+        let answer = client::ask(self.admin, "GET", "/healthz", "")?;
+        match answer.status {
+            200 => Ok(()),
+            status => Err(Failure::new(
+                "the proxy is not healthy",
+                format!("it answers {status}"),
+            )),
         }
-        let status = answer.lines().next().unwrap_or_default().to_owned();
-        Err(Failure::new("the proxy is not healthy", status))
-    }
-
-    fn ask(&self) -> io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&self.admin, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        write!(
-            stream,
-            "GET /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.admin
-        )?;
-        let mut answer = String::new();
-        stream.take(4096).read_to_string(&mut answer)?;
-        Ok(answer)
     }
 }

@@ -72,7 +72,9 @@ pub(super) fn read(section: Section<'_>) -> Cache {
             enabled: enabled(&section),
             max_object: max_object.value,
             clear_site_data: section.boolean("clear_site_data", false).value,
-            bypass_token: section.read("bypass_token", bypass_token).or(None).value,
+            bypass_token: section.read("bypass_token", token).or(None).value,
+            purge_token: section.read("purge_token", token).or(None).value,
+            tags: tags(&section),
         },
         store: store::Settings {
             memory: store::memory::Settings { max: memory.value },
@@ -224,7 +226,23 @@ fn prefix(value: &Value<'_>) -> Option<String> {
     )
 }
 
-fn bypass_token(value: &Value<'_>) -> Option<Option<String>> {
+/// The fields by which the origin tags its responses.
+fn tags(section: &Section<'_>) -> service::tags::Settings {
+    let usual = || {
+        ["surrogate-key", "cache-tag"]
+            .map(HeaderName::from_static)
+            .to_vec()
+    };
+    service::tags::Settings {
+        fields: section
+            .list("tag_headers", field_name)
+            .value
+            .unwrap_or_else(usual),
+        pass: section.boolean("pass_tag_headers", false).value,
+    }
+}
+
+fn token(value: &Value<'_>) -> Option<Option<String>> {
     let text = value.text()?;
     if text.value.is_empty() {
         return Some(None);
@@ -232,7 +250,7 @@ fn bypass_token(value: &Value<'_>) -> Option<Option<String>> {
     if (16..=256).contains(&text.value.len()) && text.value.bytes().all(|b| b.is_ascii_graphic()) {
         return Some(Some(text.value.into_owned()));
     }
-    let help = "make one with `openssl rand -hex 16`, or leave it out to have no bypass";
+    let help = "make one with `openssl rand -hex 16`, or leave it out to have none";
     value.fail_secret("must be 16 to 256 visible ASCII characters", help)
 }
 

@@ -85,6 +85,7 @@ fn route(
     });
     may_purge(&section, &purge, &methods);
     let key = key(section.table("key"));
+    may_tag(&section, &tags, &key);
     let policy = policy(&section, cache, names, &key);
     section.finish();
     Some(Route {
@@ -162,6 +163,23 @@ fn may_purge<T>(section: &Section<'_>, purge: &Setting<T>, methods: &Setting<Vec
     if methods.value.iter().all(is_safe) {
         let message = "`route.purge` can never apply: no method of this route changes anything";
         let help = "write `methods = [\"POST\", \"PUT\", \"PATCH\", \"DELETE\"]`";
+        section.reader.report(Problem::new(message, at).help(help));
+    }
+}
+
+/// What is stored once for many queries has the tags of whichever came first.
+fn may_tag(section: &Section<'_>, tags: &Setting<Option<Vec<Template>>>, key: &KeySpec) {
+    let (Some(at), Some(templates), Some(counted)) = (tags.at, &tags.value, &key.query) else {
+        return;
+    };
+    let left_out = |name: &&str| !counted.iter().any(|counted| counted == name);
+    if let Some(name) = templates
+        .iter()
+        .flat_map(Template::parameters)
+        .find(left_out)
+    {
+        let message = format!("`{{?{name}}}` tags by a parameter that `key.query` leaves out");
+        let help = format!("add \"{name}\" to `key.query`, or take it out of the tags");
         section.reader.report(Problem::new(message, at).help(help));
     }
 }

@@ -135,7 +135,7 @@ impl Builder {
 }
 
 /// A parameter's name as forms spell it: `+` is a space, `%XX` a byte.
-pub(super) fn decoded(name: &str) -> String {
+pub fn decoded(name: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.bytes();
     while let Some(byte) = rest.next() {

@@ -75,11 +75,13 @@ pub enum Refusal {
     Endless,
     /// Its `No-Vary-Search` does not say what the key of its request was shortened by.
     Search,
+    /// It has more or other tags than can be kept, so that a purge would miss it.
+    Tags,
 }
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Method,
         Self::Status,
         Self::NoStore,
@@ -93,6 +95,7 @@ impl Refusal {
         Self::Incomplete,
         Self::Endless,
         Self::Search,
+        Self::Tags,
     ];
 
     /// The word for it in labels and fields.
@@ -111,6 +114,7 @@ impl Refusal {
             Self::Incomplete => "incomplete",
             Self::Endless => "endless",
             Self::Search => "search",
+            Self::Tags => "tags",
         }
     }
 }

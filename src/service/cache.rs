@@ -6,7 +6,7 @@ use super::{
     Shared,
     body::Body,
     deliver::{self, AgeField},
-    forward, query,
+    forward, purge, query,
     route::Compiled,
     target::{BYPASS, Target},
 };
@@ -17,7 +17,7 @@ use crate::{
     },
     store::{Entry, Found, Lookup},
 };
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use std::{sync::Arc, time::SystemTime};
 
 /// An answer with why.
@@ -54,6 +54,8 @@ pub(super) enum Plan {
     Ask { key: Key, memory: Miss },
     /// The body of a QUERY, which is part of its key.
     Query,
+    /// The purge log.
+    Purge,
     /// A coding of what is stored; then the answer is there.
     Code {
         found: Found,
@@ -76,6 +78,9 @@ pub(super) fn begin<B>(
     target: &Target,
     request: &Request<B>,
 ) -> Begin {
+    if purge::is_one(shared, request) {
+        return Begin::Go(Plan::Purge);
+    }
     if let Some(reason) = bypass(shared, &route.route.policy, request) {
         return Begin::Go(Plan::Pass(reason));
     }
@@ -133,9 +138,13 @@ fn bypass<B>(shared: &Shared, policy: &Policy, request: &Request<B>) -> Option<R
     is_for_the_origin(headers).then_some(Reason::Precondition)
 }
 
-/// Compares in a time that does not tell how much of the token was right.
 fn has_token(shared: &Shared, headers: &HeaderMap) -> bool {
-    let (Some(token), Some(given)) = (&shared.settings.bypass_token, headers.get(BYPASS)) else {
+    same_secret(shared.settings.bypass_token.as_deref(), headers.get(BYPASS))
+}
+
+/// Compares in a time that does not tell how much of it was right.
+pub(super) fn same_secret(token: Option<&str>, given: Option<&HeaderValue>) -> bool {
+    let (Some(token), Some(given)) = (token, given) else {
         return false;
     };
     let (token, given) = (token.as_bytes(), given.as_bytes());

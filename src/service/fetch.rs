@@ -7,7 +7,7 @@ use super::{
     deliver::{self, AgeField},
     fill::{self, Fetch},
     flight::{Boarding, Departure, Fetched, Flight, Landing},
-    forward, pass, query,
+    forward, pass, purge, query,
     rescue::Problem,
     route::{Compiled, RouteId},
     target::Target,
@@ -57,6 +57,7 @@ pub(super) async fn proceed(
         Plan::Pass(reason) => pass::pass(&asked, reason, request).await,
         Plan::Ask { key, memory } => asked.ask(key, memory, request).await,
         Plan::Query => query::answer(asked, request).await,
+        Plan::Purge => purge::answer(asked.shared, &asked.target, &request).await,
         Plan::Code {
             found,
             decision,
@@ -439,9 +440,8 @@ pub(super) fn fetch_for<B>(
         upstream.headers_mut().remove(name); // a body of a GET has no meaning and is not passed on (RFC 9110 §9.3.1)
     }
     let (host, path) = (target.host(request).to_vec(), target.path().to_owned());
-    let searches = shared.routes.get(route).route.key.no_vary_search;
     Fetch {
-        search: searches.then(|| target.query().map(str::to_owned)),
+        query: target.query().map(str::to_owned),
         key,
         route,
         request: upstream,

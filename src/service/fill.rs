@@ -10,6 +10,7 @@ use super::{
     flight::{Departure, Fetched, Landing, Overflow},
     route::{Compiled, RouteId},
     search::may_store,
+    tags::OriginTags,
     upstream::{RequestBody, UpstreamBody, UpstreamError},
 };
 use crate::{
@@ -55,8 +56,8 @@ pub(super) struct Fetch {
     pub(super) stored: Option<Arc<Entry>>,
     /// The caller may get an answer of his own: it says nothing about what is stored for others.
     pub(super) private: bool,
-    /// The query as received, where not all of it may be in the key (`No-Vary-Search`).
-    pub(super) search: Option<Option<String>>,
+    /// The query as received: not all of it may be in the key.
+    pub(super) query: Option<String>,
     /// What is stored is fresh, and asked about only because a purge may have been missed.
     pub(super) only_in_doubt: bool,
 }
@@ -173,7 +174,7 @@ impl<'a> Freshening<'a> {
             fetch: &self.fetch,
             begun: self.begun,
         };
-        filling.confirmed(stored, head, self.shared.clock.now());
+        filling.confirmed(stored, head, OriginTags::None);
     }
 }
 
@@ -222,8 +223,7 @@ impl Filling<'_> {
     }
 
     async fn answered(&self, mut response: Response<UpstreamBody>, conditional: bool) {
-        let now = self.shared.clock.now();
-        super::forward::prepare_response(&mut response, now);
+        self.shared.receive(&mut response);
         let status = response.status();
         if is_failure(status)
             && let Some(entry) = self.stale_on_error(false)
@@ -234,7 +234,8 @@ impl Filling<'_> {
         if let (StatusCode::NOT_MODIFIED, true, Some(stored)) =
             (status, conditional, &self.fetch.stored)
         {
-            return self.confirmed(stored, response.headers(), now);
+            let tags = OriginTags::of(response.extensions_mut());
+            return self.confirmed(stored, response.headers(), tags);
         }
         self.judge(response).await;
     }
@@ -265,8 +266,11 @@ impl Filling<'_> {
             Storability::Store(_) if self.answers_a_range(status) => {
                 self.refuse(Refusal::Status, response);
             }
+            Storability::Store(_) if response.extensions().get() == Some(&OriginTags::Unusable) => {
+                self.refuse(Refusal::Tags, response);
+            }
             Storability::Store(verdict) => {
-                if self.fetch.search.is_some() && status.is_success() {
+                if self.route().route.key.no_vary_search && status.is_success() {
                     self.shared.searches.learn(&self.fetch.key, headers);
                 }
                 match self.has_its_own_key(headers) {
@@ -285,8 +289,8 @@ impl Filling<'_> {
 
     /// Whether the key was made by the rule of this response, not only of an earlier one.
     fn has_its_own_key(&self, headers: &HeaderMap) -> bool {
-        let search = self.fetch.search.as_ref();
-        search.is_none_or(|query| may_store(&self.fetch.key, query.as_deref(), headers))
+        !self.route().route.key.no_vary_search
+            || may_store(&self.fetch.key, self.fetch.query.as_deref(), headers)
     }
 
     fn storability(&self, status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Storability {
@@ -315,23 +319,21 @@ impl Filling<'_> {
     }
 
     /// The origin confirmed what is stored (RFC 9111 §4.3.4).
-    fn confirmed(&self, stored: &Arc<Entry>, not_modified: &HeaderMap, now: SystemTime) {
+    fn confirmed(&self, stored: &Arc<Entry>, not_modified: &HeaderMap, tags: OriginTags) {
         let headers = validation::freshened(&stored.head, not_modified);
+        let now = self.shared.clock.now();
         let mut fetched = Fetched::Confirmed;
-        let entry = match self.storability(stored.head.status, &headers, now) {
-            Storability::Store(verdict) if self.has_its_own_key(&headers) => {
-                let mut head = self.head(
-                    stored.head.status,
-                    headers,
-                    *verdict,
-                    stored.head.generated_etag,
-                );
+        let storability = self.storability(stored.head.status, &headers, now);
+        let entry = match (storability, tags.or(&stored.head.tags)) {
+            (Storability::Store(verdict), Some(tags)) if self.has_its_own_key(&headers) => {
+                let mut head = self.head(stored.head.status, headers, *verdict, tags);
+                head.generated_etag = stored.head.generated_etag;
                 head.part = stored.head.part;
                 let entry = Arc::new(stored.freshened(head, self.begun.position));
                 self.shared.store.insert(Arc::clone(&entry));
                 entry
             }
-            Storability::Store(_) | Storability::Refuse(_) => {
+            (Storability::Store(_) | Storability::Refuse(_), _) => {
                 fetched = Fetched::ConfirmedOnce;
                 self.shared.store.forget(stored);
                 let mut head = StoredHead {
@@ -358,8 +360,11 @@ impl Filling<'_> {
         if length.is_some_and(|length| length > max) {
             return self.refuse(Refusal::TooLarge, response);
         }
-        let (parts, mut body) = response.into_parts();
-        let head = self.head(parts.status, parts.headers, verdict, false);
+        let (mut parts, mut body) = response.into_parts();
+        let tags = OriginTags::of(&mut parts.extensions)
+            .alone()
+            .unwrap_or_default();
+        let head = self.head(parts.status, parts.headers, verdict, tags);
         if length.is_some_and(|length| length <= AT_HAND) {
             let collected = tokio::time::timeout(AT_HAND_PATIENCE, self.collect(&mut body)).await;
             if let Ok(Ok(Collected::Whole)) = collected {

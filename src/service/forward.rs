@@ -1,6 +1,6 @@
 //! Rewriting messages on their way: what ends at this hop, and what says who passed it on (RFC 9110 §7.6).
 
-use super::target::{BYPASS, Target};
+use super::target::{BYPASS, PURGE_TOKEN, Target};
 use crate::interim::Interim;
 use crate::semantics::{cache_status::NAME, fields::all_members, hop_by_hop};
 use http::{
@@ -59,6 +59,7 @@ pub(super) fn request_headers<B>(
     let mut headers = request.headers().clone();
     hop_by_hop::remove(&mut headers);
     headers.remove(BYPASS);
+    headers.remove(PURGE_TOKEN);
     if request.extensions().get::<AcceptsTrailers>().is_some() {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));

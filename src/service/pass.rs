@@ -23,7 +23,6 @@ use crate::{
             CACHE_GROUP_INVALIDATION, clears_caches, group_tag, groups, invalidates, is_unsafe,
             named_paths,
         },
-        key::Builder,
     },
     store::{Purge, Selector},
 };
@@ -102,7 +101,7 @@ async fn send(
         }
         false => shared.upstream.send_with(parts, body).await,
     }?;
-    forward::prepare_response(&mut response, shared.clock.now());
+    shared.receive(&mut response);
     Ok(response)
 }
 
@@ -165,7 +164,7 @@ impl Write {
             &asked.shared.routes.get(asked.route).route,
             asked.target.path(),
         );
-        let captures = route.path.capture(path);
+        let captures = route.path.capture(path, asked.target.query());
         let declared = captures
             .iter()
             .flat_map(|captures| route.purge.iter().map(|purge| purge.expand(captures)));
@@ -209,9 +208,8 @@ impl Write {
             }];
         }
         let target = |path: &str| {
-            let key = Builder::new("", &self.host, path).build();
-            let target = key.target().map(|target| Selector::Target(target.into()));
-            target.map(|selector| Purge {
+            let selector = Selector::of_uri(&self.host, path)?;
+            Some(Purge {
                 selector,
                 hard: true,
             })

@@ -98,7 +98,7 @@ pub(super) async fn answer(
             return Ok(asked.code(found, decision, None, &request).await);
         }
         Begin::Go(Plan::Ask { key, memory }) => (key, memory),
-        Begin::Go(Plan::Pass(_) | Plan::Query) => {
+        Begin::Go(Plan::Pass(_) | Plan::Query | Plan::Purge) => {
             unreachable!("look_up asks memory and nothing else")
         }
     };

@@ -27,6 +27,9 @@ pub(super) enum Problem {
     /// A transfer coding other than chunked (RFC 9112 §6.1).
     #[error("the only transfer coding that is served is chunked")]
     TransferCoding,
+    /// A PURGE without the right token.
+    #[error("PURGE needs the right token in X-Sidecache-Purge")]
+    PurgeToken,
     /// A tunnel was asked for.
     #[error("this is a reverse proxy: CONNECT is not served")]
     Connect,
@@ -46,6 +49,7 @@ impl Problem {
             Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
             Self::Host | Self::Target => StatusCode::BAD_REQUEST,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+            Self::PurgeToken => StatusCode::FORBIDDEN,
             Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -58,6 +62,7 @@ impl Problem {
             Self::Host => "host",
             Self::Target => "target",
             Self::TransferCoding => "transfer_coding",
+            Self::PurgeToken => "purge_token",
             Self::Connect => "connect_method",
         }
     }
@@ -66,6 +71,7 @@ impl Problem {
         match self {
             Self::Upstream(_) => Reason::Upstream,
             Self::OnlyIfCached => Reason::OnlyIfCached,
+            Self::PurgeToken => Reason::Token,
             Self::Host | Self::Target | Self::TransferCoding | Self::Connect => Reason::Request,
         }
     }

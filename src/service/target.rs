@@ -102,6 +102,9 @@ fn is_host(host: &[u8]) -> bool {
 /// The field by which callers may ask to bypass the cache.
 pub(super) const BYPASS: HeaderName = HeaderName::from_static("x-sidecache-bypass");
 
+/// The field by which callers prove that they may purge.
+pub(super) const PURGE_TOKEN: HeaderName = HeaderName::from_static("x-sidecache-purge");
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -156,6 +156,13 @@ impl Tier {
         });
     }
 
+    /// Shows every entry to `look`, a shard at a time: no lock is held meanwhile.
+    pub(super) fn for_each(&self, mut look: impl FnMut(&Entry)) {
+        for (_, slot) in self.cache.iter() {
+            slot.variants.iter().for_each(|entry| look(entry));
+        }
+    }
+
     fn change(&self, key: &Key, change: impl FnOnce(&mut Vec<Arc<Entry>>) -> bool) {
         let stripe = usize::try_from(self.hasher.hash_one(key) % 64).unwrap_or(0);
         let _serialised = self.changes[stripe].lock();

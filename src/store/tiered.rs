@@ -4,7 +4,7 @@ use super::{
     Settings,
     entry::{Entry, Position},
     memory::{self, Variant},
-    purge_log::{Purge, PurgeLog, Verdict},
+    purge_log::{Purge, PurgeLog, Selector, Verdict},
     redis::{self, Answer},
 };
 use crate::{
@@ -73,6 +73,37 @@ pub enum Health {
     WithoutRedis,
     /// Redis answers, but its purge log cannot be followed or written.
     WithoutPurges,
+}
+
+/// How far a purge has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// There is only this process.
+    Here,
+    /// It is in the log that every replica follows.
+    Everywhere,
+    /// Redis did not take it yet; it will as soon as it answers again. Here it holds.
+    Later,
+}
+
+impl Reach {
+    /// Whether the shared log has it; `None` where there is none.
+    pub fn is_shared(self) -> Option<bool> {
+        match self {
+            Self::Here => None,
+            Self::Everywhere => Some(true),
+            Self::Later => Some(false),
+        }
+    }
+}
+
+/// How much of what is stored is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Matching {
+    /// Stored responses.
+    pub entries: u64,
+    /// What they weigh, in bytes.
+    pub bytes: u64,
 }
 
 /// The store of one process. Cheap to share, never fails.
@@ -281,26 +312,40 @@ impl Store {
     ///
     /// Returns when the shared log has it, or after 50 ms: Redis then learns of it as soon as it answers again.
     /// Cancel safe: the purge has happened here before the first wait.
-    pub async fn purge(&self, purges: Vec<Purge>) {
+    pub async fn purge(&self, purges: Vec<Purge>) -> Reach {
         if purges.is_empty() {
-            return;
+            return Reach::Here;
         }
         for purge in &purges {
             tracing::debug!(?purge, "purged");
         }
         let number = self.log.append(purges);
-        if let Some(shared) = self
-            .log
-            .shared()
-            .filter(|_| self.redis.as_ref().is_some_and(|r| r.is_up()))
-        {
-            let mut written = shared.written.subscribe();
-            let _ = tokio::time::timeout(
-                PURGE_PATIENCE,
-                written.wait_for(|written| *written >= number),
-            )
-            .await;
+        let (Some(shared), Some(redis)) = (self.log.shared(), &self.redis) else {
+            return Reach::Here;
+        };
+        let mut written = shared.written.subscribe();
+        let writing = written.wait_for(|written| *written >= number);
+        let written = redis.is_up() && tokio::time::timeout(PURGE_PATIENCE, writing).await.is_ok();
+        match written {
+            true => Reach::Everywhere,
+            false => Reach::Later,
         }
+    }
+
+    /// How much of what memory holds a purge of any of `selectors` would concern. Looks at every entry: for the operator,
+    /// not for requests.
+    pub fn matching(&self, selectors: &[Selector]) -> Matching {
+        let concerned = |entry: &Entry| selectors.iter().any(|selector| selector.concerns(entry));
+        let mut found = Matching::default();
+        if let Some(memory) = &self.memory {
+            memory.for_each(|entry| {
+                if concerned(entry) && self.log.judge(entry) != Verdict::Gone {
+                    found.entries += 1;
+                    found.bytes += entry.weight();
+                }
+            });
+        }
+        found
     }
 
     /// Where the log stands after the last `own` purges of a write that began at `before`; `None` where others came in

@@ -27,6 +27,7 @@ mod hostile;
 mod interim;
 mod model;
 mod operations;
+mod operator;
 mod parts;
 mod private;
 mod purge;

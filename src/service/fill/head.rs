@@ -12,14 +12,16 @@ use http::{
     header::{ACCEPT_ENCODING, CONTENT_TYPE, SET_COOKIE, TRAILER},
 };
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
 impl Filling<'_> {
+    /// With `tags` beside those that the route declares and those of its groups (RFC 9875).
     pub(super) fn head(
         &self,
         status: StatusCode,
         mut headers: HeaderMap,
         verdict: Verdict,
-        generated_etag: bool,
+        tags: Vec<Box<str>>,
     ) -> StoredHead {
         let listed = verdict
             .withheld_fields
@@ -39,23 +41,24 @@ impl Filling<'_> {
             false => verdict.selecting,
         };
         let route = &self.route().route;
-        let captures = route.path.capture(&self.fetch.path);
+        let query = self.fetch.query.as_deref();
+        let captures = route.path.capture(&self.fetch.path, query);
         let declared = captures
             .iter()
             .flat_map(|captures| route.tags.iter().map(|tag| tag.expand(captures).into()));
         let grouped = groups(&headers, &CACHE_GROUPS)
             .into_iter()
             .map(|group| group_tag(&self.fetch.host, &group));
-        let tags = declared.chain(grouped).collect();
+        let tags: BTreeSet<Box<str>> = declared.chain(grouped).chain(tags).collect();
         StoredHead {
             status,
             headers: compact(&headers),
             selecting,
             freshness: verdict.freshness,
             part: None,
-            generated_etag,
+            generated_etag: false,
             no_transform: verdict.no_transform,
-            tags,
+            tags: tags.into_iter().collect(),
         }
     }
 }

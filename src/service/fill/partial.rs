@@ -17,6 +17,7 @@ use crate::{
     service::{
         body::BodyError,
         flight::{Fetched, Landing},
+        tags::OriginTags,
         upstream::{RequestBody, UpstreamBody, UpstreamError},
     },
     store::Entry,
@@ -128,7 +129,7 @@ impl Filling<'_> {
         {
             return self.refuse(Refusal::TooLarge, response); // it passes as it comes
         }
-        let (parts, mut body) = response.into_parts();
+        let (mut parts, mut body) = response.into_parts();
         match self.collect(&mut body).await {
             Ok(Collected::Whole) => {}
             Ok(Collected::TooLarge) => return self.failed(UpstreamError::Abandoned),
@@ -143,7 +144,9 @@ impl Filling<'_> {
         };
         let mut headers = parts.headers;
         let content_range = headers.remove(CONTENT_RANGE);
-        let mut head = self.head(StatusCode::OK, headers, verdict, false);
+        let tags = OriginTags::of(&mut parts.extensions);
+        let tags = tags.alone().unwrap_or_default();
+        let mut head = self.head(StatusCode::OK, headers, verdict, tags);
         if let Some(content_range) = content_range {
             // As it came, for the client that asked for it.
             let flight = &self.departure.flight;
@@ -211,8 +214,7 @@ impl Filling<'_> {
         mut response: Response<UpstreamBody>,
         again: Request<RequestBody>,
     ) {
-        let now = self.shared.clock.now();
-        super::super::forward::prepare_response(&mut response, now);
+        self.shared.receive(&mut response);
         if let Some(entry) = self.complete(&mut response).await {
             self.shared.store.insert(Arc::clone(&entry));
             self.departure.close();
@@ -247,7 +249,8 @@ impl Filling<'_> {
         let rest_body = self.departure.flight.buffer.whole();
         let part = part_of(response.headers(), rest_body.len() as u64);
         let part = part.filter(|part| *part == rest)?; // all of it
-        let mut head = self.head(StatusCode::OK, headers, *verdict, false);
+        let tags = OriginTags::of(response.extensions_mut()).or(&stored.head.tags)?;
+        let mut head = self.head(StatusCode::OK, headers, *verdict, tags);
         head.part = Some(part);
         let rest = Entry::new(self.fetch.key.clone(), head, rest_body, self.begun.position);
         let whole = self

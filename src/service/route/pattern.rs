@@ -1,5 +1,6 @@
 //! Path patterns: `/api/users/{id}` and, at the end, `/static/{*rest}`.
 
+use crate::semantics::key::decoded;
 use std::ops::Range;
 
 /// More captures than a sensible path has.
@@ -39,17 +40,28 @@ impl PatternError {
     }
 }
 
-/// What a path holds at the captures of a pattern, as received.
+/// What a path holds at the captures of a pattern, as received, and the query beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Captures(Vec<(String, String)>);
+pub struct Captures {
+    path: Vec<(String, String)>,
+    query: String,
+}
 
 impl Captures {
     /// The part of the path at `{name}`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        let mut named = self.path.iter().filter(|(known, _)| known == name);
+        named.next().map(|(_, value)| value.as_str())
+    }
+
+    /// The value of the first parameter `name` of the query; names are read as an origin reads them, decoded.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let pairs = self
+            .query
+            .split('&')
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let mut named = pairs.filter(|(known, _)| decoded(known) == name);
+        named.next().map(|(_, value)| value)
     }
 }
 
@@ -156,11 +168,14 @@ impl Pattern {
         self.walk(path, |_| ())
     }
 
-    /// What `path` holds at the captures; `None` where it does not match.
-    pub fn capture(&self, path: &str) -> Option<Captures> {
+    /// What `path` holds at the captures, beside `query`; `None` where it does not match.
+    pub fn capture(&self, path: &str, query: Option<&str>) -> Option<Captures> {
         let mut values = Vec::with_capacity(self.names.len());
-        self.walk(path, |value| values.push(value.to_owned()))
-            .then(|| Captures(self.names.iter().cloned().zip(values).collect()))
+        let matches = self.walk(path, |value| values.push(value.to_owned()));
+        matches.then(|| Captures {
+            path: self.names.iter().cloned().zip(values).collect(),
+            query: query.unwrap_or_default().to_owned(),
+        })
     }
 
     fn walk<'p>(&self, path: &'p str, mut found: impl FnMut(&'p str)) -> bool {
@@ -194,8 +209,8 @@ mod tests {
     use super::*;
 
     fn captures(pattern: &str, path: &str) -> Option<Vec<String>> {
-        let found = Pattern::parse(pattern).unwrap().capture(path)?;
-        Some(found.0.into_iter().map(|(_, value)| value).collect())
+        let found = Pattern::parse(pattern).unwrap().capture(path, None)?;
+        Some(found.path.into_iter().map(|(_, value)| value).collect())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::pattern::{Captures, PatternError};
 use crate::store::{Purge, Selector, purge_log::PathPattern};
 
-/// A text in which `{name}` stands for what the path holds there.
+/// A text in which `{name}` stands for what the path holds there, and `{?name}` for a parameter of the query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
@@ -11,6 +11,7 @@ pub struct Template(Vec<Part>);
 enum Part {
     Text(String),
     Capture(String),
+    Parameter(String),
 }
 
 impl Template {
@@ -32,6 +33,16 @@ impl Template {
                 ));
             };
             let name = &text[open + 1..close];
+            if let Some(parameter) = name.strip_prefix('?') {
+                if parameter.is_empty() {
+                    let message = "names no parameter: write `{?name}`";
+                    return Err(PatternError::new(open..close + 1, message));
+                }
+                parts.push(Part::Text(text[at..open].to_owned()));
+                parts.push(Part::Parameter(parameter.to_owned()));
+                at = close + 1;
+                continue;
+            }
             if !captures.iter().any(|known| known == name) {
                 let remedy = match captures {
                     [] => "the path captures nothing".to_owned(),
@@ -50,7 +61,15 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// The text for `captures`.
+    /// The parameters of the query that it needs.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Parameter(name) => Some(name.as_str()),
+            Part::Text(_) | Part::Capture(_) => None,
+        })
+    }
+
+    /// The text for `captures`; a parameter that is not there is empty.
     pub fn expand(&self, captures: &Captures) -> String {
         self.expand_with(captures, str::to_owned)
     }
@@ -61,6 +80,9 @@ impl Template {
             .map(|part| match part {
                 Part::Text(text) => text.clone(),
                 Part::Capture(name) => change(&plain(captures.get(name).unwrap_or_default())),
+                Part::Parameter(name) => {
+                    change(&plain(captures.parameter(name).unwrap_or_default()))
+                }
             })
             .collect()
     }
@@ -164,7 +186,7 @@ mod tests {
     fn captures(path: &str) -> Captures {
         Pattern::parse("/c/{id}/m/{n}")
             .unwrap()
-            .capture(path)
+            .capture(path, Some("page=2&q=a%20b"))
             .unwrap()
     }
 
@@ -176,6 +198,14 @@ mod tests {
     fn captures_are_filled_in() {
         let template = Template::parse("c:{id}:{n}!", &names()).unwrap();
         assert_eq!(template.expand(&captures("/c/7/m/9")), "c:7:9!");
+    }
+
+    #[test]
+    fn parameters_are_filled_in() {
+        let template = Template::parse("c:{id}:{?page}:{?none}", &names()).unwrap();
+        assert_eq!(template.expand(&captures("/c/7/m/9")), "c:7:2:");
+        assert_eq!(template.parameters().collect::<Vec<_>>(), ["page", "none"]);
+        assert!(Template::parse("c:{?}", &names()).is_err());
     }
 
     #[test]

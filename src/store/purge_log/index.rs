@@ -77,9 +77,9 @@ impl Mark {
 /// See the module docs.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// By hash: a target may be as long as a request head, and what collides is purged a second time at worst.
+    /// By hash: both may be as long as a request head, and what collides is purged a second time at worst.
     targets: HashMap<u128, Mark>,
-    tags: HashMap<Box<str>, Mark>,
+    tags: HashMap<u128, Mark>,
     patterns: Vec<(PathPattern, Mark)>,
     all: Mark,
     begins_at: StreamId,
@@ -155,7 +155,11 @@ impl Index {
             .target()
             .and_then(|target| self.targets.get(&xxh3_128(target)))
             .into_iter();
-        let by_tag = entry.head.tags.iter().filter_map(|tag| self.tags.get(tag));
+        let by_tag = entry
+            .head
+            .tags
+            .iter()
+            .filter_map(|tag| self.tags.get(&xxh3_128(tag.as_bytes())));
         let by_path = self
             .patterns
             .iter()
@@ -176,7 +180,7 @@ impl Index {
     fn mark(&mut self, selector: &Selector) -> &mut Mark {
         match selector {
             Selector::Target(target) => self.targets.entry(xxh3_128(target)).or_default(),
-            Selector::Tag(tag) => self.tags.entry(tag.clone()).or_default(),
+            Selector::Tag(tag) => self.tags.entry(xxh3_128(tag.as_bytes())).or_default(),
             Selector::Path(pattern) => {
                 let at = self
                     .patterns

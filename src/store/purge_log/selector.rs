@@ -1,6 +1,9 @@
 //! What a purge names.
 
-use crate::semantics::Key;
+use crate::{
+    semantics::{Key, key::Builder},
+    store::Entry,
+};
 use bytes::Bytes;
 
 /// Which entries a purge concerns.
@@ -14,6 +17,24 @@ pub enum Selector {
     Path(PathPattern),
     /// Everything.
     All,
+}
+
+impl Selector {
+    /// Every query and variant of `path` on `host`. `None` for what is no target.
+    pub fn of_uri(host: &[u8], path: &str) -> Option<Self> {
+        let key = Builder::new("", host, path).build();
+        key.target().map(|target| Self::Target(target.into()))
+    }
+
+    /// Whether a purge of it concerns `entry`.
+    pub fn concerns(&self, entry: &Entry) -> bool {
+        match self {
+            Self::Target(target) => entry.key.target() == Some(target),
+            Self::Tag(tag) => entry.head.tags.contains(tag),
+            Self::Path(pattern) => pattern.matches(&entry.key),
+            Self::All => true,
+        }
+    }
 }
 
 /// A purge.

@@ -1,0 +1,178 @@
+//! `POST /api/purge`: by tag, path pattern or URL, or everything; softly unless told otherwise.
+//!
+//! Only JSON is taken, so that no page in the operator's browser can send one without being asked first.
+
+use super::Subject;
+use crate::store::{Purge, Selector, purge_log::PathPattern};
+use axum::{
+    Json,
+    extract::{State, rejection::JsonRejection},
+    http::{StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+/// What one call may name: as many records go through the purge log one after the other.
+const MAX_SELECTORS: usize = 1000;
+
+/// What is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Asked {
+    tags: Vec<String>,
+    paths: Vec<String>,
+    urls: Vec<String>,
+    all: bool,
+    hard: bool,
+    dry_run: bool,
+}
+
+/// Why it cannot be done: a sentence with the remedy.
+#[derive(Debug, PartialEq, Eq)]
+struct Refused(String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let body = json!({ "error": self.0 });
+        (StatusCode::BAD_REQUEST, Json(body)).into_response()
+    }
+}
+
+/// Purges, or says what it would.
+pub(super) async fn purge(
+    State(subject): State<Subject>,
+    asked: Result<Json<Asked>, JsonRejection>,
+) -> Response {
+    let asked = match asked {
+        Ok(Json(asked)) => asked,
+        Err(rejection) => {
+            return (
+                rejection.status(),
+                Json(json!({ "error": rejection.body_text() })),
+            )
+                .into_response();
+        }
+    };
+    let selectors = match asked.selectors() {
+        Ok(selectors) => selectors,
+        Err(refused) => return refused.into_response(),
+    };
+    if asked.dry_run {
+        return dry_run(subject, selectors).await;
+    }
+    let (count, hard) = (selectors.len(), asked.hard);
+    let purges = selectors
+        .into_iter()
+        .map(|selector| Purge { selector, hard });
+    let reach = subject.proxy.store().purge(purges.collect()).await;
+    Json(json!({ "purged": count, "hard": hard, "shared": reach.is_shared() })).into_response()
+}
+
+/// What is in memory is looked through, off the workers: a full memory takes a while.
+async fn dry_run(subject: Subject, selectors: Vec<Selector>) -> Response {
+    let looking =
+        tokio::task::spawn_blocking(move || subject.proxy.store().matching(&selectors)).await;
+    match looking {
+        Ok(found) => {
+            let matching = json!({ "entries": found.entries, "bytes": found.bytes });
+            Json(json!({ "dry_run": true, "in_memory": matching })).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+impl Asked {
+    fn selectors(&self) -> Result<Vec<Selector>, Refused> {
+        let mut selectors = Vec::new();
+        for tag in &self.tags {
+            selectors.push(of_tag(tag)?);
+        }
+        for path in &self.paths {
+            selectors.push(of_path(path)?);
+        }
+        for url in &self.urls {
+            selectors.push(of_url(url)?);
+        }
+        if self.all {
+            selectors.push(Selector::All);
+        }
+        match selectors.len() {
+            0 => Err(Refused(
+                "nothing is named: give `tags`, `paths` or `urls`, or `all`: true".to_owned(),
+            )),
+            1..=MAX_SELECTORS => Ok(selectors),
+            count => Err(Refused(format!(
+                "{count} are too many for one call: at most {MAX_SELECTORS}, or a tag or pattern for all of them"
+            ))),
+        }
+    }
+}
+
+fn of_tag(tag: &str) -> Result<Selector, Refused> {
+    match tag {
+        "" => Err(Refused("a tag is empty".to_owned())),
+        tag => Ok(Selector::Tag(tag.into())),
+    }
+}
+
+fn of_path(path: &str) -> Result<Selector, Refused> {
+    match path.starts_with(['/', '*']) {
+        true => Ok(Selector::Path(PathPattern::new(path))),
+        false => Err(Refused(format!(
+            "the path `{path}` does not begin with `/`: write it like `/api/users*`"
+        ))),
+    }
+}
+
+/// Host and path as clients send them; a query is not looked at, because all of them are purged.
+fn of_url(url: &str) -> Result<Selector, Refused> {
+    let refused = || {
+        Refused(format!(
+            "`{url}` is no URL: write it with the host that clients use, like `http://api.example/users`"
+        ))
+    };
+    let uri: Uri = url.parse().map_err(|_| refused())?;
+    let web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let host = uri.authority().filter(|_| web).ok_or_else(refused)?;
+    Selector::of_uri(host.as_str().as_bytes(), uri.path()).ok_or_else(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(json: &str) -> Result<Vec<Selector>, Refused> {
+        serde_json::from_str::<Asked>(json).unwrap().selectors()
+    }
+
+    #[test]
+    fn each_kind_is_read() {
+        let selectors = asked(
+            r#"{"tags": ["a"], "paths": ["/x*"], "urls": ["https://API.example:8080/y?q"], "all": true}"#,
+        );
+        let expected = [
+            Selector::Tag("a".into()),
+            Selector::Path(PathPattern::new("/x*")),
+            Selector::of_uri(b"api.example:8080", "/y").unwrap(),
+            Selector::All,
+        ];
+        assert_eq!(selectors.unwrap(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_done_says_what_to_write() {
+        for (json, remedy) in [
+            ("{}", "`tags`"),
+            (r#"{"tags": [""]}"#, "empty"),
+            (r#"{"paths": ["x"]}"#, "`/api/users*`"),
+            (r#"{"urls": ["/x"]}"#, "http://"),
+            (r#"{"urls": ["ftp://a/x"]}"#, "http://"),
+        ] {
+            let refused = asked(json).unwrap_err();
+            assert!(refused.0.contains(remedy), "{json}: {refused:?}");
+        }
+        let many = format!(r#"{{"tags": [{}"a"]}}"#, r#""a","#.repeat(1000));
+        assert!(asked(&many).unwrap_err().0.contains("at most 1000"));
+    }
+}

@@ -1,0 +1,56 @@
+//! One request to the admin port of a running proxy.
+
+use super::Failure;
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// What an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An answer is short; what is longer is another server's.
+const LONGEST: u64 = 64 << 10;
+
+/// Status and body of an answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+/// `method path` with a JSON body, or none.
+pub(super) fn ask(
+    admin: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Result<Answer, Failure> {
+    let text = exchange(admin, method, path, body)
+        .map_err(|error| Failure::new("the admin port does not answer", error))?;
+    let answer = read(&text);
+    answer.ok_or_else(|| Failure::new("the admin port does not answer", "that is no HTTP"))
+}
+
+fn exchange(admin: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&admin, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )?;
+    let mut answer = String::new();
+    stream.take(LONGEST).read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+fn read(text: &str) -> Option<Answer> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    let body = body.to_owned();
+    Some(Answer { status, body })
+}

@@ -1,0 +1,85 @@
+//! `sidecache purge`: what `POST /api/purge` does, from a shell.
+
+use super::{Failure, client, say};
+use clap::Args;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+/// Arguments of `purge`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Purges are soft: what they concern may still be served while it is fetched anew, where the route \
+    has stale_while_revalidate. --hard makes it unusable at once. Every replica that shares the Redis obeys.\n\n\
+    Examples:\n  sidecache purge --tag conversation:7\n  sidecache purge --path '/api/users*' --hard\n  \
+    sidecache purge --url http://api.example/users --dry-run"
+)]
+pub(super) struct Purge {
+    /// Everything with this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Every path that matches; `*` stands for any characters, also `/`; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    path: Vec<String>,
+    /// This host and path with every query and variant; may be repeated
+    #[arg(long, value_name = "URL")]
+    url: Vec<String>,
+    /// Everything
+    #[arg(long)]
+    all: bool,
+    /// Makes it unusable at once
+    #[arg(long)]
+    hard: bool,
+    /// Only says what would be purged of what the replica has in memory
+    #[arg(long)]
+    dry_run: bool,
+    /// Where the proxy's admin port is
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
+    admin: SocketAddr,
+}
+
+impl Purge {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        if self.tag.is_empty() && self.path.is_empty() && self.url.is_empty() && !self.all {
+            return Err(Failure::Usage(
+                "nothing to purge is named: give --tag, --path, --url or --all",
+            ));
+        }
+        let asked = json!({
+            "tags": self.tag, "paths": self.path, "urls": self.url, "all": self.all,
+            "hard": self.hard, "dry_run": self.dry_run,
+        });
+        let answer = client::ask(self.admin, "POST", "/api/purge", &asked.to_string())?;
+        let said: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        if answer.status != 200 {
+            let why = said["error"].as_str().unwrap_or("it does not say why");
+            return Err(Failure::new("the proxy refuses", why.to_owned()));
+        }
+        say(&sentence(&said));
+        Ok(())
+    }
+}
+
+/// The answer in words.
+fn sentence(said: &Value) -> String {
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    if said["dry_run"] == true {
+        let found = &said["in_memory"];
+        return format!(
+            "would purge {} stored responses ({} KiB) of this replica's memory; nothing was purged",
+            number(&found["entries"]),
+            number(&found["bytes"]).div_ceil(1024),
+        );
+    }
+    let how = if said["hard"] == true { "hard" } else { "soft" };
+    let where_to = match said["shared"].as_bool() {
+        None => "there is no Redis, so in this process alone",
+        Some(true) => "on every replica",
+        Some(false) => {
+            "here; Redis does not answer, and the other replicas learn of it once it does"
+        }
+    };
+    format!(
+        "purged by {} selectors, {how}, {where_to}",
+        number(&said["purged"])
+    )
+}
