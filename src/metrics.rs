@@ -38,8 +38,8 @@ pub struct Metrics {
     pub memory_bytes: Gauge,
     /// Stored keys in the memory tier.
     pub memory_entries: Gauge,
-    /// Entries that the memory tier gave up to stay within its limit.
-    pub memory_evictions: Counter,
+    /// `sidecache_memory_removed_total{reason}`, by [`Removal`].
+    memory_removed: Vec<Counter>,
     /// Redis servers in use; 0 while Redis is out.
     pub redis_up: Gauge,
     /// Redis servers that should be in use: 1, or the primaries of a cluster.
@@ -59,6 +59,35 @@ struct DroppedLines(Box<dyn Fn() -> u64 + Send + Sync>);
 impl std::fmt::Debug for DroppedLines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("DroppedLines")
+    }
+}
+
+/// Why an entry left the memory tier. What was replaced by its successor is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Removal {
+    /// There was no room for it.
+    Evicted,
+    /// It could not be of use any more.
+    Expired,
+    /// A hard purge concerned it, and somebody asked for it since.
+    Purged,
+    /// The origin has answered otherwise.
+    Superseded,
+}
+
+impl Removal {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Evicted, Self::Expired, Self::Purged, Self::Superseded];
+
+    /// The word for it in labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Evicted => "evicted",
+            Self::Expired => "expired",
+            Self::Purged => "purged",
+            Self::Superseded => "superseded",
+        }
     }
 }
 
@@ -132,6 +161,12 @@ impl Metrics {
             "Responses not stored, by reason",
             Refusal::ALL.map(Refusal::as_str),
         );
+        let memory_removed = by_word(
+            &mut registry,
+            "memory_removed",
+            "Entries that left the memory tier, by reason",
+            Removal::ALL.map(Removal::as_str),
+        );
         let upstream_failures = Family::<Labels, Counter>::default();
         registry.register(
             "upstream_failures",
@@ -193,10 +228,7 @@ impl Metrics {
         };
         Arc::new(Self {
             collapsed: counter("collapsed", "Requests answered by another request's fetch"),
-            memory_evictions: counter(
-                "memory_evictions",
-                "Entries the memory tier gave up to stay within its limit",
-            ),
+            memory_removed,
             purges: counter("purges", "Purges that this replica asked for or learned of"),
             refresh_skipped: counter(
                 "refresh_skipped",
@@ -244,6 +276,11 @@ impl Metrics {
     /// One more request with this reason.
     pub fn decided(&self, reason: Reason) {
         self.decisions[reason as usize].inc();
+    }
+
+    /// So many entries left the memory tier.
+    pub fn memory_removed(&self, why: Removal, count: u64) {
+        self.memory_removed[why as usize].add(count);
     }
 
     /// One more response that is not stored.

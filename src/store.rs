@@ -26,6 +26,8 @@ pub struct Settings {
     pub redis: Option<redis::Settings>,
     /// For how long the purge log may be unreachable before the memory tier asks the origin.
     pub purge_gap: Duration,
+    /// Stale responses are kept at least this long, because a disconnected upstream may make them welcome.
+    pub keep_stale: Duration,
     /// Nothing is kept longer; the purge log is trimmed behind it.
     pub max_lifetime: Duration,
 }

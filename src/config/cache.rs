@@ -67,6 +67,9 @@ pub(super) fn read(section: Section<'_>) -> Cache {
         .or("sidecache".to_owned())
         .value;
     let max_lifetime = section.duration("max_lifetime", WEEK, secs(1)..=units::LONGEST);
+    let stale_on_disconnect = section
+        .duration("stale_on_disconnect", Duration::ZERO, ANY_DURATION)
+        .value;
     let cache = Cache {
         service: service::Settings {
             enabled: enabled(&section),
@@ -80,15 +83,14 @@ pub(super) fn read(section: Section<'_>) -> Cache {
             memory: store::memory::Settings { max: memory.value },
             redis: redis(section.table("redis"), prefix),
             purge_gap: section.duration("purge_gap", secs(5), TIMEOUT).value,
+            keep_stale: stale_on_disconnect,
             max_lifetime: max_lifetime.value,
         },
         heuristic: section.boolean("heuristic", false).value,
         client_directives: section
             .choice("client_directives", ClientDirectives::Ignore, &words)
             .value,
-        stale_on_disconnect: section
-            .duration("stale_on_disconnect", Duration::ZERO, ANY_DURATION)
-            .value,
+        stale_on_disconnect,
         targeted: section.list("targeted", field_name).value.map_or_else(
             || Arc::new([CDN_CACHE_CONTROL]) as Arc<[HeaderName]>,
             Arc::from,

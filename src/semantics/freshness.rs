@@ -73,9 +73,10 @@ impl Freshness {
         self.age(now).saturating_sub(self.lifetime)
     }
 
-    /// How long from `now` on any use of it may still be made, limited by `max`: what the tiers keep it for.
-    pub fn retention(&self, now: SystemTime, max: Duration) -> Duration {
-        let window = self.while_revalidate.max(self.if_error);
+    /// How long from `now` on any use of it may still be made, where it is of some use for `stale` after its lifetime in
+    /// any case; limited by `max`. That is what the tiers keep it for.
+    pub fn retention(&self, now: SystemTime, stale: Duration, max: Duration) -> Duration {
+        let window = self.while_revalidate.max(self.if_error).max(stale);
         self.lifetime
             .saturating_add(window)
             .saturating_sub(self.age(now))
@@ -343,9 +344,19 @@ mod tests {
 
     #[test]
     fn retention_covers_the_stale_windows_and_no_more_than_the_maximum() {
-        assert_eq!(freshness(60).retention(at(0), secs(1000)), secs(75));
-        assert_eq!(freshness(60).retention(at(0), secs(30)), secs(30));
-        assert_eq!(freshness(60).retention(at(600), secs(1000)), secs(0));
+        assert_eq!(
+            freshness(60).retention(at(0), secs(0), secs(1000)),
+            secs(75)
+        );
+        assert_eq!(freshness(60).retention(at(0), secs(0), secs(30)), secs(30));
+        assert_eq!(
+            freshness(60).retention(at(600), secs(0), secs(1000)),
+            secs(0)
+        );
+        assert_eq!(
+            freshness(60).retention(at(70), secs(20), secs(1000)),
+            secs(5)
+        );
     }
 
     #[test]

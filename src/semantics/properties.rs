@@ -72,7 +72,7 @@ proptest! {
         freshness.response_time = response_time;
         prop_assert!(freshness.age(now) >= age, "a clock makes nothing younger than on arrival");
         freshness.ttl(now);
-        prop_assert!(freshness.retention(now, Duration::from_secs(60)) <= Duration::from_secs(60));
+        prop_assert!(freshness.retention(now, Duration::from_secs(9), Duration::from_secs(60)) <= Duration::from_secs(60));
     }
 
     #[test]

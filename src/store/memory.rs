@@ -1,11 +1,21 @@
 //! The process's own memory: bounded in bytes with everything weighed, scan-resistant.
 
 use super::entry::Entry;
-use crate::{metrics::Metrics, semantics::Key};
+use crate::{
+    metrics::{Metrics, Removal},
+    semantics::Key,
+};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter, sync::Cache};
-use std::{hash::BuildHasher, sync::Arc};
+use std::{
+    hash::BuildHasher,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
 
 /// One URI may have this many variants; the one that was stored first goes.
 const MAX_VARIANTS: usize = 32;
@@ -148,12 +158,35 @@ impl Tier {
     }
 
     /// Takes out `entry` itself, and nothing that has taken its place.
-    pub(super) fn remove(&self, entry: &Arc<Entry>) {
+    pub(super) fn remove(&self, entry: &Arc<Entry>, why: Removal) {
         self.change(&entry.key, |variants| {
             let before = variants.len();
             variants.retain(|other| !Arc::ptr_eq(other, entry));
-            variants.len() != before
+            let removed = variants.len() != before;
+            self.metrics.memory_removed(why, u64::from(removed));
+            removed
         });
+    }
+
+    /// Takes out every URI none of whose variants can be of any use at `now`; what is stale may be of use for `stale`, or
+    /// for as long as it was fresh, if the origin can confirm it.
+    pub(super) fn sweep(&self, now: SystemTime, stale: Duration, max: Duration) {
+        let removed = AtomicU64::new(0);
+        self.cache.retain(|_, slot| {
+            let is_of_use = |entry: &Arc<Entry>| {
+                let freshness = &entry.head.freshness;
+                let stale = stale.max(freshness.lifetime);
+                !freshness.retention(now, stale, max).is_zero()
+            };
+            let keep = slot.variants.iter().any(is_of_use);
+            if !keep {
+                removed.fetch_add(slot.variants.len() as u64, Relaxed);
+            }
+            keep
+        });
+        self.metrics
+            .memory_removed(Removal::Expired, removed.into_inner());
+        self.publish();
     }
 
     /// Shows every entry to `look`, a shard at a time: no lock is held meanwhile.
@@ -182,7 +215,7 @@ impl Tier {
                 .insert_with_lifecycle(key.clone(), Slot::new(variants), &mut evicted);
             // What was replaced comes back too, under its own key: it did not have to go for want of room.
             let others = evicted.iter().filter(|(gone, _)| gone != key).count();
-            self.metrics.memory_evictions.add(others as u64);
+            self.metrics.memory_removed(Removal::Evicted, others as u64);
         }
         self.publish();
     }
@@ -195,5 +228,80 @@ impl Tier {
         self.metrics
             .memory_entries
             .set(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        semantics::{key::Builder, stored::sample},
+        store::Position,
+    };
+    use bytes::Bytes;
+    use std::time::UNIX_EPOCH;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn tier() -> (Tier, Arc<Metrics>) {
+        let (settings, metrics) = (Settings { max: 16 << 20 }, Metrics::new());
+        (
+            Tier::new(&settings, 1 << 20, Arc::clone(&metrics)).unwrap(),
+            metrics,
+        )
+    }
+
+    /// Fresh for so many seconds from 1970 on.
+    fn entry(path: &str, lifetime: u64, size: usize) -> Arc<Entry> {
+        let mut head = sample(&[]);
+        head.freshness.lifetime = Duration::from_secs(lifetime);
+        let key = Builder::new("http", b"a", path).build();
+        Arc::new(Entry::new(
+            key,
+            head,
+            Bytes::from(vec![0; size]),
+            Position::default(),
+        ))
+    }
+
+    fn has(tier: &Tier, entry: &Entry) -> bool {
+        matches!(tier.get(&entry.key, &HeaderMap::new()), Variant::Match(_))
+    }
+
+    #[test]
+    fn the_sweep_takes_what_can_be_of_no_use_any_more() {
+        let (tier, metrics) = tier();
+        let (short, long) = (entry("/short", 10, 9), entry("/long", 1000, 9));
+        tier.insert(&short);
+        tier.insert(&long);
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        tier.sweep(at(60), Duration::from_secs(60), HOUR);
+        assert!(has(&tier, &short), "the origin may confirm it");
+        tier.sweep(at(71), Duration::from_secs(60), HOUR);
+        assert!(!has(&tier, &short) && has(&tier, &long));
+        tier.sweep(at(1999), Duration::from_secs(60), HOUR);
+        assert!(has(&tier, &long), "as long as it was fresh");
+        tier.sweep(at(2001), Duration::from_secs(60), HOUR);
+        assert!(!has(&tier, &long));
+        let text = metrics.encode();
+        assert!(text.contains("sidecache_memory_removed_total{reason=\"expired\"} 2"));
+        assert!(text.contains("sidecache_memory_entries 0"));
+    }
+
+    #[test]
+    fn a_scan_does_not_wash_out_what_is_in_use() {
+        let (tier, _) = tier();
+        let in_use: Vec<_> = (0..20)
+            .map(|n| entry(&format!("/{n}"), 1000, 50_000))
+            .collect();
+        in_use.iter().for_each(|entry| tier.insert(entry));
+        for _ in 0..3 {
+            assert!(in_use.iter().all(|entry| has(&tier, entry)));
+        }
+        for n in 0..3000 {
+            tier.insert(&entry(&format!("/scan/{n}"), 1000, 50_000)); // nine times the limit, each used once
+        }
+        let left = in_use.iter().filter(|entry| has(&tier, entry)).count();
+        assert!(left >= 18, "{left} of 20 are left");
     }
 }

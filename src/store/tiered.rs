@@ -1,5 +1,8 @@
 //! Both tiers and the purge log as one store: look up outward, promote inward, degrade when Redis is gone.
 
+mod writes;
+
+use self::writes::{Keeping, VALIDATION_RETENTION, Writes};
 use super::{
     Settings,
     entry::{Entry, Position},
@@ -9,29 +12,18 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    metrics::Metrics,
+    metrics::{Metrics, Removal},
     semantics::{Key, Tier, reuse::Standing},
 };
 use http::HeaderMap;
-use parking_lot::Mutex;
 use std::{
-    collections::HashMap,
-    hash::BuildHasher,
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Entries that wait to be written to Redis; more are dropped and counted.
-const MAX_WRITES: usize = 1024;
-
-/// What these entries may weigh together, in KiB.
-const MAX_WRITES_KIB: usize = 16 << 10;
-
-/// Writes under way at the same time: one slow or large one does not hold up all others. Entries of one key are written
-/// one after the other, so that the latest is the one that stays.
-const WRITERS: usize = 4;
+/// How often memory is looked through for what has expired.
+const SWEEP: Duration = Duration::from_secs(30);
 
 /// How long a start waits for Redis, so that a warm tier serves the first request.
 const START_PATIENCE: Duration = Duration::from_millis(50);
@@ -109,7 +101,7 @@ pub struct Matching {
 /// The store of one process. Cheap to share, never fails.
 #[derive(Debug)]
 pub struct Store {
-    memory: Option<memory::Tier>,
+    memory: Option<Arc<memory::Tier>>,
     redis: Option<Arc<redis::Tier>>,
     writes: Option<Writes>,
     log: Arc<PurgeLog>,
@@ -134,6 +126,16 @@ impl Store {
             settings.redis.is_some(),
             Arc::clone(&metrics),
         ));
+        let keeping = Keeping {
+            stale: settings.keep_stale.max(VALIDATION_RETENTION),
+            max: settings.max_lifetime,
+        };
+        let memory = memory::Tier::new(&settings.memory, max_object, Arc::clone(&metrics));
+        let memory = memory.map(Arc::new);
+        if let Some(memory) = &memory {
+            let sweeping = sweep_memory(Arc::clone(memory), clock.clone(), keeping, stop.clone());
+            tasks.spawn(sweeping);
+        }
         let (mut redis, mut writes) = (None, None);
         if let Some(redis_settings) = &settings.redis {
             let tier = Arc::new(redis::Tier::start(
@@ -145,33 +147,13 @@ impl Store {
             let shared = Arc::new(tier.shared_log(settings.max_lifetime, settings.purge_gap));
             tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
-            let room = Arc::new(Semaphore::new(MAX_WRITES_KIB));
-            let under_way = (settings.memory.max == 0).then(Arc::default);
-            let queues = std::array::from_fn(|_| {
-                let (sender, receiver) = mpsc::channel(MAX_WRITES / WRITERS);
-                tasks.spawn(write_entries(
-                    Arc::clone(&tier),
-                    receiver,
-                    clock.clone(),
-                    settings.max_lifetime,
-                    under_way.clone(),
-                    stop.clone(),
-                ));
-                sender
-            });
             tier.wait_until_up(START_PATIENCE).await;
-            (redis, writes) = (
-                Some(tier),
-                Some(Writes {
-                    under_way,
-                    queues,
-                    hasher: foldhash::fast::RandomState::default(),
-                    room,
-                }),
-            );
+            let readable = settings.memory.max == 0;
+            writes = Some(Writes::start(&tier, clock, keeping, readable, tasks, stop));
+            redis = Some(tier);
         }
         Ok(Self {
-            memory: memory::Tier::new(&settings.memory, max_object, Arc::clone(&metrics)),
+            memory,
             redis,
             writes,
             log,
@@ -194,7 +176,10 @@ impl Store {
                     standing,
                     tier: Tier::Memory,
                 }),
-                None => Lookup::Miss,
+                None => {
+                    self.remove(&entry, Removal::Purged);
+                    Lookup::Miss
+                }
             },
             Variant::Other => Lookup::VaryMiss,
             Variant::None => Lookup::Miss,
@@ -267,10 +252,14 @@ impl Store {
         }
     }
 
-    /// Forgets `entry` itself in memory; what has taken its place stays.
+    /// Forgets `entry` itself in memory, because the origin has answered otherwise since; what has taken its place stays.
     pub fn forget(&self, entry: &Arc<Entry>) {
+        self.remove(entry, Removal::Superseded);
+    }
+
+    fn remove(&self, entry: &Arc<Entry>, why: Removal) {
         if let Some(memory) = &self.memory {
-            memory.remove(entry);
+            memory.remove(entry, why);
         }
     }
 
@@ -377,83 +366,18 @@ impl Store {
     }
 }
 
-/// What is on its way to Redis, by key.
-type UnderWay = Mutex<HashMap<Key, Arc<Entry>>>;
-
-/// The way to Redis, bounded in number and weight.
-#[derive(Debug)]
-struct Writes {
-    /// Only without a memory tier: an answer that has just been stored is found before Redis has it.
-    under_way: Option<Arc<UnderWay>>,
-    queues: [mpsc::Sender<(Arc<Entry>, OwnedSemaphorePermit)>; WRITERS],
-    hasher: foldhash::fast::RandomState,
-    room: Arc<Semaphore>,
-}
-
-impl Writes {
-    fn on_its_way(&self, key: &Key, request: &HeaderMap) -> Variant {
-        let under_way = self.under_way.as_ref().map(|under_way| under_way.lock());
-        match under_way.as_ref().and_then(|entries| entries.get(key)) {
-            Some(entry) if entry.head.is_selected_by(request) => Variant::Match(Arc::clone(entry)),
-            _ => Variant::None,
-        }
-    }
-
-    fn enqueue(&self, entry: Arc<Entry>) -> bool {
-        let kib = u32::try_from(entry.weight() / 1024 + 1).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
-        let Ok(room) = room else { return false };
-        if let Some(under_way) = &self.under_way {
-            under_way
-                .lock()
-                .insert(entry.key.clone(), Arc::clone(&entry));
-        }
-        let writer = usize::try_from(self.hasher.hash_one(&entry.key) % WRITERS as u64);
-        match self.queues[writer.unwrap_or(0)].try_send((entry, room)) {
-            Ok(()) => true,
-            Err(refused) => {
-                arrived(self.under_way.as_deref(), &refused.into_inner().0);
-                false
-            }
-        }
-    }
-}
-
-/// `entry` is not on its way any more; what has taken its place is.
-fn arrived(under_way: Option<&UnderWay>, entry: &Arc<Entry>) {
-    let Some(mut under_way) = under_way.map(|entries| entries.lock()) else {
-        return;
-    };
-    if under_way
-        .get(&entry.key)
-        .is_some_and(|other| Arc::ptr_eq(other, entry))
-    {
-        under_way.remove(&entry.key);
-    }
-}
-
-/// Writes entries to Redis one after the other. At `stop` what is queued is dropped: it is a cache.
-async fn write_entries(
-    redis: Arc<redis::Tier>,
-    mut entries: mpsc::Receiver<(Arc<Entry>, OwnedSemaphorePermit)>,
+/// Takes out of memory what can be of no use any more, once in a while.
+async fn sweep_memory(
+    memory: Arc<memory::Tier>,
     clock: Clock,
-    max_lifetime: Duration,
-    under_way: Option<Arc<UnderWay>>,
+    keeping: Keeping,
     stop: CancellationToken,
 ) {
     loop {
-        let entry = tokio::select! {
-            entry = entries.recv() => entry,
-            () = stop.cancelled() => None,
-        };
-        let Some((entry, _room)) = entry else { return };
-        let retention = entry.head.freshness.retention(clock.now(), max_lifetime);
-        // What may only be validated is of use to others too, but not for long.
-        let ttl = retention.max(VALIDATION_RETENTION.min(max_lifetime));
-        redis.put(&entry, ttl).await;
-        arrived(under_way.as_deref(), &entry);
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP) => {}
+            () = stop.cancelled() => return,
+        }
+        memory.sweep(clock.now(), keeping.stale, keeping.max);
     }
 }
-
-/// For how long a stale response is kept so that the origin can confirm it.
-const VALIDATION_RETENTION: Duration = Duration::from_secs(60);

@@ -206,7 +206,7 @@ async fn memory_stays_within_its_limit() {
         proxy.get(&path).await;
         assert!(proxy.metric("sidecache_memory_bytes") <= 2.0 * 1024.0 * 1024.0);
     }
-    assert!(proxy.metric("sidecache_memory_evictions_total") > 0.0);
+    assert!(proxy.metric("sidecache_memory_removed_total{reason=\"evicted\"}") > 0.0);
     assert!(
         proxy.metric("sidecache_memory_entries") > 20.0,
         "and it is used"

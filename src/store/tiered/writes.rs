@@ -1,0 +1,141 @@
+//! The way to Redis: a few writers, each with a queue that is bounded.
+
+use crate::{
+    clock::Clock,
+    semantics::Key,
+    store::{entry::Entry, memory::Variant, redis},
+};
+use http::HeaderMap;
+use parking_lot::Mutex;
+use std::{collections::HashMap, hash::BuildHasher, sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Entries that wait to be written to Redis; more are dropped and counted.
+const MAX_WRITES: usize = 1024;
+
+/// What these entries may weigh together, in KiB.
+const MAX_WRITES_KIB: usize = 16 << 10;
+
+/// Writes under way at the same time: one slow or large one does not hold up all others. Entries of one key are written
+/// one after the other, so that the latest is the one that stays.
+const WRITERS: usize = 4;
+
+/// For how long a stale response is kept at least, so that the origin can confirm it.
+pub(super) const VALIDATION_RETENTION: Duration = Duration::from_secs(60);
+
+/// How long what is stored is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keeping {
+    /// After its lifetime, in any case.
+    pub(super) stale: Duration,
+    /// Altogether.
+    pub(super) max: Duration,
+}
+
+/// What is on its way to Redis, by key.
+type UnderWay = Mutex<HashMap<Key, Arc<Entry>>>;
+
+/// The way to Redis, bounded in number and weight.
+#[derive(Debug)]
+pub(super) struct Writes {
+    /// Only without a memory tier: an answer that has just been stored is found before Redis has it.
+    under_way: Option<Arc<UnderWay>>,
+    queues: [mpsc::Sender<(Arc<Entry>, OwnedSemaphorePermit)>; WRITERS],
+    hasher: foldhash::fast::RandomState,
+    room: Arc<Semaphore>,
+}
+
+impl Writes {
+    /// Starts the writers; with `readable` what is on its way can be read.
+    pub(super) fn start(
+        redis: &Arc<redis::Tier>,
+        clock: Clock,
+        keeping: Keeping,
+        readable: bool,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
+        let under_way = readable.then(Arc::default);
+        let queues = std::array::from_fn(|_| {
+            let (sender, receiver) = mpsc::channel(MAX_WRITES / WRITERS);
+            tasks.spawn(write_entries(
+                Arc::clone(redis),
+                receiver,
+                clock.clone(),
+                keeping,
+                under_way.clone(),
+                stop.clone(),
+            ));
+            sender
+        });
+        Self {
+            under_way,
+            queues,
+            hasher: foldhash::fast::RandomState::default(),
+            room: Arc::new(Semaphore::new(MAX_WRITES_KIB)),
+        }
+    }
+
+    pub(super) fn on_its_way(&self, key: &Key, request: &HeaderMap) -> Variant {
+        let under_way = self.under_way.as_ref().map(|under_way| under_way.lock());
+        match under_way.as_ref().and_then(|entries| entries.get(key)) {
+            Some(entry) if entry.head.is_selected_by(request) => Variant::Match(Arc::clone(entry)),
+            _ => Variant::None,
+        }
+    }
+
+    pub(super) fn enqueue(&self, entry: Arc<Entry>) -> bool {
+        let kib = u32::try_from(entry.weight() / 1024 + 1).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
+        let Ok(room) = room else { return false };
+        if let Some(under_way) = &self.under_way {
+            under_way
+                .lock()
+                .insert(entry.key.clone(), Arc::clone(&entry));
+        }
+        let writer = usize::try_from(self.hasher.hash_one(&entry.key) % WRITERS as u64);
+        match self.queues[writer.unwrap_or(0)].try_send((entry, room)) {
+            Ok(()) => true,
+            Err(refused) => {
+                arrived(self.under_way.as_deref(), &refused.into_inner().0);
+                false
+            }
+        }
+    }
+}
+
+/// `entry` is not on its way any more; what has taken its place is.
+fn arrived(under_way: Option<&UnderWay>, entry: &Arc<Entry>) {
+    let Some(mut under_way) = under_way.map(|entries| entries.lock()) else {
+        return;
+    };
+    if under_way
+        .get(&entry.key)
+        .is_some_and(|other| Arc::ptr_eq(other, entry))
+    {
+        under_way.remove(&entry.key);
+    }
+}
+
+/// Writes entries to Redis one after the other. At `stop` what is queued is dropped: it is a cache.
+async fn write_entries(
+    redis: Arc<redis::Tier>,
+    mut entries: mpsc::Receiver<(Arc<Entry>, OwnedSemaphorePermit)>,
+    clock: Clock,
+    keeping: Keeping,
+    under_way: Option<Arc<UnderWay>>,
+    stop: CancellationToken,
+) {
+    loop {
+        let entry = tokio::select! {
+            entry = entries.recv() => entry,
+            () = stop.cancelled() => None,
+        };
+        let Some((entry, _room)) = entry else { return };
+        let freshness = &entry.head.freshness;
+        let ttl = freshness.retention(clock.now(), keeping.stale, keeping.max);
+        redis.put(&entry, ttl).await;
+        arrived(under_way.as_deref(), &entry);
+    }
+}
