@@ -12,6 +12,7 @@ mod fetch;
 mod fill;
 mod flight;
 mod forward;
+mod lease;
 mod observe;
 mod pass;
 mod patience;

@@ -12,6 +12,7 @@ mod tiered;
 pub use self::{
     entry::{Entry, Position, Rendition, StreamId},
     purge_log::{Purge, Selector},
+    redis::Lease,
     tiered::{Found, Health, Lookup, Matching, Reach, Store},
 };
 

@@ -34,6 +34,8 @@ pub(super) struct Cache {
     pub(super) stale_on_disconnect: Duration,
     pub(super) targeted: Arc<[HeaderName]>,
     pub(super) max_lifetime: Setting<Duration>,
+    /// Whether `[cache.redis]` is written, also with an empty URL: that may be another environment's.
+    pub(super) has_redis: bool,
 }
 
 impl Cache {
@@ -70,6 +72,8 @@ pub(super) fn read(section: Section<'_>) -> Cache {
     let stale_on_disconnect = section
         .duration("stale_on_disconnect", Duration::ZERO, ANY_DURATION)
         .value;
+    let redis_section = section.table("redis");
+    let has_redis = redis_section.is_present();
     let cache = Cache {
         service: service::Settings {
             enabled: enabled(&section),
@@ -81,7 +85,7 @@ pub(super) fn read(section: Section<'_>) -> Cache {
         },
         store: store::Settings {
             memory: store::memory::Settings { max: memory.value },
-            redis: redis(section.table("redis"), prefix),
+            redis: redis(redis_section, prefix),
             purge_gap: section.duration("purge_gap", secs(5), TIMEOUT).value,
             keep_stale: stale_on_disconnect,
             max_lifetime: max_lifetime.value,
@@ -96,6 +100,7 @@ pub(super) fn read(section: Section<'_>) -> Cache {
             Arc::from,
         ),
         max_lifetime,
+        has_redis,
     };
     section.finish();
     cache

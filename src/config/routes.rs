@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     semantics::{Policy, SetCookie, Share},
-    service::route::{KeySpec, Pattern, PatternError, PurgeTemplate, Route, Template},
+    service::route::{Collapse, KeySpec, Pattern, PatternError, PurgeTemplate, Route, Template},
 };
 
 /// The first match wins, so that each costs a comparison.
@@ -87,6 +87,7 @@ fn route(
     let key = key(section.table("key"));
     may_tag(&section, &tags, &key);
     let policy = policy(&section, cache, names, &key);
+    let collapse = collapse(&section, cache);
     section.finish();
     Some(Route {
         name: name.value?,
@@ -96,7 +97,26 @@ fn route(
         tags: tags.value.unwrap_or_default(),
         purge: purge.value.unwrap_or_default(),
         key,
+        collapse,
     })
+}
+
+/// Which misses share a fetch; between replicas only where there is a Redis.
+fn collapse(section: &Section<'_>, cache: &Cache) -> Collapse {
+    let words = [
+        ("off", Collapse::Off),
+        ("local", Collapse::Local),
+        ("cluster", Collapse::Cluster),
+    ];
+    let collapse = section.choice("collapse", Collapse::Local, &words);
+    if collapse.value == Collapse::Cluster && !cache.has_redis {
+        let message =
+            "`collapse = \"cluster\"` needs a Redis, through which replicas agree who fetches";
+        let problem = Problem::new(message, collapse.at);
+        let help = "configure `[cache.redis]`, or write \"local\"";
+        section.reader.report(problem.help(help));
+    }
+    collapse.value
 }
 
 fn name(value: &Value<'_>, taken: &mut BTreeMap<String, Place>) -> Option<String> {

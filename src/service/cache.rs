@@ -71,6 +71,17 @@ pub(super) struct Miss {
     pub(super) stored: Option<Arc<Entry>>,
 }
 
+impl Miss {
+    /// Whether what it has comes later from the origin than what `other` has, if anything.
+    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+        let came = |miss: &Self| {
+            let stored = miss.stored.as_ref();
+            stored.map(|entry| entry.head.freshness.response_time)
+        };
+        other.stored.is_none() || came(self) > came(other)
+    }
+}
+
 /// As far as it goes without waiting: route to response for what memory has.
 pub(super) fn begin<B>(
     shared: &Shared,

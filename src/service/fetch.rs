@@ -6,10 +6,10 @@ use super::{
     cache::{Answered, Miss, Plan, Refresh, judge},
     deliver::{self, AgeField},
     fill::{self, Fetch},
-    flight::{Boarding, Departure, Fetched, Flight, Landing},
+    flight::{Boarding, Departure, Fetched, Flight, Landing, Party},
     forward, pass, purge, query,
     rescue::Problem,
-    route::{Compiled, RouteId},
+    route::{Collapse, Compiled, RouteId},
     target::Target,
     upstream::{RequestBody, UpstreamError},
 };
@@ -159,7 +159,9 @@ impl Asked<'_> {
         request: &Request<B>,
     ) -> Result<Outer, Problem> {
         let (policy, headers) = (&self.route().route.policy, request.headers());
-        if self.shared.store.has_outer() && miss.stored.is_none() {
+        // What another replica has refreshed since is nearer than the upstream.
+        let may_be_newer = matches!(miss.reason, Reason::Expired | Reason::Purged);
+        if self.shared.store.has_outer() && (miss.stored.is_none() || may_be_newer) {
             let now = self.shared.clock.now();
             match self.shared.store.lookup_outer(&key, headers, now).await {
                 Lookup::Hit(found) => match judge(policy, request, &found, now) {
@@ -177,10 +179,11 @@ impl Asked<'_> {
                         let answered = self.code(found, decision, refresh, request).await;
                         return Ok(Outer::Answered(answered));
                     }
-                    Err(other) => miss = other,
+                    Err(other) if other.is_newer_than(&miss) => miss = other,
+                    Err(_) => {}
                 },
-                Lookup::VaryMiss => miss.reason = Reason::VaryMiss,
-                Lookup::Miss => {}
+                Lookup::VaryMiss if miss.stored.is_none() => miss.reason = Reason::VaryMiss,
+                Lookup::VaryMiss | Lookup::Miss => {}
             }
         }
         match only_if_cached(policy, headers) {
@@ -197,13 +200,17 @@ impl Asked<'_> {
         request: &Request<B>,
     ) -> Result<Answered, Problem> {
         let flights = &self.shared.flights;
-        // What such a caller fetches, or a part, is not what others wait for.
-        let private = has_credentials(&self.route().route.policy, request.headers());
-        let for_one = private || is_asked_for(request.headers());
+        let route = &self.route().route;
+        // A part is not what others wait for.
+        let for_one = is_asked_for(request.headers()) || route.collapse == Collapse::Off;
         let purges = self.shared.store.purges_seen();
         let boarding = match for_one {
             true => Boarding::Lead(flights.alone(purges)),
-            false => flights.board(&key, purges),
+            false => {
+                let private = has_credentials(&route.policy, request.headers());
+                let key = key.clone();
+                flights.board(Party { key, private }, purges)
+            }
         };
         let departure = match boarding {
             Boarding::Lead(departure) => departure,
@@ -350,7 +357,7 @@ impl Asked<'_> {
             now,
         );
         let usable = match fetched {
-            Fetched::New | Fetched::Confirmed => verdict == Reuse::Serve,
+            Fetched::New | Fetched::Confirmed | Fetched::Elsewhere => verdict == Reuse::Serve,
             Fetched::ConfirmedOnce => false,
             Fetched::StaleOnError(_) => matches!(verdict, Reuse::Validate(Reason::Expired)),
         };
@@ -366,7 +373,7 @@ impl Asked<'_> {
     ) -> Answered {
         let age = match fetched {
             Fetched::New | Fetched::Confirmed | Fetched::ConfirmedOnce => AgeField::AsReceived,
-            Fetched::StaleOnError(_) => AgeField::Current,
+            Fetched::StaleOnError(_) | Fetched::Elsewhere => AgeField::Current,
         };
         let response =
             deliver::stored_coding(self.shared, entry, request.method(), request.headers(), age)
@@ -383,6 +390,12 @@ impl Asked<'_> {
                     _ => Storage::None,
                 },
                 ..Decision::new(Outcome::Revalidated, reason)
+            },
+            Fetched::Elsewhere => Decision {
+                ttl: Some(entry.head.freshness.ttl(self.shared.clock.now())),
+                tier: Some(Tier::Redis),
+                collapsed: true,
+                ..Decision::new(Outcome::Hit, Reason::Fresh)
             },
             Fetched::StaleOnError(status) => Decision {
                 fwd_status: status,

@@ -1,13 +1,17 @@
 //! One fetch for the cache: ask the origin, decide, and fill store and readers with what comes.
 
+mod freshening;
 mod head;
 mod partial;
+
+pub(super) use self::freshening::Freshening;
 
 use self::head::{generated_etag, is_event_stream};
 use super::{
     Shared,
     body::BodyError,
     flight::{Departure, Fetched, Landing, Overflow},
+    lease::{self, Held, Turn},
     route::{Compiled, RouteId},
     search::may_store,
     tags::OriginTags,
@@ -19,7 +23,7 @@ use crate::{
         range::is_asked_for,
         reuse::{may_serve_disconnected, may_serve_on_error},
         storability::{Exchange, Verdict, storability},
-        validation::{self, Word},
+        validation,
     },
     store::{Entry, Position},
 };
@@ -30,7 +34,10 @@ use http::{
 use http_body::Body;
 use http_body_util::BodyExt;
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -85,7 +92,24 @@ impl Begun {
 }
 
 /// Runs to its end, whoever began it. Every path lands the flight.
-pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fetch) {
+pub(super) async fn run(shared: Arc<Shared>, departure: Departure, fetch: Fetch) {
+    let held = match departure.is_shared() {
+        true => match lease::wait(&shared, &fetch).await {
+            Turn::Fetch(held) => held,
+            Turn::Elsewhere(entry) => {
+                departure.close();
+                let landing = Landing::Stored(entry, Fetched::Elsewhere);
+                return departure.flight.land(landing);
+            }
+        },
+        false => Held::none(),
+    };
+    let (fetch, kept) = carry_out(&shared, &departure, fetch).await;
+    held.end(&shared, &fetch, kept).await;
+}
+
+/// Asks the origin and lands the flight. Returns whether something was stored.
+async fn carry_out(shared: &Arc<Shared>, departure: &Departure, mut fetch: Fetch) -> (Fetch, bool) {
     let headers = fetch.request.headers_mut();
     if shared.encode.enabled {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")); // one body serves all codings
@@ -96,13 +120,14 @@ pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fe
     let again = (is_rest || conditional)
         .then(|| partial::unconditional(&request))
         .flatten();
-    let begun = Begun::now(&shared);
+    let begun = Begun::now(shared);
     let answer = shared.upstream.send(request).await;
     let filling = Filling {
-        shared: &shared,
-        departure: &departure,
+        shared,
+        departure,
         fetch: &fetch,
         begun,
+        kept: AtomicBool::new(false),
     };
     match (answer, again) {
         (Err(error), _) => filling.failed(error),
@@ -115,6 +140,8 @@ pub(super) async fn run(shared: Arc<Shared>, departure: Departure, mut fetch: Fe
         }
         (Ok(response), _) => filling.answered(response, conditional).await,
     }
+    let kept = filling.kept.into_inner();
+    (fetch, kept)
 }
 
 /// Keeps an answer that has already come, and lands the flight with it.
@@ -130,52 +157,9 @@ pub(super) async fn keep(
         departure: &departure,
         fetch: &fetch,
         begun,
+        kept: AtomicBool::new(false),
     };
     filling.judge(response).await;
-}
-
-/// A HEAD under way that may freshen what is stored.
-pub(super) struct Freshening<'a> {
-    shared: &'a Arc<Shared>,
-    departure: Departure,
-    fetch: Fetch,
-    begun: Begun,
-}
-
-impl<'a> Freshening<'a> {
-    /// Before the request leaves.
-    pub(super) fn begin(shared: &'a Arc<Shared>, departure: Departure, fetch: Fetch) -> Self {
-        Self {
-            begun: Begun::now(shared),
-            shared,
-            departure,
-            fetch,
-        }
-    }
-
-    /// A 200 that agrees with what is stored freshens it; one that does not says that it is out of date.
-    pub(super) fn end(self, status: StatusCode, head: &HeaderMap) {
-        let Some(stored) = self
-            .fetch
-            .stored
-            .as_ref()
-            .filter(|_| status == StatusCode::OK && !self.fetch.private)
-        else {
-            return;
-        };
-        match validation::word_of_head(&stored.head, head) {
-            Word::Same if stored.head.part.is_none() => {}
-            Word::Same | Word::Nothing => return,
-            Word::Other => return self.shared.store.forget(stored),
-        }
-        let filling = Filling {
-            shared: self.shared,
-            departure: &self.departure,
-            fetch: &self.fetch,
-            begun: self.begun,
-        };
-        filling.confirmed(stored, head, OriginTags::None);
-    }
 }
 
 impl Fetch {
@@ -190,11 +174,18 @@ struct Filling<'a> {
     departure: &'a Departure,
     fetch: &'a Fetch,
     begun: Begun,
+    /// Whether something was stored.
+    kept: AtomicBool,
 }
 
 impl Filling<'_> {
     fn route(&self) -> &Compiled {
         self.shared.routes.get(self.fetch.route)
+    }
+
+    fn insert(&self, entry: &Arc<Entry>) {
+        self.kept.store(true, Relaxed);
+        self.shared.store.insert(Arc::clone(entry));
     }
 
     fn land(&self, landing: Landing) {
@@ -330,7 +321,7 @@ impl Filling<'_> {
                 head.generated_etag = stored.head.generated_etag;
                 head.part = stored.head.part;
                 let entry = Arc::new(stored.freshened(head, self.begun.position));
-                self.shared.store.insert(Arc::clone(&entry));
+                self.insert(&entry);
                 entry
             }
             (Storability::Store(_) | Storability::Refuse(_), _) => {
@@ -420,7 +411,7 @@ impl Filling<'_> {
             body,
             self.begun.position,
         ));
-        self.shared.store.insert(Arc::clone(&entry));
+        self.insert(&entry);
         self.departure.close();
         self.departure.flight.buffer.end(Ok(()));
         entry

@@ -51,6 +51,8 @@ pub(super) enum Fetched {
     Confirmed,
     /// The origin confirmed what was stored, and forbids to use it another time.
     ConfirmedOnce,
+    /// Another replica fetched it.
+    Elsewhere,
     /// The origin failed, with this status if it gave one, and what was stored may be used.
     StaleOnError(Option<StatusCode>),
 }
@@ -177,19 +179,27 @@ impl Default for Uncacheable {
 }
 
 impl Uncacheable {
-    fn has(&self, key: &Key) -> bool {
-        let until = self.until.get(&self.hasher.hash_one(key));
+    fn has(&self, party: &Party) -> bool {
+        let until = self.until.get(&self.hasher.hash_one(party));
         until.is_some_and(|until| until > Instant::now())
     }
 
-    fn add(&self, key: &Key) {
+    fn add(&self, party: &Party) {
         let until = Instant::now() + UNCACHEABLE_MEMORY;
-        self.until.insert(self.hasher.hash_one(key), until);
+        self.until.insert(self.hasher.hash_one(party), until);
     }
 }
 
-/// Flights by key; several, so that keys rarely wait for each other.
-type Stripe = Mutex<HashMap<Key, Arc<Flight>>>;
+/// Who shares a flight: requests of one key, and of those only callers with credentials, or only callers without. What
+/// the first ones get may not be for others, and nobody shall wait for that.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Party {
+    pub(super) key: Key,
+    pub(super) private: bool,
+}
+
+/// Flights by party; several, so that they rarely wait for each other.
+type Stripe = Mutex<HashMap<Party, Arc<Flight>>>;
 
 const STRIPES: usize = 16;
 
@@ -212,17 +222,18 @@ impl Flights {
 
     /// Joins the flight of `key`, or begins one that others may join. One that began before the last of `purges` is not
     /// joined: it may bring what was purged since.
-    pub(super) fn board(&self, key: &Key, purges: u64) -> Boarding {
-        if self.uncacheable.has(key) {
+    pub(super) fn board(&self, party: Party, purges: u64) -> Boarding {
+        if self.uncacheable.has(&party) {
             return Boarding::Lead(self.alone(purges));
         }
-        let mut listed = self.stripe(key).lock();
-        if let Some(flight) = listed.get(key).filter(|flight| flight.began >= purges) {
+        let mut listed = self.listed[stripe(&party.key)].lock();
+        let flight = listed.get(&party);
+        if let Some(flight) = flight.filter(|flight| flight.began >= purges) {
             return Boarding::Follow(Arc::clone(flight));
         }
         let flight = Flight::new(purges);
-        listed.insert(key.clone(), Arc::clone(&flight));
-        Boarding::Lead(self.departure(flight, Some(key.clone())))
+        listed.insert(party.clone(), Arc::clone(&flight));
+        Boarding::Lead(self.departure(flight, Some(party)))
     }
 
     /// Begins a flight that nobody can join.
@@ -230,19 +241,15 @@ impl Flights {
         self.departure(Flight::new(purges), None)
     }
 
-    fn departure(&self, flight: Arc<Flight>, key: Option<Key>) -> Departure {
+    fn departure(&self, flight: Arc<Flight>, party: Option<Party>) -> Departure {
         self.metrics.flights.inc();
         Departure {
             flight,
-            key,
+            party,
             listed: Arc::clone(&self.listed),
             uncacheable: Arc::clone(&self.uncacheable),
             metrics: Arc::clone(&self.metrics),
         }
-    }
-
-    fn stripe(&self, key: &Key) -> &Stripe {
-        &self.listed[stripe(key)]
     }
 }
 
@@ -262,31 +269,36 @@ fn stripe(key: &Key) -> usize {
 #[derive(Debug)]
 pub(super) struct Departure {
     pub(super) flight: Arc<Flight>,
-    key: Option<Key>,
+    party: Option<Party>,
     listed: Arc<[Stripe; STRIPES]>,
     uncacheable: Arc<Uncacheable>,
     metrics: Arc<Metrics>,
 }
 
 impl Departure {
+    /// Whether others may join.
+    pub(super) fn is_shared(&self) -> bool {
+        self.party.is_some()
+    }
+
     /// Nobody joins from now on.
     pub(super) fn close(&self) {
-        if let Some(key) = &self.key {
-            let mut listed = self.listed[stripe(key)].lock();
+        if let Some(party) = &self.party {
+            let mut listed = self.listed[stripe(&party.key)].lock();
             // By identity: another flight of the same key may have begun.
             if listed
-                .get(key)
+                .get(party)
                 .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
             {
-                listed.remove(key);
+                listed.remove(party);
             }
         }
     }
 
     /// Nobody joins, and for a while nobody waits for another one's fetch of this key.
     pub(super) fn close_as_uncacheable(&self) {
-        if let Some(key) = &self.key {
-            self.uncacheable.add(key);
+        if let Some(party) = &self.party {
+            self.uncacheable.add(party);
         }
         self.close();
     }

@@ -1,7 +1,12 @@
 //! Bringing up to date in the background what was served stale: at most so many at a time, one per key.
 
 use super::{
-    Shared, cache::Refresh, fetch, fill, flight::Boarding, route::RouteId, target::Target,
+    Shared,
+    cache::Refresh,
+    fetch, fill,
+    flight::{Boarding, Party},
+    route::RouteId,
+    target::Target,
 };
 use http::{HeaderValue, Request};
 use std::{net::SocketAddr, sync::Arc};
@@ -33,10 +38,11 @@ pub(super) fn start<B>(
         shared.metrics.refresh_skipped.inc();
         return;
     };
-    let Boarding::Lead(departure) = shared
-        .flights
-        .board(&refresh.key, shared.store.purges_seen())
-    else {
+    let party = Party {
+        key: refresh.key.clone(),
+        private: false,
+    };
+    let Boarding::Lead(departure) = shared.flights.board(party, shared.store.purges_seen()) else {
         return;
     };
     let id = HeaderValue::from_static("refresh");

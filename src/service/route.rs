@@ -21,6 +21,18 @@ use sha2::{Digest, Sha256};
 /// The name under which requests are counted that no route matches.
 pub const DEFAULT: &str = "default";
 
+/// Which concurrent misses share one fetch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Collapse {
+    /// None.
+    Off,
+    /// Those of one process.
+    #[default]
+    Local,
+    /// Those of all replicas that share a Redis.
+    Cluster,
+}
+
 /// One `[[route]]`, checked and compiled.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -38,6 +50,8 @@ pub struct Route {
     pub purge: Vec<PurgeTemplate>,
     /// What it adds to the key.
     pub key: KeySpec,
+    /// See [`Collapse`].
+    pub collapse: Collapse,
 }
 
 /// What a route adds to or removes from the cache key.
@@ -130,6 +144,7 @@ impl Routes {
             tags: Vec::new(),
             purge: Vec::new(),
             key: KeySpec::default(),
+            collapse: Collapse::default(),
         };
         Self {
             routes: routes.into_iter().map(compile).collect(),
@@ -167,6 +182,7 @@ mod tests {
             tags: Vec::new(),
             purge: Vec::new(),
             key: KeySpec::default(),
+            collapse: Collapse::default(),
         }
     }
 

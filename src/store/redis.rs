@@ -75,6 +75,19 @@ pub(super) enum Answer {
     Unavailable,
 }
 
+/// Who fetches a key for all replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// This replica.
+    Ours,
+    /// Another one.
+    Theirs,
+    /// Somebody did, and the answer was for nobody else.
+    NotForOthers,
+    /// Redis does not say: each for itself.
+    Unknown,
+}
+
 /// The tier.
 #[derive(Debug)]
 pub(super) struct Tier {
@@ -219,6 +232,47 @@ impl Tier {
         encoding.await.ok()
     }
 
+    /// Takes the lease to fetch `key` for all replicas, for `ttl`; an empty `holder` takes it to say that its answer is
+    /// not for others, whoever has it.
+    pub(super) async fn take_lease(&self, key: &Key, holder: &str, ttl: Duration) -> Lease {
+        let at = format!("{}:l", self.name(key));
+        let mut take = Cmd::new();
+        take.arg("SET")
+            .arg(&at)
+            .arg(holder)
+            .arg("PX")
+            .arg(millis(ttl));
+        if !holder.is_empty() {
+            take.arg("NX");
+        }
+        match self
+            .servers
+            .call::<Option<String>>(&at, self.budget, &take)
+            .await
+        {
+            Ok(Some(_)) => return Lease::Ours,
+            Ok(None) => {}
+            Err(_) => return Lease::Unknown,
+        }
+        let get = Cmd::new().arg("GET").arg(&at).to_owned();
+        match self
+            .servers
+            .call::<Option<String>>(&at, self.budget, &get)
+            .await
+        {
+            Ok(Some(holder)) if holder.is_empty() => Lease::NotForOthers,
+            Ok(Some(_) | None) => Lease::Theirs, // it may have ended meanwhile: the next try takes it
+            Err(_) => Lease::Unknown,
+        }
+    }
+
+    /// Gives the lease of `key` back.
+    pub(super) async fn end_lease(&self, key: &Key) {
+        let at = format!("{}:l", self.name(key));
+        let delete = Cmd::new().arg("DEL").arg(&at).to_owned();
+        let _: Result<(), CallError> = self.servers.call(&at, self.budget, &delete).await;
+    }
+
     async fn read(&self, at: &str, now: SystemTime) -> Result<Value, Answer> {
         let get = Cmd::new().arg("GET").arg(at).to_owned();
         let bytes: Option<Bytes> = match self.servers.call(at, self.budget, &get).await {
@@ -260,10 +314,14 @@ impl Tier {
     }
 
     async fn write(&self, at: &str, value: Vec<u8>, ttl: Duration) {
-        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
         let large = value.len() > LARGE;
         let mut command = Cmd::new();
-        command.arg("SET").arg(at).arg(value).arg("PX").arg(ttl);
+        command
+            .arg("SET")
+            .arg(at)
+            .arg(value)
+            .arg("PX")
+            .arg(millis(ttl));
         let written: Result<(), CallError> = match large {
             false => self.servers.call(at, self.budget, &command).await,
             // It takes longer than the budget of a small read, and nobody waits for it.
@@ -285,6 +343,11 @@ impl Tier {
             hex(&Sha256::digest(key.as_bytes()))
         )
     }
+}
+
+/// Never none, which would be no TTL.
+fn millis(ttl: Duration) -> u64 {
+    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 fn variant_name(name: &str, selecting: &Selecting) -> String {

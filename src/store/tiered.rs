@@ -8,7 +8,7 @@ use super::{
     entry::{Entry, Position},
     memory::{self, Variant},
     purge_log::{Purge, PurgeLog, Selector, Verdict},
-    redis::{self, Answer},
+    redis::{self, Answer, Lease},
 };
 use crate::{
     clock::Clock,
@@ -24,6 +24,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often memory is looked through for what has expired.
 const SWEEP: Duration = Duration::from_secs(30);
+
+/// What a lease holds: that it is one.
+const LEASED: &str = "fetching";
 
 /// How long a start waits for Redis, so that a warm tier serves the first request.
 const START_PATIENCE: Duration = Duration::from_millis(50);
@@ -249,6 +252,28 @@ impl Store {
             && !writes.enqueue(entry)
         {
             self.metrics.redis.write_dropped.inc();
+        }
+    }
+
+    /// Takes the lease to fetch `key` for all replicas, for `ttl`. `Unknown` where there is no Redis.
+    pub async fn take_lease(&self, key: &Key, ttl: Duration) -> Lease {
+        match &self.redis {
+            Some(redis) if self.log.synchronised() => redis.take_lease(key, LEASED, ttl).await,
+            Some(_) | None => Lease::Unknown,
+        }
+    }
+
+    /// Gives the lease of `key` back once what was stored of it is in Redis.
+    pub fn end_lease(&self, key: &Key) {
+        if let Some(writes) = &self.writes {
+            writes.end_lease(key.clone());
+        }
+    }
+
+    /// Says to all replicas for `ttl` that the answer for `key` is not for others.
+    pub async fn mark_uncacheable(&self, key: &Key, ttl: Duration) {
+        if let Some(redis) = &self.redis {
+            redis.take_lease(key, "", ttl).await;
         }
     }
 

@@ -1,6 +1,8 @@
 //! Concurrent misses share one fetch, which belongs to the key.
 
-use crate::support::{Origin, PATIENCE, Proxy, Reply, client::Connection, get, until};
+use crate::support::{
+    Origin, PATIENCE, Proxy, Reply, client::Connection, get, redis::Redis, until,
+};
 use tokio::time::timeout;
 
 #[tokio::test]
@@ -164,4 +166,151 @@ async fn a_cut_body_is_broken_for_all_and_not_stored() {
         proxy.metric("sidecache_refusals_total{reason=\"incomplete\"}"),
         3.0
     );
+}
+
+#[tokio::test]
+async fn callers_with_cookies_share_what_the_origin_lets_them_share() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("public", 60));
+    origin.hold();
+    let proxy = Proxy::to(&origin, "").await;
+    let address = proxy.address();
+    let clients: Vec<_> = (0..20)
+        .map(|n| {
+            let cookie = format!("session={n}");
+            tokio::spawn(async move { get(address, "/a", &[("Cookie", &cookie)]).await })
+        })
+        .collect();
+    until("all have arrived", async || {
+        proxy.metric("sidecache_connections") == 20.0 && origin.count("/a") == 1
+    })
+    .await;
+    origin.release();
+    for client in clients {
+        assert_eq!(client.await.unwrap().text(), "public");
+    }
+    assert_eq!(origin.count("/a"), 1);
+}
+
+#[tokio::test]
+async fn switched_off_every_miss_asks_the_origin() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::fresh("a", 60));
+    origin.hold();
+    let route = "[[route]]\nname = \"a\"\npath = \"/a\"\ncollapse = \"off\"\n";
+    let proxy = Proxy::to(&origin, route).await;
+    let address = proxy.address();
+    let clients: Vec<_> = (0..5)
+        .map(|_| tokio::spawn(get(address, "/a", &[])))
+        .collect();
+    until("each asks", async || origin.count("/a") == 5).await;
+    origin.release();
+    for client in clients {
+        assert_eq!(client.await.unwrap().text(), "a");
+    }
+}
+
+/// Replicas before one Redis that fetch `/a` once for all.
+async fn replicas(origin: &Origin, redis: &Redis) -> Vec<Proxy> {
+    let toml = format!(
+        "[[route]]\nname = \"a\"\npath = \"/a\"\ncollapse = \"cluster\"\n[cache]\nprefix = \"t\"\n\
+         [cache.redis]\nurl = \"{}\"\nbudget = \"1s\"\n",
+        redis.url()
+    );
+    let mut proxies = Vec::new();
+    for _ in 0..3 {
+        let proxy = Proxy::to(origin, &toml).await;
+        until("redis is asked", async || {
+            proxy.get("/probe").await;
+            proxy.metric("sidecache_redis_calls_total{result=\"miss\"}") > 0.0
+        })
+        .await;
+        proxies.push(proxy);
+    }
+    proxies
+}
+
+#[tokio::test]
+async fn one_replica_fetches_for_all() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let proxies = replicas(&origin, &redis).await;
+    origin.answer("/a", Reply::fresh("a", 60));
+    origin.hold();
+    let clients: Vec<_> = proxies
+        .iter()
+        .flat_map(|proxy| (0..30).map(|_| tokio::spawn(get(proxy.address(), "/a", &[]))))
+        .collect();
+    until("the fetch is under way", async || origin.count("/a") == 1).await;
+    until("the others wait", async || {
+        proxies
+            .iter()
+            .all(|proxy| proxy.metric("sidecache_flights") == 1.0)
+    })
+    .await;
+    origin.release();
+    for client in clients {
+        assert_eq!(client.await.unwrap().text(), "a");
+    }
+    assert_eq!(origin.count("/a"), 1);
+    until("the lease is given back", async || {
+        redis.keys().iter().all(|key| !key.ends_with(":l"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_for_others_is_fetched_by_each_replica_at_once() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let proxies = replicas(&origin, &redis).await;
+    let private = Reply::ok("mine").header("cache-control", "private");
+    origin.answer("/a", private);
+    origin.hold();
+    let first = tokio::spawn(get(proxies[0].address(), "/a", &[]));
+    until("the fetch is under way", async || origin.count("/a") == 1).await;
+    let others: Vec<_> = proxies[1..]
+        .iter()
+        .map(|proxy| tokio::spawn(get(proxy.address(), "/a", &[])))
+        .collect();
+    until("the others wait", async || {
+        proxies
+            .iter()
+            .all(|proxy| proxy.metric("sidecache_flights") == 1.0)
+    })
+    .await;
+    origin.release();
+    assert_eq!(first.await.unwrap().text(), "mine");
+    for other in others {
+        assert_eq!(other.await.unwrap().text(), "mine");
+    }
+    assert_eq!(origin.count("/a"), 3);
+}
+
+#[tokio::test]
+async fn a_replica_that_dies_with_the_lease_delays_nobody_for_long() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let proxies = replicas(&origin, &redis).await;
+    origin.answer("/a", Reply::fresh("a", 60));
+    let probe: Vec<String> = redis.keys();
+    assert!(
+        probe.iter().all(|key| key.starts_with("t:v1:{")),
+        "{probe:?}"
+    );
+    origin.hold();
+    let dying = tokio::spawn(get(proxies[0].address(), "/a", &[]));
+    let lease = async || redis.keys().into_iter().find(|key| key.ends_with(":l"));
+    until("it has the lease", async || lease().await.is_some()).await;
+    let name = lease().await.unwrap();
+    let ttl: i64 = redis.command(&["PTTL", &name]);
+    assert!((1..=5000).contains(&ttl), "{ttl}");
+    let waiting = tokio::spawn(get(proxies[1].address(), "/a", &[]));
+    until("the other one waits", async || {
+        proxies[1].metric("sidecache_flights") == 1.0
+    })
+    .await;
+    assert_eq!(origin.count("/a"), 1);
+    redis.command::<i64>(&["DEL", &name]); // as its TTL would
+    until("the other one fetches", async || origin.count("/a") == 2).await;
+    origin.release();
+    assert_eq!(waiting.await.unwrap().text(), "a");
+    dying.await.unwrap();
 }

@@ -158,9 +158,7 @@ impl Filling<'_> {
         let all_arrived = said.is_some_and(|length| length == entry.body.len() as u64);
         let together = all_arrived.then(|| self.with_stored(&entry)).flatten();
         let together = together.map(Arc::new);
-        self.shared
-            .store
-            .insert(together.unwrap_or_else(|| Arc::clone(&entry)));
+        self.insert(together.as_ref().unwrap_or(&entry));
         self.departure.close();
         // What came, and not what it was put together with: it is what was asked for.
         self.departure.flight.buffer.end(Ok(()));
@@ -216,7 +214,7 @@ impl Filling<'_> {
     ) {
         self.shared.receive(&mut response);
         if let Some(entry) = self.complete(&mut response).await {
-            self.shared.store.insert(Arc::clone(&entry));
+            self.insert(&entry);
             self.departure.close();
             return self.land(Landing::Stored(entry, Fetched::New));
         }

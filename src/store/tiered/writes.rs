@@ -36,12 +36,21 @@ pub(super) struct Keeping {
 /// What is on its way to Redis, by key.
 type UnderWay = Mutex<HashMap<Key, Arc<Entry>>>;
 
+/// What a writer is asked to do.
+#[derive(Debug)]
+enum Job {
+    /// Keep it; its weight is counted until then.
+    Put(Arc<Entry>, OwnedSemaphorePermit),
+    /// Give back the lease: what was stored before is in Redis by then.
+    EndLease(Key),
+}
+
 /// The way to Redis, bounded in number and weight.
 #[derive(Debug)]
 pub(super) struct Writes {
     /// Only without a memory tier: an answer that has just been stored is found before Redis has it.
     under_way: Option<Arc<UnderWay>>,
-    queues: [mpsc::Sender<(Arc<Entry>, OwnedSemaphorePermit)>; WRITERS],
+    queues: [mpsc::Sender<Job>; WRITERS],
     hasher: foldhash::fast::RandomState,
     room: Arc<Semaphore>,
 }
@@ -85,6 +94,16 @@ impl Writes {
         }
     }
 
+    /// A queue that is full leaves the lease to its TTL.
+    pub(super) fn end_lease(&self, key: Key) {
+        let _ = self.queue_of(&key).try_send(Job::EndLease(key));
+    }
+
+    fn queue_of(&self, key: &Key) -> &mpsc::Sender<Job> {
+        let writer = usize::try_from(self.hasher.hash_one(key) % WRITERS as u64);
+        &self.queues[writer.unwrap_or(0)]
+    }
+
     pub(super) fn enqueue(&self, entry: Arc<Entry>) -> bool {
         let kib = u32::try_from(entry.weight() / 1024 + 1).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
@@ -94,11 +113,11 @@ impl Writes {
                 .lock()
                 .insert(entry.key.clone(), Arc::clone(&entry));
         }
-        let writer = usize::try_from(self.hasher.hash_one(&entry.key) % WRITERS as u64);
-        match self.queues[writer.unwrap_or(0)].try_send((entry, room)) {
+        let queue = self.queue_of(&entry.key);
+        match queue.try_send(Job::Put(Arc::clone(&entry), room)) {
             Ok(()) => true,
-            Err(refused) => {
-                arrived(self.under_way.as_deref(), &refused.into_inner().0);
+            Err(_) => {
+                arrived(self.under_way.as_deref(), &entry);
                 false
             }
         }
@@ -121,18 +140,25 @@ fn arrived(under_way: Option<&UnderWay>, entry: &Arc<Entry>) {
 /// Writes entries to Redis one after the other. At `stop` what is queued is dropped: it is a cache.
 async fn write_entries(
     redis: Arc<redis::Tier>,
-    mut entries: mpsc::Receiver<(Arc<Entry>, OwnedSemaphorePermit)>,
+    mut jobs: mpsc::Receiver<Job>,
     clock: Clock,
     keeping: Keeping,
     under_way: Option<Arc<UnderWay>>,
     stop: CancellationToken,
 ) {
     loop {
-        let entry = tokio::select! {
-            entry = entries.recv() => entry,
+        let job = tokio::select! {
+            job = jobs.recv() => job,
             () = stop.cancelled() => None,
         };
-        let Some((entry, _room)) = entry else { return };
+        let (entry, _room) = match job {
+            None => return,
+            Some(Job::EndLease(key)) => {
+                redis.end_lease(&key).await;
+                continue;
+            }
+            Some(Job::Put(entry, room)) => (entry, room),
+        };
         let freshness = &entry.head.freshness;
         let ttl = freshness.retention(clock.now(), keeping.stale, keeping.max);
         redis.put(&entry, ttl).await;
