@@ -35,6 +35,7 @@ pub mod policy;
 #[cfg(test)]
 mod properties;
 pub mod range;
+pub mod retry_after;
 pub mod reuse;
 pub mod storability;
 pub mod stored;

@@ -193,7 +193,7 @@ impl Proxy {
             cache::Begin::Answered(answered) => {
                 Answer::ready(observed.finish(shared, shared.routes.get(route), answered))
             }
-            cache::Begin::Stale(answered, refresh) => {
+            cache::Begin::Refreshing(answered, refresh) => {
                 refresh::start(shared, route, &target, &request, peer, refresh);
                 Answer::ready(observed.finish(shared, shared.routes.get(route), answered))
             }

@@ -1,6 +1,6 @@
 //! `[[route]]`: from a table to a compiled route.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method, header};
 
@@ -16,7 +16,7 @@ use super::{
     value::{Scalar, Text, Value},
 };
 use crate::{
-    semantics::{Policy, SetCookie, Share},
+    semantics::{Policy, SetCookie, Share, policy::StatusTtl},
     service::route::{Collapse, KeySpec, Pattern, PatternError, PurgeTemplate, Route, Template},
 };
 
@@ -88,6 +88,8 @@ fn route(
     may_tag(&section, &tags, &key);
     let policy = policy(&section, cache, names, &key);
     let collapse = collapse(&section, cache);
+    let ttl_jitter = section.count("ttl_jitter", 0, 0..=50).value;
+    let refresh_ahead = window(&section, "refresh_ahead").value;
     section.finish();
     Some(Route {
         name: name.value?,
@@ -98,6 +100,17 @@ fn route(
         purge: purge.value.unwrap_or_default(),
         key,
         collapse,
+        ttl_jitter: u8::try_from(ttl_jitter).unwrap_or(0),
+        refresh_ahead,
+    })
+}
+
+/// A duration of any length that is off unless it is written.
+fn window(section: &Section<'_>, key: &'static str) -> Setting<Option<Duration>> {
+    section.read(key, |value| {
+        let found = typed::duration(value)?;
+        let print = super::units::print_duration;
+        typed::within(value, found, &ANY_DURATION, print, "write a shorter one")
     })
 }
 
@@ -258,20 +271,13 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec
             .reader
             .report(problem.help("write `ttl = \"5m\"`, or leave `override` out"));
     }
-    let window = |key| {
-        let limits = ANY_DURATION;
-        section.read(key, |value| {
-            let found = typed::duration(value)?;
-            let print = super::units::print_duration;
-            typed::within(value, found, &limits, print, "write a shorter one")
-        })
-    };
     Policy {
+        status_ttl: status_ttl(section.table("ttl_by_status"), cache, names),
         cache: section.boolean("cache", true).value,
         ttl: ttl.value.flatten(),
         override_origin: override_origin.value,
-        stale_while_revalidate: window("stale_while_revalidate").value,
-        stale_if_error: window("stale_if_error").value,
+        stale_while_revalidate: window(section, "stale_while_revalidate").value,
+        stale_if_error: window(section, "stale_if_error").value,
         share: section.choice("share", Share::Anonymous, &shares).value,
         set_cookie: section
             .choice("set_cookie", SetCookie::Bypass, &cookies)
@@ -284,6 +290,53 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec
         key_has_authorization: key.headers.contains(&header::AUTHORIZATION),
         key_has_cookie: key.headers.contains(&header::COOKIE),
     }
+}
+
+/// What `ttl_by_status` says, exact statuses before classes.
+fn status_ttl(section: Section<'_>, cache: &Cache, names: &Names<'_>) -> Arc<[StatusTtl]> {
+    let mut found: Vec<StatusTtl> = Vec::new();
+    for (status, value) in section.entries() {
+        let statuses = statuses(status, &value);
+        let ttl = ttl(&value, cache, names).flatten();
+        found.extend(
+            statuses
+                .zip(ttl)
+                .map(|(statuses, ttl)| StatusTtl { statuses, ttl }),
+        );
+    }
+    found.sort_by_key(|one| one.statuses.len());
+    found.into()
+}
+
+/// `404`, or `4xx` for a class.
+fn statuses(text: &str, value: &Value<'_>) -> Option<RangeInclusive<u16>> {
+    let class = text
+        .strip_suffix("xx")
+        .and_then(|class| class.parse::<u16>().ok());
+    let statuses = match class {
+        Some(class) if text.len() == 3 => class * 100..=class * 100 + 99,
+        _ => {
+            let exact = text.parse().unwrap_or(0);
+            exact..=exact
+        }
+    };
+    let (first, last) = (*statuses.start(), *statuses.end());
+    if first < 200 || last > 599 || text.len() != 3 {
+        let help = "write one such as `404`, or a class such as `5xx`";
+        return value.fail_at(
+            value.key,
+            &format!("`{}` is no final status", value.path),
+            help,
+        );
+    }
+    if [206, 304, 416, 417].contains(&first) && first == last {
+        let message = format!(
+            "`{}` depends on more than the URL, and is never kept by it",
+            value.path
+        );
+        return value.fail_at(value.key, &message, "leave it out");
+    }
+    Some(statuses)
 }
 
 /// By number or by name; the inner `None` stands for a name whose duration is wrong.

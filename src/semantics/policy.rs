@@ -1,8 +1,8 @@
 //! What the operator decided for a route, as far as HTTP semantics ask.
 
-use super::targeted::CDN_CACHE_CONTROL;
-use http::HeaderName;
-use std::{sync::Arc, time::Duration};
+use super::{freshness::route_ttl_applies, targeted::CDN_CACHE_CONTROL};
+use http::{HeaderName, StatusCode};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 /// Whether a client's `Cache-Control` can force a trip to the origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,15 @@ pub enum SetCookie {
     Store,
 }
 
+/// A freshness lifetime for some statuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusTtl {
+    /// Which.
+    pub statuses: RangeInclusive<u16>,
+    /// How long they are fresh.
+    pub ttl: Duration,
+}
+
 /// The caching policy of one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -40,6 +49,8 @@ pub struct Policy {
     pub cache: bool,
     /// The freshness lifetime where the origin does not state one.
     pub ttl: Option<Duration>,
+    /// The freshness lifetime by status where the origin does not state one, the most specific first.
+    pub status_ttl: Arc<[StatusTtl]>,
     /// `ttl` counts even where the origin states another, or forbids storing; never against `private`.
     pub override_origin: bool,
     /// For how long after expiry a stale response may be served while it is refreshed, where the origin is silent.
@@ -67,12 +78,27 @@ pub struct Policy {
     pub key_has_cookie: bool,
 }
 
+impl Policy {
+    /// How long the route says that an answer with this status is fresh.
+    pub fn ttl_of(&self, status: StatusCode) -> Option<Duration> {
+        let by_status = self
+            .status_ttl
+            .iter()
+            .find(|one| one.statuses.contains(&status.as_u16()));
+        match by_status {
+            Some(one) => Some(one.ttl),
+            None => self.ttl.filter(|_| route_ttl_applies(status)),
+        }
+    }
+}
+
 impl Default for Policy {
     /// What applies where no route matches: the origin's own headers decide.
     fn default() -> Self {
         Self {
             cache: true,
             ttl: None,
+            status_ttl: Arc::new([]),
             override_origin: false,
             stale_while_revalidate: None,
             stale_if_error: None,

@@ -312,10 +312,7 @@ fn lifetime(
         StatusCode::PARTIAL_CONTENT => StatusCode::OK,
         status => status,
     };
-    let route = policy
-        .ttl
-        .filter(|_| route_ttl_applies(status))
-        .map(|ttl| (ttl, Source::Route));
+    let route = policy.ttl_of(status).map(|ttl| (ttl, Source::Route));
     if policy.override_origin && route.is_some() {
         return route;
     }

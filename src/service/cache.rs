@@ -13,7 +13,7 @@ use super::{
 use crate::{
     semantics::{
         Decision, Key, Outcome, Policy, Reason, Reuse, conditional::is_for_the_origin,
-        key::Builder, range, reuse::reuse,
+        freshness::refreshes_early, key::Builder, range, reuse::reuse,
     },
     store::{Entry, Found, Lookup},
 };
@@ -32,8 +32,8 @@ pub(super) struct Answered {
 pub(super) enum Begin {
     /// It is answered.
     Answered(Answered),
-    /// It is answered with something stale, which is to be refreshed.
-    Stale(Answered, Refresh),
+    /// It is answered with something that is to be refreshed.
+    Refreshing(Answered, Refresh),
     /// It has to wait for something.
     Go(Plan),
 }
@@ -116,7 +116,13 @@ pub(super) fn look_up<B>(
     let now = shared.clock.now();
     let miss = match shared.store.lookup_memory(&key, request.headers(), now) {
         Lookup::Hit(found) => match judge(&route.route.policy, request, &found, now) {
-            Ok(decision) => return serve(shared, key, found, decision, request, now),
+            Ok(decision) => {
+                let refresh = wants_refresh(route, &found, decision, now).then(|| Refresh {
+                    key,
+                    entry: Arc::clone(&found.entry),
+                });
+                return serve(shared, found, decision, refresh, request, now);
+            }
             Err(miss) => miss,
         },
         Lookup::VaryMiss => Miss {
@@ -244,18 +250,32 @@ pub(super) fn judge<B>(
     })
 }
 
+/// Whether an answer from the store begins a refresh: one that is stale, and here and there one that soon will be.
+pub(super) fn wants_refresh(
+    route: &Compiled,
+    found: &Found,
+    decision: Decision,
+    now: SystemTime,
+) -> bool {
+    match (decision.reason, route.route.refresh_ahead) {
+        (Reason::WhileRevalidate, _) => true,
+        (Reason::Fresh, Some(window)) => {
+            let freshness = &found.entry.head.freshness;
+            let left = freshness.lifetime.saturating_sub(freshness.age(now));
+            refreshes_early(left, window, fastrand::f64())
+        }
+        _ => false,
+    }
+}
+
 fn serve<B>(
     shared: &Shared,
-    key: Key,
     found: Found,
     decision: Decision,
+    refresh: Option<Refresh>,
     request: &Request<B>,
     now: SystemTime,
 ) -> Begin {
-    let refresh = (decision.reason == Reason::WhileRevalidate).then(|| Refresh {
-        key,
-        entry: Arc::clone(&found.entry),
-    });
     let (method, headers) = (request.method(), request.headers());
     match (
         deliver::stored(
@@ -269,7 +289,9 @@ fn serve<B>(
         refresh,
     ) {
         (Some(response), None) => Begin::Answered(Answered { response, decision }),
-        (Some(response), Some(refresh)) => Begin::Stale(Answered { response, decision }, refresh),
+        (Some(response), Some(refresh)) => {
+            Begin::Refreshing(Answered { response, decision }, refresh)
+        }
         (None, refresh) => Begin::Go(Plan::Code {
             found,
             decision,

@@ -1,37 +1,38 @@
 //! What has to wait: a coding, the outer tier, and a fetch, its own or another request's.
 
+mod landing;
+
 use super::{
     Shared,
-    body::Body,
-    cache::{Answered, Miss, Plan, Refresh, judge},
+    cache::{Answered, Miss, Plan, Refresh, judge, wants_refresh},
     deliver::{self, AgeField},
     fill::{self, Fetch},
-    flight::{Boarding, Departure, Fetched, Flight, Landing, Party},
+    flight::{Boarding, Departure, Fetched, Party},
     forward, pass, purge, query,
     rescue::Problem,
     route::{Collapse, Compiled, RouteId},
     target::Target,
-    upstream::{RequestBody, UpstreamError},
+    upstream::RequestBody,
 };
 use crate::{
     interim::Interim,
     semantics::{
-        Decision, Key, Outcome, Policy, Reason, Reuse, Storage, StoredHead, Tier,
+        Decision, Key, Policy, Reason,
         directives::RequestDirectives,
         policy::{ClientDirectives, Share},
         range::is_asked_for,
-        reuse::{Standing, may_serve_on_error, reuse},
+        reuse::may_serve_on_error,
     },
     store::{Entry, Found, Lookup},
 };
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{AUTHORIZATION, CONTENT_RANGE, COOKIE},
+    HeaderMap, HeaderValue, Method, Request,
+    header::{AUTHORIZATION, COOKIE},
 };
 use http_body_util::Either;
 use hyper::body::Incoming;
-use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+use std::{net::SocketAddr, sync::Arc};
 
 /// A request on its way, as far as it is not the message itself.
 #[derive(Clone, Debug)]
@@ -175,7 +176,9 @@ impl Asked<'_> {
                             };
                             return Ok(Outer::Miss(key, miss));
                         }
-                        let refresh = stale.then_some(Refresh { key, entry });
+                        let wanted = wants_refresh(self.route(), &found, decision, now)
+                            && !query::is_one(request.method());
+                        let refresh = wanted.then_some(Refresh { key, entry });
                         let answered = self.code(found, decision, refresh, request).await;
                         return Ok(Outer::Answered(answered));
                     }
@@ -199,6 +202,9 @@ impl Asked<'_> {
         miss: Miss,
         request: &Request<B>,
     ) -> Result<Answered, Problem> {
+        if let Some(answered) = self.spared(&key, &miss, request).await {
+            return Ok(answered);
+        }
         let flights = &self.shared.flights;
         let route = &self.route().route;
         // A part is not what others wait for.
@@ -227,6 +233,23 @@ impl Asked<'_> {
         self.land(&flight, reason, request).await
     }
 
+    /// What is stored, where the origin has just failed for this key and that is reason enough (RFC 5861 §4).
+    async fn spared<B>(&self, key: &Key, miss: &Miss, request: &Request<B>) -> Option<Answered> {
+        let stored = miss
+            .stored
+            .as_ref()
+            .filter(|_| miss.reason == Reason::Expired)?;
+        let now = self.shared.clock.now();
+        let spare = !self.shared.refresher.may_ask(key)
+            && may_serve_on_error(&stored.head.freshness, now)
+            && stored.head.part.is_none();
+        if !spare {
+            return None;
+        }
+        let fetched = Fetched::StaleOnError(None);
+        Some(self.landed(stored, fetched, miss.reason, request).await)
+    }
+
     /// Begins the fetch in a task of its own, so that it outlives this client.
     fn depart<B>(&self, departure: Departure, key: Key, miss: Miss, request: &Request<B>) {
         let mut fetch = fetch_for(
@@ -249,183 +272,6 @@ impl Asked<'_> {
         self.shared
             .tasks
             .spawn(fill::run(Arc::clone(self.shared), departure, fetch));
-    }
-
-    /// The answer of a fetch that this request began.
-    pub(super) async fn land<B>(
-        &self,
-        flight: &Flight,
-        reason: Reason,
-        request: &Request<B>,
-    ) -> Result<Answered, Problem> {
-        match flight.landing().await {
-            Landing::Stored(entry, fetched) => {
-                let mut answered = self.landed(&entry, fetched, reason, request).await;
-                let mut withheld = flight.take_withheld();
-                let as_it_came =
-                    answered.response.body().known_size() == Some(entry.body.len() as u64);
-                if let Some(range) = withheld.remove(CONTENT_RANGE).filter(|_| as_it_came)
-                    && answered.response.status() == StatusCode::PARTIAL_CONTENT
-                {
-                    answered.response.headers_mut().insert(CONTENT_RANGE, range);
-                }
-                give_back(&mut answered.response, withheld);
-                Ok(answered)
-            }
-            Landing::Streaming(head) => {
-                let stream = flight.take_seat().ok_or(UpstreamError::Abandoned)?;
-                let mut response = deliver::arriving(self.shared, stream, &head, request.headers());
-                give_back(&mut response, flight.take_withheld());
-                let decision = Decision {
-                    storage: Storage::Stored,
-                    ..Decision::new(Outcome::Miss, reason)
-                };
-                Ok(Answered { response, decision })
-            }
-            Landing::Alone(refusal) => {
-                let response = flight.take_refused().ok_or(UpstreamError::Abandoned)?;
-                let decision = Decision {
-                    storage: Storage::Refused(refusal),
-                    ..Decision::new(Outcome::Miss, reason)
-                };
-                Ok(Answered {
-                    response: pass::finish(
-                        self.shared,
-                        response,
-                        request.method(),
-                        request.headers(),
-                    ),
-                    decision,
-                })
-            }
-            Landing::Failed(error) => Err(error.into()),
-        }
-    }
-
-    /// The answer of another request's fetch, where it is for this one too.
-    async fn join<B>(
-        &self,
-        flight: &Flight,
-        reason: Reason,
-        request: &Request<B>,
-    ) -> Option<Answered> {
-        let answered = match flight.landing().await {
-            Landing::Stored(entry, fetched)
-                if self.may_share(&entry.head, fetched, request.headers()) =>
-            {
-                self.landed(&entry, fetched, reason, request).await
-            }
-            Landing::Streaming(head) if self.may_share(&head, Fetched::New, request.headers()) => {
-                let stream = flight.buffer.read()?;
-                let response = deliver::arriving(self.shared, stream, &head, request.headers());
-                Answered {
-                    response,
-                    decision: Decision::new(Outcome::Miss, reason),
-                }
-            }
-            // An origin that cannot be reached at all answers nobody; a failure after that may be about one request.
-            Landing::Failed(
-                error @ (UpstreamError::Connect(_)
-                | UpstreamError::ConnectTimeout
-                | UpstreamError::Busy),
-            ) => super::rescue::answer(&error.into()),
-            Landing::Stored(..)
-            | Landing::Streaming(_)
-            | Landing::Alone(_)
-            | Landing::Failed(_) => {
-                return None;
-            }
-        };
-        self.shared.metrics.collapsed.inc();
-        Some(Answered {
-            decision: Decision {
-                collapsed: true,
-                ..answered.decision
-            },
-            ..answered
-        })
-    }
-
-    /// Whether what another request fetched is for this one: asked anew, as if it had been found in the store.
-    fn may_share(&self, head: &StoredHead, fetched: Fetched, request: &HeaderMap) -> bool {
-        let now = self.shared.clock.now();
-        let verdict = reuse(
-            head,
-            request,
-            &self.route().route.policy,
-            Standing::Good,
-            now,
-        );
-        let usable = match fetched {
-            Fetched::New | Fetched::Confirmed | Fetched::Elsewhere => verdict == Reuse::Serve,
-            Fetched::ConfirmedOnce => false,
-            Fetched::StaleOnError(_) => matches!(verdict, Reuse::Validate(Reason::Expired)),
-        };
-        usable && head.is_selected_by(request)
-    }
-
-    async fn landed<B>(
-        &self,
-        entry: &Arc<Entry>,
-        fetched: Fetched,
-        reason: Reason,
-        request: &Request<B>,
-    ) -> Answered {
-        let age = match fetched {
-            Fetched::New | Fetched::Confirmed | Fetched::ConfirmedOnce => AgeField::AsReceived,
-            Fetched::StaleOnError(_) | Fetched::Elsewhere => AgeField::Current,
-        };
-        let response =
-            deliver::stored_coding(self.shared, entry, request.method(), request.headers(), age)
-                .await;
-        let decision = match fetched {
-            Fetched::New => Decision {
-                storage: Storage::Stored,
-                ..Decision::new(Outcome::Miss, reason)
-            },
-            Fetched::Confirmed | Fetched::ConfirmedOnce => Decision {
-                fwd_status: Some(StatusCode::NOT_MODIFIED),
-                storage: match fetched {
-                    Fetched::Confirmed => Storage::Stored,
-                    _ => Storage::None,
-                },
-                ..Decision::new(Outcome::Revalidated, reason)
-            },
-            Fetched::Elsewhere => Decision {
-                ttl: Some(entry.head.freshness.ttl(self.shared.clock.now())),
-                tier: Some(Tier::Redis),
-                collapsed: true,
-                ..Decision::new(Outcome::Hit, Reason::Fresh)
-            },
-            Fetched::StaleOnError(status) => Decision {
-                fwd_status: status,
-                ttl: Some(entry.head.freshness.ttl(self.shared.clock.now())),
-                tier: Some(Tier::Memory),
-                ..Decision::new(Outcome::Stale, why_stale(entry, self.shared.clock.now()))
-            },
-        };
-        Answered { response, decision }
-    }
-}
-
-/// By which permission it is served although the origin failed.
-fn why_stale(entry: &Entry, now: SystemTime) -> Reason {
-    let freshness = &entry.head.freshness;
-    match (may_serve_on_error(freshness, now), freshness.is_fresh(now)) {
-        (true, _) => Reason::IfError,
-        (false, true) => Reason::PurgeGap,
-        (false, false) => Reason::OnDisconnect,
-    }
-}
-
-/// Adds the fields that are stored without to the answer of the client that they were meant for.
-fn give_back(response: &mut Response<Body>, withheld: HeaderMap) {
-    let mut name = None;
-    for (next, value) in withheld {
-        name = next.or(name);
-        if let Some(name) = &name {
-            response.headers_mut().append(name, value);
-        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     semantics::{
         Key, Refusal, Storability, StoredHead,
         range::is_asked_for,
+        retry_after::{is_for_later, retry_after},
         reuse::{may_serve_disconnected, may_serve_on_error},
         storability::{Exchange, Verdict, storability},
         validation,
@@ -185,7 +186,7 @@ impl Filling<'_> {
 
     fn insert(&self, entry: &Arc<Entry>) {
         self.kept.store(true, Relaxed);
-        self.shared.store.insert(Arc::clone(entry));
+        self.shared.store.insert(entry);
     }
 
     fn land(&self, landing: Landing) {
@@ -207,6 +208,9 @@ impl Filling<'_> {
 
     fn failed(&self, error: UpstreamError) {
         self.departure.close();
+        if error.is_of_the_upstream() {
+            self.shared.refresher.failed(&self.fetch.key, None);
+        }
         match self.stale_on_error(true) {
             Some(entry) => self.land(Landing::Stored(entry, Fetched::StaleOnError(None))),
             None => self.land(Landing::Failed(error)),
@@ -216,6 +220,12 @@ impl Filling<'_> {
     async fn answered(&self, mut response: Response<UpstreamBody>, conditional: bool) {
         self.shared.receive(&mut response);
         let status = response.status();
+        if is_for_later(status) {
+            let wish = retry_after(response.headers(), self.shared.clock.now());
+            self.shared.refresher.failed(&self.fetch.key, wish);
+        } else {
+            self.shared.refresher.answered(&self.fetch.key);
+        }
         if is_failure(status)
             && let Some(entry) = self.stale_on_error(false)
         {
@@ -302,7 +312,7 @@ impl Filling<'_> {
             .fetch
             .stored
             .as_ref()
-            .filter(|_| !self.fetch.private && !is_failure(response.status()))
+            .filter(|_| !self.fetch.private && !is_for_later(response.status()))
         {
             self.shared.store.forget(stored); // the origin has answered anew: what was stored is superseded
         }

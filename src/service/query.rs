@@ -85,7 +85,16 @@ pub(super) async fn answer(
     };
     let (key, miss) = match look_up(asked.shared, asked.route(), key, &request) {
         Begin::Answered(answered) => return Ok(answered),
-        Begin::Stale(_, refresh)
+        // Early refreshes are for those who can have them in the background.
+        Begin::Refreshing(answered, _) if answered.decision.reason == Reason::Fresh => {
+            return Ok(answered);
+        }
+        Begin::Go(Plan::Code {
+            found, decision, ..
+        }) if decision.reason == Reason::Fresh => {
+            return Ok(asked.code(found, decision, None, &request).await);
+        }
+        Begin::Refreshing(_, refresh)
         | Begin::Go(Plan::Code {
             refresh: Some(refresh),
             ..

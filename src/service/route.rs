@@ -17,6 +17,7 @@ use http::{
     header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
 };
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 
 /// The name under which requests are counted that no route matches.
 pub const DEFAULT: &str = "default";
@@ -52,6 +53,10 @@ pub struct Route {
     pub key: KeySpec,
     /// See [`Collapse`].
     pub collapse: Collapse,
+    /// By up to so many per cent its `ttl` is shortened at random, so that what was stored at once does not expire at once.
+    pub ttl_jitter: u8,
+    /// The last part of a lifetime in which hits begin to refresh it.
+    pub refresh_ahead: Option<Duration>,
 }
 
 /// What a route adds to or removes from the cache key.
@@ -145,6 +150,8 @@ impl Routes {
             purge: Vec::new(),
             key: KeySpec::default(),
             collapse: Collapse::default(),
+            ttl_jitter: 0,
+            refresh_ahead: None,
         };
         Self {
             routes: routes.into_iter().map(compile).collect(),
@@ -183,6 +190,8 @@ mod tests {
             purge: Vec::new(),
             key: KeySpec::default(),
             collapse: Collapse::default(),
+            ttl_jitter: 0,
+            refresh_ahead: None,
         }
     }
 

@@ -78,6 +78,14 @@ impl UpstreamError {
         "abandoned",
     ];
 
+    /// Whether the upstream itself failed, and not the client or this proxy.
+    pub(super) fn is_of_the_upstream(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::ConnectTimeout | Self::Timeout | Self::Broken(_) => true,
+            Self::Busy | Self::Request | Self::Abandoned => false,
+        }
+    }
+
     /// The word for it in answers, logs and metrics.
     pub(super) fn cause(&self) -> &'static str {
         match self {

@@ -152,7 +152,7 @@ impl Store {
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
             tier.wait_until_up(START_PATIENCE).await;
             let readable = settings.memory.max == 0;
-            writes = Some(Writes::start(&tier, clock, keeping, readable, tasks, stop));
+            writes = Some(Writes::start(&tier, &clock, keeping, readable, tasks, stop));
             redis = Some(tier);
         }
         Ok(Self {
@@ -244,9 +244,9 @@ impl Store {
     }
 
     /// Keeps `entry` in memory at once, and in Redis soon: a full queue drops the write.
-    pub fn insert(&self, entry: Arc<Entry>) {
+    pub fn insert(&self, entry: &Arc<Entry>) {
         if let Some(memory) = &self.memory {
-            memory.insert(&entry);
+            memory.insert(entry);
         }
         if let Some(writes) = &self.writes
             && !writes.enqueue(entry)

@@ -3,6 +3,7 @@
 use super::Filling;
 use crate::semantics::{
     StoredHead,
+    freshness::Source,
     invalidation::{CACHE_GROUPS, group_tag, groups},
     storability::Verdict,
 };
@@ -49,12 +50,17 @@ impl Filling<'_> {
         let grouped = groups(&headers, &CACHE_GROUPS)
             .into_iter()
             .map(|group| group_tag(&self.fetch.host, &group));
+        let mut freshness = verdict.freshness;
+        if freshness.source == Source::Route {
+            let most = f64::from(route.ttl_jitter) / 100.0;
+            freshness.lifetime = freshness.lifetime.mul_f64(1.0 - fastrand::f64() * most);
+        }
         let tags: BTreeSet<Box<str>> = declared.chain(grouped).chain(tags).collect();
         StoredHead {
             status,
             headers: compact(&headers),
             selecting,
-            freshness: verdict.freshness,
+            freshness,
             part: None,
             generated_etag: false,
             no_transform: verdict.no_transform,

@@ -59,7 +59,7 @@ impl Writes {
     /// Starts the writers; with `readable` what is on its way can be read.
     pub(super) fn start(
         redis: &Arc<redis::Tier>,
-        clock: Clock,
+        clock: &Clock,
         keeping: Keeping,
         readable: bool,
         tasks: &TaskTracker,
@@ -104,20 +104,20 @@ impl Writes {
         &self.queues[writer.unwrap_or(0)]
     }
 
-    pub(super) fn enqueue(&self, entry: Arc<Entry>) -> bool {
+    pub(super) fn enqueue(&self, entry: &Arc<Entry>) -> bool {
         let kib = u32::try_from(entry.weight() / 1024 + 1).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
         let Ok(room) = room else { return false };
         if let Some(under_way) = &self.under_way {
             under_way
                 .lock()
-                .insert(entry.key.clone(), Arc::clone(&entry));
+                .insert(entry.key.clone(), Arc::clone(entry));
         }
         let queue = self.queue_of(&entry.key);
-        match queue.try_send(Job::Put(Arc::clone(&entry), room)) {
+        match queue.try_send(Job::Put(Arc::clone(entry), room)) {
             Ok(()) => true,
             Err(_) => {
-                arrived(self.under_way.as_deref(), &entry);
+                arrived(self.under_way.as_deref(), entry);
                 false
             }
         }
