@@ -35,6 +35,7 @@ mod query;
 mod ranges;
 #[cfg(feature = "demo")]
 mod readme;
+mod reliability;
 mod tiers;
 mod timeouts;
 mod topologies;

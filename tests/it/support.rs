@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod load;
 pub(crate) mod origin;
+pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod relay;

@@ -199,6 +199,24 @@ impl Connection {
         true
     }
 
+    /// Shows what arrives next to `look`, and keeps nothing of it. `false` where the other side has closed.
+    pub(crate) async fn read_piece(&mut self, look: impl FnOnce(&[u8])) -> bool {
+        let mut piece = [0; 16384];
+        let read = timeout(super::PATIENCE, self.stream.read(&mut piece)).await;
+        match read.expect("something arrives") {
+            Ok(0) | Err(_) => false,
+            Ok(n) => {
+                look(&piece[..n]);
+                true
+            }
+        }
+    }
+
+    /// Forgets what has been received.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+    }
+
     pub(crate) fn received(&self) -> &[u8] {
         &self.buffer
     }

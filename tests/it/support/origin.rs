@@ -201,6 +201,12 @@ impl Origin {
         self.script.lock().replies.insert(path.to_owned(), reply);
     }
 
+    /// From now on every path that begins with `folder`, and has no answer of its own, is answered so.
+    pub(crate) fn answer_below(&self, folder: &str, reply: Reply) {
+        assert!(folder.ends_with('/'));
+        self.answer(&format!("{folder} below"), reply);
+    }
+
     /// From now on requests for `path` with the field `name` are answered so.
     pub(crate) fn answer_when(&self, path: &str, name: &str, reply: Reply) {
         assert!(CONDITIONS.contains(&name));
@@ -240,6 +246,11 @@ impl Origin {
     pub(crate) fn last(&self, path: &str) -> Received {
         self.requests(path).pop().expect("the origin was asked")
     }
+}
+
+/// A path up to its last slash.
+fn folder(path: &str) -> &str {
+    &path[..path.rfind('/').map_or(0, |at| at + 1)]
 }
 
 /// Fields with which a request may get another answer.
@@ -287,6 +298,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
                 .and_then(|special| script.replies.get(&special))
                 .or_else(|| script.replies.get(&path))
                 .or_else(|| script.replies.get(&bare))
+                .or_else(|| script.replies.get(&format!("{} below", folder(&bare))))
                 .cloned()
         };
         let reply = reply.unwrap_or_else(|| Reply::ok("not scripted").status(404));

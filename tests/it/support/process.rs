@@ -1,0 +1,90 @@
+//! The program itself, as a process of its own that can be killed and whose memory can be read.
+
+use super::{Origin, get, redis::free_port, until};
+use std::{
+    io::Write,
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+use tempfile::NamedTempFile;
+
+/// See the module docs.
+pub(crate) struct Process {
+    child: Child,
+    address: SocketAddr,
+    admin: SocketAddr,
+    _config: NamedTempFile,
+}
+
+impl Process {
+    /// Runs it before `origin`, with `toml` added to the smallest configuration, until it is alive.
+    pub(crate) async fn start(origin: &Origin, toml: &str) -> Self {
+        let [address, admin] =
+            [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut config = NamedTempFile::new().unwrap();
+        write!(
+            config,
+            "[server]\nlisten = \"{address}\"\nmax_connections = 20000\n[admin]\nlisten = \"{admin}\"\n\
+             [log]\naccess = false\nlevel = \"error\"\n[upstream]\nurl = \"http://{}\"\n{toml}",
+            origin.address()
+        )
+        .unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_sidecache"))
+            .args(["run", "--config"])
+            .arg(config.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("it listens", async || {
+            tokio::net::TcpStream::connect(admin).await.is_ok()
+        })
+        .await;
+        Self {
+            child,
+            address,
+            admin,
+            _config: config,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The value of one line of the exposition, 0 where there is none.
+    pub(crate) async fn metric(&self, line: &str) -> f64 {
+        let answer = get(self.admin, "/metrics", &[]).await;
+        let value = answer
+            .text()
+            .lines()
+            .find_map(|l| l.strip_prefix(line)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Resident memory, in MiB.
+    pub(crate) fn resident(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line
+            .and_then(|line| line.trim().strip_suffix(" kB"))
+            .unwrap();
+        kib.trim().parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
