@@ -32,6 +32,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Fetches under way.
     pub flights: Gauge,
+    /// Requests that wait for another one's fetch.
+    pub followers: Gauge,
     /// Requests that another one's fetch answered.
     pub collapsed: Counter,
     /// Bytes that the memory tier holds.
@@ -210,6 +212,10 @@ impl Metrics {
             "flights",
             "Fetches from the upstream under way for the cache",
         );
+        let followers = gauge(
+            "followers",
+            "Requests that wait for another request's fetch",
+        );
         let memory_bytes = gauge("memory_bytes", "Bytes held by the memory tier");
         let memory_entries = gauge("memory_entries", "Keys held by the memory tier");
         let redis_up = gauge("redis_up", "Redis servers in use; 0 while Redis is out");
@@ -243,6 +249,7 @@ impl Metrics {
             upstream_failures,
             connections,
             flights,
+            followers,
             memory_bytes,
             memory_entries,
             redis_up,

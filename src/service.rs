@@ -6,6 +6,7 @@
 mod body;
 mod cache;
 mod coding;
+mod compact;
 mod deliver;
 pub mod encode;
 mod fetch;
@@ -199,6 +200,14 @@ impl Proxy {
             }
             cache::Begin::Go(plan) => {
                 let shared = Arc::clone(shared);
+                let (mut observed, mut target) = (observed, target);
+                if matches!(plan, cache::Plan::Ask { .. }) {
+                    // Thousands may wait for one fetch.
+                    *request.headers_mut() = compact::fields(request.headers());
+                    *request.uri_mut() = compact::uri(request.uri());
+                    target.detach();
+                    observed.detach();
+                }
                 // Older clients do not know interim responses (RFC 9110 §15.2).
                 let interim = (request.version() >= Version::HTTP_11).then(|| interim.clone());
                 Answer(Progress::Going(Box::pin(async move {
@@ -211,7 +220,7 @@ impl Proxy {
                         query: None,
                         interim: interim.clone(),
                     };
-                    let going = fetch::proceed(asked, plan, request);
+                    let going = Box::pin(fetch::proceed(asked, plan, request)); // once, and not in each future around it
                     let result = match &interim {
                         Some(interim) => interim.around(going).await,
                         None => going.await,

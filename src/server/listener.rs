@@ -7,6 +7,11 @@ use tokio::net::{TcpListener, TcpStream};
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 4096;
 
+/// What the system takes of an answer before the client has taken what came before, in bytes per connection: without a
+/// bound a few thousand slow readers of large answers use up the memory that it has for all connections together.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 64 << 10;
+
 /// The pause after an accept failed because descriptors or memory ran out: long enough not to spin, short enough not to
 /// be noticed.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -24,6 +29,8 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?; // a restart need not wait for old connections to be forgotten
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT)?; // each connection inherits it
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }

@@ -54,16 +54,26 @@ pub(super) async fn proceed(
     plan: Plan,
     request: Request<Incoming>,
 ) -> Result<Answered, Problem> {
+    // Thousands may wait for one fetch: what only others need has a box of its own, and takes no room in their future.
     match plan {
-        Plan::Pass(reason) => pass::pass(&asked, reason, request).await,
-        Plan::Ask { key, memory } => asked.ask(key, memory, request).await,
-        Plan::Query => query::answer(asked, request).await,
-        Plan::Purge => purge::answer(asked.shared, &asked.target, &request).await,
+        Plan::Pass(reason) => Box::pin(pass::pass(&asked, reason, request)).await,
+        // The outer tier, then a flight.
+        Plan::Ask { key, memory } => {
+            match Box::pin(asked.ask_outer(key, memory, &request)).await? {
+                Outer::Answered(answered) => Ok(answered),
+                Outer::Miss(key, miss) if *request.method() == Method::HEAD => {
+                    Box::pin(asked.head(key, miss, request)).await
+                }
+                Outer::Miss(key, miss) => asked.fly(key, miss, &request).await,
+            }
+        }
+        Plan::Query => Box::pin(query::answer(asked, request)).await,
+        Plan::Purge => Box::pin(purge::answer(asked.shared, &asked.target, &request)).await,
         Plan::Code {
             found,
             decision,
             refresh,
-        } => Ok(asked.code(found, decision, refresh, &request).await),
+        } => Ok(Box::pin(asked.code(found, decision, refresh, &request)).await),
     }
 }
 
@@ -105,22 +115,6 @@ impl Asked<'_> {
         )
         .await;
         Answered { response, decision }
-    }
-
-    /// The outer tier, then a flight.
-    async fn ask(
-        &self,
-        key: Key,
-        miss: Miss,
-        request: Request<Incoming>,
-    ) -> Result<Answered, Problem> {
-        match self.ask_outer(key, miss, &request).await? {
-            Outer::Answered(answered) => Ok(answered),
-            Outer::Miss(key, miss) if *request.method() == Method::HEAD => {
-                self.head(key, miss, request).await
-            }
-            Outer::Miss(key, miss) => self.fly(key, miss, &request).await,
-        }
     }
 
     /// Passes a HEAD on: there is no body to store, but what is stored may be freshened by it (RFC 9111 §4.3.5).

@@ -4,6 +4,7 @@ use super::{
     Shared,
     body::{Body, BodyError},
     cache::Answered,
+    compact,
     forward::X_REQUEST_ID,
     rescue::{self, Problem},
     route::{Compiled, RouteId},
@@ -46,6 +47,15 @@ impl Observed {
                 uri: request.uri().clone(),
                 host: request.headers().get(HOST).cloned(),
             }),
+        }
+    }
+
+    /// Lets go of the buffer that the request was read into.
+    pub(super) fn detach(&mut self) {
+        self.request_id = compact::value(&self.request_id);
+        if let Some(line) = &mut self.line {
+            line.uri = compact::uri(&line.uri);
+            line.host = line.host.as_ref().map(compact::value);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The target of a request, reconstructed as RFC 9110 §7.1 says and checked before anything else looks at it.
 
-use super::rescue::Problem;
+use super::{compact, rescue::Problem};
 use http::{
     HeaderName, Method, Request, Uri, Version,
     header::{HOST, TRANSFER_ENCODING},
@@ -36,6 +36,11 @@ impl Target {
 
     pub(super) fn uri(&self) -> &Uri {
         &self.uri
+    }
+
+    /// Lets go of the buffer that it was read into.
+    pub(super) fn detach(&mut self) {
+        self.uri = compact::uri(&self.uri);
     }
 
     /// The host as received.

@@ -2,6 +2,7 @@
 
 use super::Asked;
 use crate::{
+    metrics::Metrics,
     semantics::{
         Decision, Outcome, Reason, Reuse, Storage, StoredHead, Tier,
         reuse::{Standing, may_serve_on_error, reuse},
@@ -79,7 +80,11 @@ impl Asked<'_> {
         reason: Reason,
         request: &Request<B>,
     ) -> Option<Answered> {
-        let answered = match flight.landing().await {
+        let landing = {
+            let _waiting = Waiting::new(&self.shared.metrics);
+            flight.landing().await
+        };
+        let answered = match landing {
             Landing::Stored(entry, fetched)
                 if self.may_share(&entry.head, fetched, request.headers()) =>
             {
@@ -175,6 +180,22 @@ impl Asked<'_> {
             },
         };
         Answered { response, decision }
+    }
+}
+
+/// Counts a request while it waits, however that ends.
+struct Waiting<'a>(&'a Metrics);
+
+impl<'a> Waiting<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.followers.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.followers.dec();
     }
 }
 

@@ -7,6 +7,7 @@ use crate::semantics::{
     invalidation::{CACHE_GROUPS, group_tag, groups},
     storability::Verdict,
 };
+use crate::service::compact;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -58,7 +59,7 @@ impl Filling<'_> {
         let tags: BTreeSet<Box<str>> = declared.chain(grouped).chain(tags).collect();
         StoredHead {
             status,
-            headers: compact(&headers),
+            headers: compact::fields(&headers),
             selecting,
             freshness,
             part: None,
@@ -77,22 +78,6 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
             .to_ascii_lowercase()
             .starts_with(b"text/event-stream")
     })
-}
-
-/// The same fields with all values in one piece of memory: as they arrived they hold on to read buffers.
-fn compact(headers: &HeaderMap) -> HeaderMap {
-    let values: Vec<u8> = headers
-        .values()
-        .flat_map(HeaderValue::as_bytes)
-        .copied()
-        .collect();
-    let mut rest = Bytes::from(values);
-    let mut compacted = HeaderMap::with_capacity(headers.keys_len());
-    for (name, value) in headers {
-        let same = HeaderValue::from_maybe_shared(rest.split_to(value.len()));
-        compacted.append(name, same.expect("it was a valid value before"));
-    }
-    compacted
 }
 
 /// A strong tag: equal tags mean equal bytes, as far as SHA-256 goes. Half of it is enough for that.

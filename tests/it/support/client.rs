@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Read, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -173,6 +173,16 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// One for which the system keeps little that was not read yet: there can be thousands of these.
+    pub(crate) async fn open_narrow(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        Self {
+            stream: socket.connect(address).await.unwrap(),
+            buffer: Vec::new(),
+        }
+    }
+
     pub(crate) async fn open(address: SocketAddr) -> Self {
         Self {
             stream: TcpStream::connect(address).await.unwrap(),

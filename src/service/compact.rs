@@ -1,0 +1,31 @@
+//! Copies of the right size: what arrived are slices of read buffers, and a small one would hold on to the whole of its
+//! buffer for as long as it is kept, or waits.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Uri};
+
+/// The same fields with all values in one piece of memory.
+pub(super) fn fields(headers: &HeaderMap) -> HeaderMap {
+    let values: Vec<u8> = headers
+        .values()
+        .flat_map(HeaderValue::as_bytes)
+        .copied()
+        .collect();
+    let mut rest = Bytes::from(values);
+    let mut compacted = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers {
+        let same = HeaderValue::from_maybe_shared(rest.split_to(value.len()));
+        compacted.append(name, same.expect("it was a valid value before"));
+    }
+    compacted
+}
+
+/// The same value.
+pub(super) fn value(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).expect("it was a valid value before")
+}
+
+/// The same URI.
+pub(super) fn uri(uri: &Uri) -> Uri {
+    uri.to_string().parse().unwrap_or_else(|_| uri.clone()) // a form that only requests have stays as it is
+}
