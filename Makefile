@@ -1,6 +1,6 @@
 # What is run often, each in one word. `make test` is what CI runs too.
 
-.PHONY: test check format bench fuzz conformance tools
+.PHONY: test check format bench fuzz soak conformance tools
 
 # Sets up what the tests need and runs all of them: unit, integration, documentation, the demo's.
 test: tools
@@ -33,6 +33,11 @@ check:
 # The properties of parsers, rules and the entry format with two hundred times as many inputs: about a minute.
 fuzz:
 	PROPTEST_CASES=51200 cargo test --locked --release --lib -- properties any_bytes_are_a_value_or_an_error
+
+# The long forms of what is promised under load and in trouble, with what they measured: some minutes. Needs 21000 file
+# descriptors.
+soak: tools
+	SOAK=1 cargo test --locked --release --features demo --test it -- reliability degraded topologies --nocapture --test-threads 1
 
 # The public cache suite with memory and with Redis; RUNNER is its run.py.
 conformance: tools

@@ -6,7 +6,7 @@ use super::{
     Shared,
     cache::{Answered, Miss, Plan, Refresh, judge, wants_refresh},
     deliver::{self, AgeField},
-    fill::{self, Fetch},
+    fill::{self, Fetch, Inline},
     flight::{Boarding, Departure, Fetched, Party},
     forward, pass, purge, query,
     rescue::Problem,
@@ -208,8 +208,17 @@ impl Asked<'_> {
             true => Boarding::Lead(flights.alone(purges)),
             false => {
                 let private = has_credentials(&route.policy, request.headers());
-                let key = key.clone();
-                flights.board(Party { key, private }, purges)
+                let party = Party {
+                    key: key.clone(),
+                    private,
+                };
+                match (flights.is_uncacheable(&party), &miss.stored) {
+                    (true, None) => {
+                        return Box::pin(self.fly_inline(party, miss, request)).await;
+                    }
+                    (true, Some(_)) => Boarding::Lead(flights.alone(purges)),
+                    (false, _) => flights.board(party, purges),
+                }
             }
         };
         let departure = match boarding {
@@ -244,8 +253,42 @@ impl Asked<'_> {
         Some(self.landed(stored, fetched, miss.reason, request).await)
     }
 
+    /// For a key whose last answer was for nobody else: without a task, and without anybody who waits.
+    async fn fly_inline<B>(
+        &self,
+        party: Party,
+        miss: Miss,
+        request: &Request<B>,
+    ) -> Result<Answered, Problem> {
+        let (shared, reason) = (self.shared, miss.reason);
+        let fetch = self.prepare(party.key.clone(), miss, request);
+        match fill::inline(shared, fetch).await? {
+            Inline::Refused(response, refusal) => {
+                shared.flights.remember_uncacheable(&party);
+                Ok(self.refused(response, refusal, reason, request))
+            }
+            Inline::Storable(came) => {
+                let (begun, fetch, response) = *came;
+                let departure = shared.flights.alone(shared.store.purges_seen());
+                let flight = Arc::clone(&departure.flight);
+                flight.seat_leader();
+                let keeping = fill::keep(Arc::clone(shared), departure, begun, fetch, response);
+                shared.tasks.spawn(keeping);
+                self.land(&flight, reason, request).await
+            }
+        }
+    }
+
     /// Begins the fetch in a task of its own, so that it outlives this client.
     fn depart<B>(&self, departure: Departure, key: Key, miss: Miss, request: &Request<B>) {
+        let fetch = self.prepare(key, miss, request);
+        self.shared
+            .tasks
+            .spawn(fill::run(Arc::clone(self.shared), departure, fetch));
+    }
+
+    /// What is to be fetched for this request.
+    fn prepare<B>(&self, key: Key, miss: Miss, request: &Request<B>) -> Fetch {
         let mut fetch = fetch_for(
             self.shared,
             self.route,
@@ -263,9 +306,7 @@ impl Asked<'_> {
             forward::pass_interim(&mut fetch.request, interim);
         }
         fetch.only_in_doubt = miss.reason == Reason::PurgeGap;
-        self.shared
-            .tasks
-            .spawn(fill::run(Arc::clone(self.shared), departure, fetch));
+        fetch
     }
 }
 

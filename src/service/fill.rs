@@ -2,9 +2,13 @@
 
 mod freshening;
 mod head;
+mod inline;
 mod partial;
 
-pub(super) use self::freshening::Freshening;
+pub(super) use self::{
+    freshening::Freshening,
+    inline::{Inline, inline},
+};
 
 use self::head::{generated_etag, is_event_stream};
 use super::{
@@ -110,13 +114,8 @@ pub(super) async fn run(shared: Arc<Shared>, departure: Departure, fetch: Fetch)
 }
 
 /// Asks the origin and lands the flight. Returns whether something was stored.
-async fn carry_out(shared: &Arc<Shared>, departure: &Departure, mut fetch: Fetch) -> (Fetch, bool) {
-    let headers = fetch.request.headers_mut();
-    if shared.encode.enabled {
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")); // one body serves all codings
-    }
-    let conditional = partial::ask(headers, &fetch.asked, fetch.stored.as_deref());
-    let (request, fetch) = fetch.take_request();
+async fn carry_out(shared: &Arc<Shared>, departure: &Departure, fetch: Fetch) -> (Fetch, bool) {
+    let (request, fetch, conditional) = fetch.ready(shared);
     let is_rest = partial::is_rest(&request, &fetch);
     let again = (is_rest || conditional)
         .then(|| partial::unconditional(&request))
@@ -164,9 +163,53 @@ pub(super) async fn keep(
 }
 
 impl Fetch {
-    fn take_request(mut self) -> (Request<RequestBody>, Self) {
+    /// The request as it goes upstream, beside the rest; whether a 304 may be its answer.
+    fn ready(mut self, shared: &Shared) -> (Request<RequestBody>, Self, bool) {
+        let headers = self.request.headers_mut();
+        if shared.encode.enabled {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")); // one body serves all codings
+        }
+        let conditional = partial::ask(headers, &self.asked, self.stored.as_deref());
         let empty = Request::new(RequestBody::Left(http_body_util::Full::default()));
-        (std::mem::replace(&mut self.request, empty), self)
+        let request = std::mem::replace(&mut self.request, empty);
+        (request, self, conditional)
+    }
+
+    /// Whether an answer to it may be stored.
+    fn storability(
+        &self,
+        shared: &Shared,
+        request_time: SystemTime,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Storability {
+        let exchange = Exchange {
+            method: &Method::GET,
+            request: &self.asked,
+            status,
+            response: headers,
+            request_time,
+            response_time: shared.clock.now(),
+        };
+        storability(&exchange, &shared.routes.get(self.route).route.policy)
+    }
+
+    /// Remembers whether the origin could answer.
+    fn note(&self, shared: &Shared, status: StatusCode, headers: &HeaderMap) {
+        match is_for_later(status) {
+            true => {
+                let wish = retry_after(headers, shared.clock.now());
+                shared.refresher.failed(&self.key, wish);
+            }
+            false => shared.refresher.answered(&self.key),
+        }
+    }
+
+    /// Remembers that it could not.
+    fn note_failure(&self, shared: &Shared, error: &UpstreamError) {
+        if error.is_of_the_upstream() {
+            shared.refresher.failed(&self.key, None);
+        }
     }
 }
 
@@ -208,9 +251,7 @@ impl Filling<'_> {
 
     fn failed(&self, error: UpstreamError) {
         self.departure.close();
-        if error.is_of_the_upstream() {
-            self.shared.refresher.failed(&self.fetch.key, None);
-        }
+        self.fetch.note_failure(self.shared, &error);
         match self.stale_on_error(true) {
             Some(entry) => self.land(Landing::Stored(entry, Fetched::StaleOnError(None))),
             None => self.land(Landing::Failed(error)),
@@ -220,12 +261,7 @@ impl Filling<'_> {
     async fn answered(&self, mut response: Response<UpstreamBody>, conditional: bool) {
         self.shared.receive(&mut response);
         let status = response.status();
-        if is_for_later(status) {
-            let wish = retry_after(response.headers(), self.shared.clock.now());
-            self.shared.refresher.failed(&self.fetch.key, wish);
-        } else {
-            self.shared.refresher.answered(&self.fetch.key);
-        }
+        self.fetch.note(self.shared, status, response.headers());
         if is_failure(status)
             && let Some(entry) = self.stale_on_error(false)
         {
@@ -262,7 +298,7 @@ impl Filling<'_> {
 
     async fn judge(&self, response: Response<UpstreamBody>) {
         let (status, headers) = (response.status(), response.headers());
-        match self.storability(status, headers, self.shared.clock.now()) {
+        match self.storability(status, headers) {
             Storability::Refuse(refusal) => self.refuse(refusal, response),
             Storability::Store(_) if self.answers_a_range(status) => {
                 self.refuse(Refusal::Status, response);
@@ -294,16 +330,10 @@ impl Filling<'_> {
             || may_store(&self.fetch.key, self.fetch.query.as_deref(), headers)
     }
 
-    fn storability(&self, status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Storability {
-        let exchange = Exchange {
-            method: &Method::GET,
-            request: &self.fetch.asked,
-            status,
-            response: headers,
-            request_time: self.begun.request_time,
-            response_time: now,
-        };
-        storability(&exchange, &self.route().route.policy)
+    fn storability(&self, status: StatusCode, headers: &HeaderMap) -> Storability {
+        let request_time = self.begun.request_time;
+        self.fetch
+            .storability(self.shared, request_time, status, headers)
     }
 
     fn refuse(&self, refusal: Refusal, response: Response<UpstreamBody>) {
@@ -322,9 +352,8 @@ impl Filling<'_> {
     /// The origin confirmed what is stored (RFC 9111 §4.3.4).
     fn confirmed(&self, stored: &Arc<Entry>, not_modified: &HeaderMap, tags: OriginTags) {
         let headers = validation::freshened(&stored.head, not_modified);
-        let now = self.shared.clock.now();
         let mut fetched = Fetched::Confirmed;
-        let storability = self.storability(stored.head.status, &headers, now);
+        let storability = self.storability(stored.head.status, &headers);
         let entry = match (storability, tags.or(&stored.head.tags)) {
             (Storability::Store(verdict), Some(tags)) if self.has_its_own_key(&headers) => {
                 let mut head = self.head(stored.head.status, headers, *verdict, tags);

@@ -223,9 +223,6 @@ impl Flights {
     /// Joins the flight of `key`, or begins one that others may join. One that began before the last of `purges` is not
     /// joined: it may bring what was purged since.
     pub(super) fn board(&self, party: Party, purges: u64) -> Boarding {
-        if self.uncacheable.has(&party) {
-            return Boarding::Lead(self.alone(purges));
-        }
         let mut listed = self.listed[stripe(&party.key)].lock();
         let flight = listed.get(&party);
         if let Some(flight) = flight.filter(|flight| flight.began >= purges) {
@@ -234,6 +231,16 @@ impl Flights {
         let flight = Flight::new(purges);
         listed.insert(party.clone(), Arc::clone(&flight));
         Boarding::Lead(self.departure(flight, Some(party)))
+    }
+
+    /// Whether the last answer for `party` was for nobody else, a short time ago: nobody waits for another one then.
+    pub(super) fn is_uncacheable(&self, party: &Party) -> bool {
+        self.uncacheable.has(party)
+    }
+
+    /// So was another one.
+    pub(super) fn remember_uncacheable(&self, party: &Party) {
+        self.uncacheable.add(party);
     }
 
     /// Begins a flight that nobody can join.

@@ -1,6 +1,11 @@
 //! What replicas share holds under load and in trouble. Each has a short form, and a long one where `SOAK` is set, which
 //! prints what it measured (`make soak`). Redis in trouble is in `degraded.rs`, its topologies in `topologies.rs`.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "what the long forms measured is read there"
+)]
+
 use crate::support::{
     Origin, Proxy, Reply,
     client::Connection,

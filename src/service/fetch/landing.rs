@@ -4,7 +4,7 @@ use super::Asked;
 use crate::{
     metrics::Metrics,
     semantics::{
-        Decision, Outcome, Reason, Reuse, Storage, StoredHead, Tier,
+        Decision, Outcome, Reason, Refusal, Reuse, Storage, StoredHead, Tier,
         reuse::{Standing, may_serve_on_error, reuse},
     },
     service::{
@@ -14,7 +14,7 @@ use crate::{
         flight::{Fetched, Flight, Landing},
         pass,
         rescue::{self, Problem},
-        upstream::UpstreamError,
+        upstream::{UpstreamBody, UpstreamError},
     },
     store::Entry,
 };
@@ -55,21 +55,27 @@ impl Asked<'_> {
             }
             Landing::Alone(refusal) => {
                 let response = flight.take_refused().ok_or(UpstreamError::Abandoned)?;
-                let decision = Decision {
-                    storage: Storage::Refused(refusal),
-                    ..Decision::new(Outcome::Miss, reason)
-                };
-                Ok(Answered {
-                    response: pass::finish(
-                        self.shared,
-                        response,
-                        request.method(),
-                        request.headers(),
-                    ),
-                    decision,
-                })
+                Ok(self.refused(response, refusal, reason, request))
             }
             Landing::Failed(error) => Err(error.into()),
+        }
+    }
+
+    /// The answer that may not be stored.
+    pub(super) fn refused<B>(
+        &self,
+        response: Response<UpstreamBody>,
+        refusal: Refusal,
+        reason: Reason,
+        request: &Request<B>,
+    ) -> Answered {
+        let (method, headers) = (request.method(), request.headers());
+        Answered {
+            response: pass::finish(self.shared, response, method, headers),
+            decision: Decision {
+                storage: Storage::Refused(refusal),
+                ..Decision::new(Outcome::Miss, reason)
+            },
         }
     }
 

@@ -232,9 +232,8 @@ impl Filling<'_> {
         {
             return None;
         }
-        let now = self.shared.clock.now();
         let Storability::Store(verdict) =
-            self.storability(StatusCode::PARTIAL_CONTENT, response.headers(), now)
+            self.storability(StatusCode::PARTIAL_CONTENT, response.headers())
         else {
             return None;
         };
