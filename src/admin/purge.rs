@@ -1,13 +1,13 @@
 //! `POST /api/purge`: by tag, path pattern or URL, or everything; softly unless told otherwise.
 //!
-//! Only JSON is taken, so that no page in the operator's browser can send one without being asked first.
+//! Only JSON without `Origin` is taken: no page in the operator's browser can send that, by whatever name it reaches us.
 
 use super::Subject;
 use crate::store::{Purge, Selector, purge_log::PathPattern};
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
-    http::{StatusCode, Uri},
+    http::{HeaderMap, StatusCode, Uri, header::ORIGIN},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -42,8 +42,14 @@ impl IntoResponse for Refused {
 /// Purges, or says what it would.
 pub(super) async fn purge(
     State(subject): State<Subject>,
+    headers: HeaderMap,
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Response {
+    if headers.contains_key(ORIGIN) {
+        let body =
+            json!({ "error": "pages in browsers may not purge: send the request without Origin" });
+        return (StatusCode::FORBIDDEN, Json(body)).into_response();
+    }
     let asked = match asked {
         Ok(Json(asked)) => asked,
         Err(rejection) => {
@@ -112,7 +118,7 @@ impl Asked {
 fn of_tag(tag: &str) -> Result<Selector, Refused> {
     match tag {
         "" => Err(Refused("a tag is empty".to_owned())),
-        tag => Ok(Selector::Tag(tag.into())),
+        tag => Ok(Selector::tag(tag)),
     }
 }
 
@@ -135,7 +141,7 @@ fn of_url(url: &str) -> Result<Selector, Refused> {
     let uri: Uri = url.parse().map_err(|_| refused())?;
     let web = matches!(uri.scheme_str(), Some("http" | "https"));
     let host = uri.authority().filter(|_| web).ok_or_else(refused)?;
-    Selector::of_uri(host.as_str().as_bytes(), uri.path()).ok_or_else(refused)
+    Ok(Selector::of_uri(host.as_str().as_bytes(), uri.path()))
 }
 
 #[cfg(test)]
@@ -152,9 +158,9 @@ mod tests {
             r#"{"tags": ["a"], "paths": ["/x*"], "urls": ["https://API.example:8080/y?q"], "all": true}"#,
         );
         let expected = [
-            Selector::Tag("a".into()),
+            Selector::tag("a"),
             Selector::Path(PathPattern::new("/x*")),
-            Selector::of_uri(b"api.example:8080", "/y").unwrap(),
+            Selector::of_uri(b"api.example:8080", "/y"),
             Selector::All,
         ];
         assert_eq!(selectors.unwrap(), expected);

@@ -329,9 +329,9 @@ fn statuses(text: &str, value: &Value<'_>) -> Option<RangeInclusive<u16>> {
             help,
         );
     }
-    if [206, 304, 416, 417].contains(&first) && first == last {
+    if [206, 304, 401, 407, 408, 416, 417, 425, 429, 431].contains(&first) && first == last {
         let message = format!(
-            "`{}` depends on more than the URL, and is never kept by it",
+            "`{}` speaks of one request, and is never kept for others",
             value.path
         );
         return value.fail_at(value.key, &message, "leave it out");

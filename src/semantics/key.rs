@@ -7,6 +7,7 @@
 //! [RFC 9111 §2]: https://www.rfc-editor.org/rfc/rfc9111#section-2
 
 use bytes::Bytes;
+use std::borrow::Cow;
 
 const VERSION: u8 = 1;
 
@@ -31,6 +32,13 @@ impl Key {
         let mut parts = Parts(self.0.get(1..)?);
         parts.by_ref().take(2).count();
         self.0.get(..self.0.len() - parts.0.len())
+    }
+
+    /// The host and the path of the target URI.
+    pub fn host_and_path(&self) -> Option<(&[u8], &[u8])> {
+        let mut parts = Parts(self.0.get(1..)?);
+        let (host, path) = (parts.next()?, parts.next()?);
+        Some((host.1, path.1))
     }
 
     /// The path of the target URI, and its query where it has one: what purges by path look at.
@@ -153,6 +161,35 @@ pub fn decoded(name: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// `path` without needless escapes: `%31` and `1` are the same ([RFC 3986 §6.2.2.2]), so a purge of one is of both, and so
+/// is a tag. Keys keep what was received.
+///
+/// [RFC 3986 §6.2.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.2
+pub fn plain(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return path.into();
+    }
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let byte = after
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                rest = &after[2..];
+            }
+            None => {
+                plain.push('%');
+                rest = after;
+            }
+        }
+    }
+    (plain + rest).into()
 }
 
 fn hex(digit: u8) -> Option<u8> {

@@ -79,17 +79,25 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// How long the route says that an answer with this status is fresh.
+    /// How long the route says that an answer with this status is fresh. A class leaves out what is said of one request.
     pub fn ttl_of(&self, status: StatusCode) -> Option<Duration> {
-        let by_status = self
-            .status_ttl
-            .iter()
-            .find(|one| one.statuses.contains(&status.as_u16()));
+        let by_status = self.status_ttl.iter().find(|one| {
+            one.statuses.contains(&status.as_u16())
+                && (one.statuses.len() == 1 || !is_about_one_request(status))
+        });
         match by_status {
             Some(one) => Some(one.ttl),
             None => self.ttl.filter(|_| route_ttl_applies(status)),
         }
     }
+}
+
+/// The statuses that speak of the request, its sender or the moment, and not of the resource.
+pub fn is_about_one_request(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        400 | 401 | 402 | 403 | 406..=408 | 411..=415 | 417 | 421 | 422 | 425 | 426 | 428 | 429 | 431
+    )
 }
 
 impl Default for Policy {

@@ -34,10 +34,20 @@ pub enum Reuse {
 pub enum Standing {
     /// Nothing speaks against it.
     Good,
-    /// A soft purge made it stale: it may be served while it is refreshed, where that is allowed at all.
-    SoftPurged,
+    /// A soft purge made it stale so long ago: it may be served while it is refreshed, where that is allowed at all.
+    SoftPurged(Duration),
     /// Purges may have been missed: ask before serving.
     Doubtful,
+}
+
+impl Standing {
+    /// For how long it has been stale by that; none where it is not.
+    pub fn stale_for(self) -> Option<Duration> {
+        match self {
+            Self::SoftPurged(since) => Some(since),
+            Self::Good | Self::Doubtful => None,
+        }
+    }
 }
 
 /// Decides ([RFC 9111 §4]). Method, key and variant have been compared already.
@@ -74,10 +84,9 @@ pub fn reuse(
     if accepts_stale(&head.freshness, &client, standing, now) {
         return Reuse::Serve;
     }
-    Reuse::Validate(if standing == Standing::SoftPurged {
-        Reason::Purged
-    } else {
-        Reason::Expired
+    Reuse::Validate(match standing.stale_for() {
+        Some(_) => Reason::Purged,
+        None => Reason::Expired,
     })
 }
 
@@ -140,6 +149,11 @@ fn accepts_stale(
             .is_some_and(|max| freshness.staleness(now) <= max)
 }
 
+/// For how long it has been stale, be it by its age or because it was purged softly so long ago.
+fn staleness(freshness: &Freshness, purged: Option<Duration>, now: SystemTime) -> Duration {
+    freshness.staleness(now).max(purged.unwrap_or_default())
+}
+
 /// `stale-while-revalidate` ([RFC 5861 §3]). A soft purge opens the same window at once.
 ///
 /// [RFC 5861 §3]: https://www.rfc-editor.org/rfc/rfc5861#section-3
@@ -150,15 +164,19 @@ fn may_serve_while_revalidating(
 ) -> bool {
     standing != Standing::Doubtful
         && freshness.while_revalidate > Duration::ZERO
-        && freshness.staleness(now) <= freshness.while_revalidate
+        && staleness(freshness, standing.stale_for(), now) <= freshness.while_revalidate
 }
 
 /// Whether it may be served although the origin failed ([RFC 5861 §4], [RFC 9111 §4.2.4]).
 ///
 /// [RFC 5861 §4]: https://www.rfc-editor.org/rfc/rfc5861#section-4
 /// [RFC 9111 §4.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4
-pub fn may_serve_on_error(freshness: &Freshness, now: SystemTime) -> bool {
-    freshness.if_error > Duration::ZERO && freshness.staleness(now) <= freshness.if_error
+pub fn may_serve_on_error(
+    freshness: &Freshness,
+    purged: Option<Duration>,
+    now: SystemTime,
+) -> bool {
+    freshness.if_error > Duration::ZERO && staleness(freshness, purged, now) <= freshness.if_error
 }
 
 /// Whether it may be served although it is stale, because the origin gives no answer at all ([RFC 9111 §4.2.4]).
@@ -242,7 +260,7 @@ mod tests {
                 head,
                 &request(&[]),
                 &Policy::default(),
-                Standing::SoftPurged,
+                Standing::SoftPurged(Duration::ZERO),
                 at(1),
             )
         };
@@ -348,10 +366,14 @@ mod tests {
     #[test]
     fn stale_on_error_is_served_inside_its_window_only() {
         let mut f = head().freshness;
-        assert!(!may_serve_on_error(&f, at(61)));
+        assert!(!may_serve_on_error(&f, None, at(61)));
         f.if_error = secs(10);
-        assert!(may_serve_on_error(&f, at(70)));
-        assert!(!may_serve_on_error(&f, at(71)));
+        assert!(may_serve_on_error(&f, None, at(70)));
+        assert!(
+            !may_serve_on_error(&f, Some(secs(11)), at(50)),
+            "purged so long ago"
+        );
+        assert!(!may_serve_on_error(&f, None, at(71)));
     }
 
     #[test]

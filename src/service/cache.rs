@@ -262,6 +262,8 @@ pub(super) fn wants_refresh(
         (Reason::Fresh, Some(window)) => {
             let freshness = &found.entry.head.freshness;
             let left = freshness.lifetime.saturating_sub(freshness.age(now));
+            // What is fresh for less than the window would be refreshed without end.
+            let window = window.min(freshness.lifetime / 4);
             refreshes_early(left, window, fastrand::f64())
         }
         _ => false,

@@ -242,9 +242,10 @@ impl Asked<'_> {
             .stored
             .as_ref()
             .filter(|_| miss.reason == Reason::Expired)?;
-        let now = self.shared.clock.now();
-        let spare = !self.shared.refresher.may_ask(key)
-            && may_serve_on_error(&stored.head.freshness, now)
+        let (shared, now) = (self.shared, self.shared.clock.now());
+        let purged = shared.store.standing(stored, now)?.stale_for();
+        let spare = shared.refresher.is_failing(key, shared.store.purges_seen())
+            && may_serve_on_error(&stored.head.freshness, purged, now)
             && stored.head.part.is_none();
         if !spare {
             return None;

@@ -1,11 +1,13 @@
 //! One fetch for the cache: ask the origin, decide, and fill store and readers with what comes.
 
+mod asked;
 mod freshening;
 mod head;
 mod inline;
 mod partial;
 
 pub(super) use self::{
+    asked::{Begun, Fetch},
     freshening::Freshening,
     inline::{Inline, inline},
 };
@@ -16,25 +18,25 @@ use super::{
     body::BodyError,
     flight::{Departure, Fetched, Landing, Overflow},
     lease::{self, Held, Turn},
-    route::{Compiled, RouteId},
+    route::Compiled,
     search::may_store,
     tags::OriginTags,
     upstream::{RequestBody, UpstreamBody, UpstreamError},
 };
 use crate::{
     semantics::{
-        Key, Refusal, Storability, StoredHead,
+        Refusal, Storability, StoredHead,
         range::is_asked_for,
-        retry_after::{is_for_later, retry_after},
+        retry_after::is_for_later,
         reuse::{may_serve_disconnected, may_serve_on_error},
-        storability::{Exchange, Verdict, storability},
+        storability::Verdict,
         validation,
     },
-    store::{Entry, Position},
+    store::Entry,
 };
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_LENGTH, ETAG},
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, ETAG},
 };
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -43,7 +45,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 /// A body that is at most this long is waited for, so that its first answer has an `ETag` and its coding too, in bytes.
@@ -51,50 +53,6 @@ const AT_HAND: u64 = 64 << 10;
 
 /// For how long it is waited for.
 const AT_HAND_PATIENCE: Duration = Duration::from_millis(50);
-
-/// What is fetched.
-#[derive(Debug)]
-pub(super) struct Fetch {
-    pub(super) key: Key,
-    pub(super) route: RouteId,
-    /// What goes upstream, still with the client's preconditions.
-    pub(super) request: Request<RequestBody>,
-    /// What the client sent: later requests are compared with it.
-    pub(super) asked: HeaderMap,
-    /// The host and the path of the target, for tags.
-    pub(super) host: Vec<u8>,
-    pub(super) path: String,
-    /// What is stored and may be confirmed, or served if the origin fails.
-    pub(super) stored: Option<Arc<Entry>>,
-    /// The caller may get an answer of his own: it says nothing about what is stored for others.
-    pub(super) private: bool,
-    /// The query as received: not all of it may be in the key.
-    pub(super) query: Option<String>,
-    /// What is stored is fresh, and asked about only because a purge may have been missed.
-    pub(super) only_in_doubt: bool,
-}
-
-/// The moment before a request leaves: whatever is purged from then on may have changed its answer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Begun {
-    position: Position,
-    request_time: SystemTime,
-}
-
-impl Begun {
-    pub(super) fn now(shared: &Shared) -> Self {
-        Self {
-            position: shared.store.position(),
-            request_time: shared.clock.now(),
-        }
-    }
-
-    /// For what a write itself brought: after the `own` purges that it caused. `None` where there may have been others.
-    pub(super) async fn after_own(self, shared: &Shared, own: usize) -> Option<Self> {
-        let position = shared.store.position_after_own(self.position, own).await?;
-        Some(Self { position, ..self })
-    }
-}
 
 /// Runs to its end, whoever began it. Every path lands the flight.
 pub(super) async fn run(shared: Arc<Shared>, departure: Departure, fetch: Fetch) {
@@ -162,57 +120,6 @@ pub(super) async fn keep(
     filling.judge(response).await;
 }
 
-impl Fetch {
-    /// The request as it goes upstream, beside the rest; whether a 304 may be its answer.
-    fn ready(mut self, shared: &Shared) -> (Request<RequestBody>, Self, bool) {
-        let headers = self.request.headers_mut();
-        if shared.encode.enabled {
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")); // one body serves all codings
-        }
-        let conditional = partial::ask(headers, &self.asked, self.stored.as_deref());
-        let empty = Request::new(RequestBody::Left(http_body_util::Full::default()));
-        let request = std::mem::replace(&mut self.request, empty);
-        (request, self, conditional)
-    }
-
-    /// Whether an answer to it may be stored.
-    fn storability(
-        &self,
-        shared: &Shared,
-        request_time: SystemTime,
-        status: StatusCode,
-        headers: &HeaderMap,
-    ) -> Storability {
-        let exchange = Exchange {
-            method: &Method::GET,
-            request: &self.asked,
-            status,
-            response: headers,
-            request_time,
-            response_time: shared.clock.now(),
-        };
-        storability(&exchange, &shared.routes.get(self.route).route.policy)
-    }
-
-    /// Remembers whether the origin could answer.
-    fn note(&self, shared: &Shared, status: StatusCode, headers: &HeaderMap) {
-        match is_for_later(status) {
-            true => {
-                let wish = retry_after(headers, shared.clock.now());
-                shared.refresher.failed(&self.key, wish);
-            }
-            false => shared.refresher.answered(&self.key),
-        }
-    }
-
-    /// Remembers that it could not.
-    fn note_failure(&self, shared: &Shared, error: &UpstreamError) {
-        if error.is_of_the_upstream() {
-            shared.refresher.failed(&self.key, None);
-        }
-    }
-}
-
 struct Filling<'a> {
     shared: &'a Shared,
     departure: &'a Departure,
@@ -241,12 +148,27 @@ impl Filling<'_> {
         let entry = self.fetch.stored.as_ref()?;
         let freshness = &entry.head.freshness;
         let now = self.shared.clock.now();
-        let allowed = may_serve_on_error(freshness, now)
+        let purged = self.shared.store.standing(entry, now)?.stale_for();
+        let allowed = may_serve_on_error(freshness, purged, now)
             || (self.fetch.only_in_doubt && freshness.is_fresh(now))
             || (disconnected && may_serve_disconnected(freshness, &self.route().route.policy, now));
-        let usable =
-            partial::is_enough(entry, &self.fetch.asked) && self.shared.store.is_usable(entry);
-        (allowed && usable).then(|| Arc::clone(entry))
+        let enough = partial::is_enough(entry, &self.fetch.asked);
+        (allowed && enough).then(|| Arc::clone(entry))
+    }
+
+    /// Whether what is stored still serves others while the origin cannot answer: then an error does not take its place,
+    /// however long errors may be kept.
+    fn still_serves(&self) -> bool {
+        let now = self.shared.clock.now();
+        self.fetch.stored.as_ref().is_some_and(|entry| {
+            let freshness = &entry.head.freshness;
+            let standing = self.shared.store.standing(entry, now);
+            let purged = standing.map(|standing| standing.stale_for());
+            let stale =
+                purged.map(|purged| freshness.staleness(now).max(purged.unwrap_or_default()));
+            let window = freshness.while_revalidate.max(freshness.if_error);
+            stale.is_some_and(|stale| stale <= window)
+        })
     }
 
     fn failed(&self, error: UpstreamError) {
@@ -300,7 +222,10 @@ impl Filling<'_> {
         let (status, headers) = (response.status(), response.headers());
         match self.storability(status, headers) {
             Storability::Refuse(refusal) => self.refuse(refusal, response),
-            Storability::Store(_) if self.answers_a_range(status) => {
+            Storability::Store(_)
+                if self.answers_a_range(status)
+                    || (is_for_later(status) && self.still_serves()) =>
+            {
                 self.refuse(Refusal::Status, response);
             }
             Storability::Store(_) if response.extensions().get() == Some(&OriginTags::Unusable) => {
@@ -338,6 +263,13 @@ impl Filling<'_> {
 
     fn refuse(&self, refusal: Refusal, response: Response<UpstreamBody>) {
         self.departure.close_as_uncacheable();
+        if self.fetch.private && self.fetch.stored.is_some() {
+            // It stays for others; this caller's next stale answer need not try to refresh it at once.
+            let purges = self.shared.store.purges_seen();
+            self.shared
+                .refresher
+                .declined(&self.fetch.key, purges, None);
+        }
         if let Some(stored) = self
             .fetch
             .stored
@@ -365,7 +297,9 @@ impl Filling<'_> {
             }
             (Storability::Store(_) | Storability::Refuse(_), _) => {
                 fetched = Fetched::ConfirmedOnce;
-                self.shared.store.forget(stored);
+                if !self.fetch.private {
+                    self.shared.store.forget(stored);
+                }
                 let mut head = StoredHead {
                     headers,
                     ..stored.head.clone()
@@ -451,9 +385,17 @@ impl Filling<'_> {
             self.begun.position,
         ));
         self.insert(&entry);
-        self.departure.close();
+        self.close_behind(&entry);
         self.departure.flight.buffer.end(Ok(()));
         entry
+    }
+
+    /// Nobody joins from now on; and nobody waits for the next one where each has to ask for himself in any case.
+    fn close_behind(&self, entry: &Entry) {
+        match entry.head.freshness.is_fresh(self.shared.clock.now()) {
+            true => self.departure.close(),
+            false => self.departure.close_as_uncacheable(),
+        }
     }
 
     fn broken(&self, error: BodyError) {

@@ -8,7 +8,10 @@ use crate::{
     semantics::reuse::{Reuse, reuse},
     store::{Entry, Found, Lease, Lookup},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::time::Instant;
 
 /// How long a lease holds, and how long anybody waits for one: a replica that dies with it delays nobody longer.
@@ -16,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For how long all replicas know that an answer was not for others, or that there was none.
 const REFUSED: Duration = Duration::from_secs(1);
+
+/// So much before its end a lease is left alone: Redis has its own clock.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// The pauses between two looks at Redis, the first and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
@@ -29,7 +35,7 @@ pub(super) enum Turn {
     Elsewhere(Arc<Entry>),
 }
 
-/// A lease, if there is one. It is given back by [`Held::end`], and otherwise by its TTL.
+/// A lease until then, if there is one. It is given back by [`Held::end`], and otherwise by its TTL.
 #[derive(Debug)]
 pub(super) struct Held(Option<Instant>);
 
@@ -39,38 +45,67 @@ pub(super) async fn wait(shared: &Shared, fetch: &Fetch) -> Turn {
     if route.collapse != Collapse::Cluster || fetch.private {
         return Turn::Fetch(Held(None));
     }
-    let (begun, mut pause) = (Instant::now(), PAUSE.0);
+    let (begun, since, mut pause) = (Instant::now(), shared.clock.now(), PAUSE.0);
     while begun.elapsed() < PATIENCE {
         match shared.store.take_lease(&fetch.key, PATIENCE).await {
-            Lease::Ours => return Turn::Fetch(Held(Some(Instant::now()))),
+            Lease::Ours => {
+                let until = Instant::now() + PATIENCE - MARGIN;
+                // Whoever had it before may have brought it since this request looked.
+                return match arrived(shared, fetch, since).await {
+                    Arrived::Usable(entry) => {
+                        shared.store.end_lease(&fetch.key, until);
+                        Turn::Elsewhere(entry)
+                    }
+                    Arrived::Nothing | Arrived::ForOthers => Turn::Fetch(Held(Some(until))),
+                };
+            }
             Lease::NotForOthers | Lease::Unknown => break,
             Lease::Theirs => {}
         }
         tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
         pause = (pause * 2).min(PAUSE.1);
-        if let Some(entry) = arrived(shared, fetch).await {
-            return Turn::Elsewhere(entry);
+        match arrived(shared, fetch, since).await {
+            Arrived::Usable(entry) => return Turn::Elsewhere(entry),
+            Arrived::ForOthers => break,
+            Arrived::Nothing => {}
         }
     }
     Turn::Fetch(Held(None))
 }
 
-/// What Redis has by now, where it can be used as it is.
-async fn arrived(shared: &Shared, fetch: &Fetch) -> Option<Arc<Entry>> {
+/// What Redis has by now.
+enum Arrived {
+    /// What was waited for.
+    Usable(Arc<Entry>),
+    /// Something new that does not help this request: another variant, or what each has to ask about for himself.
+    ForOthers,
+    /// Nothing new.
+    Nothing,
+}
+
+async fn arrived(shared: &Shared, fetch: &Fetch, since: SystemTime) -> Arrived {
     let now = shared.clock.now();
     let found = shared
         .store
         .lookup_outer(&fetch.key, &fetch.asked, now)
         .await;
-    let Lookup::Hit(Found {
-        entry, standing, ..
-    }) = found
-    else {
-        return None;
+    let (entry, standing) = match found {
+        Lookup::Hit(Found {
+            entry, standing, ..
+        }) => (entry, standing),
+        Lookup::VaryMiss => return Arrived::ForOthers,
+        Lookup::Miss => return Arrived::Nothing,
     };
     let policy = &shared.routes.get(fetch.route).route.policy;
     let usable = reuse(&entry.head, &fetch.asked, policy, standing, now) == Reuse::Serve;
-    (usable && entry.head.part.is_none()).then_some(entry)
+    match (
+        usable && entry.head.part.is_none(),
+        entry.head.freshness.response_time >= since,
+    ) {
+        (true, _) => Arrived::Usable(entry),
+        (false, true) => Arrived::ForOthers,
+        (false, false) => Arrived::Nothing,
+    }
 }
 
 impl Held {
@@ -83,8 +118,8 @@ impl Held {
     pub(super) async fn end(self, shared: &Shared, fetch: &Fetch, kept: bool) {
         match self.0 {
             // One that has expired may be another replica's by now.
-            Some(since) if since.elapsed() < PATIENCE => match kept {
-                true => shared.store.end_lease(&fetch.key),
+            Some(until) if Instant::now() < until => match kept {
+                true => shared.store.end_lease(&fetch.key, until),
                 false => shared.store.mark_uncacheable(&fetch.key, REFUSED).await,
             },
             Some(_) | None => {}

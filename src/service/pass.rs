@@ -207,20 +207,17 @@ impl Write {
                 hard: true,
             }];
         }
-        let target = |path: &str| {
-            let selector = Selector::of_uri(&self.host, path)?;
-            Some(Purge {
-                selector,
-                hard: true,
-            })
+        let target = |path: &String| Purge {
+            selector: Selector::of_uri(&self.host, path),
+            hard: true,
         };
         let named = named_paths(response, &self.host, &self.path);
         let paths = std::iter::once(&self.path).chain(&named);
-        let uris = paths.filter_map(|path| target(path));
+        let uris = paths.map(target);
         let groups = groups(response, &CACHE_GROUP_INVALIDATION)
             .into_iter()
             .map(|group| Purge {
-                selector: Selector::Tag(group_tag(&self.host, &group)),
+                selector: Selector::tag(&group_tag(&self.host, &group)),
                 hard: true,
             });
         uris.chain(groups).chain(self.declared.clone()).collect()

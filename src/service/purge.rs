@@ -31,12 +31,11 @@ pub(super) async fn answer<B>(
     if !same_secret(token, request.headers().get(PURGE_TOKEN)) {
         return Err(Problem::PurgeToken);
     }
-    let selector = Selector::of_uri(target.host(request), target.path());
-    let purges = selector.into_iter().map(|selector| Purge {
-        selector,
+    let purge = Purge {
+        selector: Selector::of_uri(target.host(request), target.path()),
         hard: true,
-    });
-    let reach = shared.store.purge(purges.collect()).await;
+    };
+    let reach = shared.store.purge(vec![purge]).await;
     Ok(Answered {
         response: said(reach),
         decision: Decision::new(Outcome::Bypass, Reason::Method),

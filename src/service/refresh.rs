@@ -15,7 +15,7 @@ use std::{fmt, hash::BuildHasher, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
 /// Refreshes under way at the same time; a stale answer that finds no slot leaves it to the next one.
-const SLOTS: usize = 32;
+const SLOTS: usize = 64;
 
 /// Keys whose last fetch failed that are remembered; by hash, and one that collides is only refreshed later.
 const MAX_FAILED: usize = 10_000;
@@ -35,6 +35,10 @@ pub(super) struct Refresher {
 struct Failed {
     in_a_row: u32,
     until: Instant,
+    /// How many purges were known then: what is purged since must be asked for.
+    purges: u64,
+    /// It failed; else it only declined, and may answer others.
+    is_failure: bool,
 }
 
 impl Default for Refresher {
@@ -54,18 +58,36 @@ impl fmt::Debug for Refresher {
 }
 
 impl Refresher {
-    /// Whether the origin may be asked for `key` again, as far as nobody waits for it.
-    pub(super) fn may_ask(&self, key: &Key) -> bool {
-        // Nearly always there is none: then nothing is hashed.
-        self.failed.is_empty()
-            || self
-                .failed
-                .get(&self.hasher.hash_one(key))
-                .is_none_or(|failed| failed.until <= Instant::now())
+    /// Whether the origin may be asked for `key` again, as far as nobody waits for it; `purges` are known.
+    fn may_ask(&self, key: &Key, purges: u64) -> bool {
+        self.left_alone(key, purges).is_none()
+    }
+
+    /// Whether the origin has just failed for `key`, so that there is no use in waiting for it.
+    pub(super) fn is_failing(&self, key: &Key, purges: u64) -> bool {
+        self.left_alone(key, purges)
+            .is_some_and(|failed| failed.is_failure)
+    }
+
+    fn left_alone(&self, key: &Key, purges: u64) -> Option<Failed> {
+        if self.failed.is_empty() {
+            return None; // nearly always, and then nothing is hashed
+        }
+        let failed = self.failed.get(&self.hasher.hash_one(key));
+        failed.filter(|failed| failed.until > Instant::now() && failed.purges >= purges)
     }
 
     /// The origin failed for `key`, and wants to be left alone for `wish`.
-    pub(super) fn failed(&self, key: &Key, wish: Option<Duration>) {
+    pub(super) fn failed(&self, key: &Key, purges: u64, wish: Option<Duration>) {
+        self.leave_alone(key, purges, wish, true);
+    }
+
+    /// The origin declined to answer for `key`, perhaps only this one time or this caller.
+    pub(super) fn declined(&self, key: &Key, purges: u64, wish: Option<Duration>) {
+        self.leave_alone(key, purges, wish, false);
+    }
+
+    fn leave_alone(&self, key: &Key, purges: u64, wish: Option<Duration>, is_failure: bool) {
         let name = self.hasher.hash_one(key);
         let in_a_row = self.failed.get(&name).map_or(0, |failed| failed.in_a_row);
         let pause = BACK_OFF
@@ -77,6 +99,8 @@ impl Refresher {
         let failed = Failed {
             in_a_row: in_a_row.saturating_add(1),
             until: Instant::now() + pause.max(wish.unwrap_or_default()),
+            purges,
+            is_failure,
         };
         self.failed.insert(name, failed);
     }
@@ -98,7 +122,8 @@ pub(super) fn start<B>(
     peer: SocketAddr,
     refresh: Refresh,
 ) {
-    if !shared.refresher.may_ask(&refresh.key) {
+    let purges = shared.store.purges_seen();
+    if !shared.refresher.may_ask(&refresh.key, purges) {
         return;
     }
     let Ok(slot) = Arc::clone(&shared.refresher.slots).try_acquire_owned() else {
@@ -109,7 +134,7 @@ pub(super) fn start<B>(
         key: refresh.key.clone(),
         private: false,
     };
-    let Boarding::Lead(departure) = shared.flights.board(party, shared.store.purges_seen()) else {
+    let Boarding::Lead(departure) = shared.flights.board(party, purges) else {
         return;
     };
     let id = HeaderValue::from_static("refresh");

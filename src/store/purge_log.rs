@@ -23,18 +23,23 @@ use std::{
             Ordering::{Acquire, Relaxed, Release},
         },
     },
+    time::Duration,
 };
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 /// Purges that wait for Redis; what does not fit is replaced by one purge of everything. Few, because the index cannot
 /// forget them to make room.
-const MAX_PENDING: usize = 2_000;
+const MAX_PENDING: usize = 20_000;
 
 /// One record on its way to the shared log.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
     pub(super) number: u64,
     pub(super) purge: Purge,
+    pub(super) since: Instant,
 }
 
 /// The log as this process knows it.
@@ -138,6 +143,20 @@ impl PurgeLog {
             .map_or(0, |shared| shared.pending.lock().len())
     }
 
+    /// For how long the oldest of them has waited; none at all where there is none.
+    pub(super) fn pending_for(&self) -> Duration {
+        let oldest = self.shared.as_ref().and_then(|shared| {
+            let pending = shared.pending.lock();
+            pending.front().map(|record| record.since)
+        });
+        oldest.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// How many purges this process has learned of.
+    pub(super) fn latest(&self) -> u64 {
+        self.latest.load(Acquire)
+    }
+
     /// Whether purges may have been missed for longer than `purge_gap`.
     pub(super) fn in_gap(&self) -> bool {
         self.shared
@@ -160,7 +179,11 @@ impl PurgeLog {
             if let Some(shared) = &self.shared {
                 enqueue(
                     &mut shared.pending.lock(),
-                    Pending { number, purge },
+                    Pending {
+                        number,
+                        purge,
+                        since: Instant::now(),
+                    },
                     &mut index,
                 );
             }
@@ -222,7 +245,12 @@ fn enqueue(pending: &mut VecDeque<Pending>, record: Pending, index: &mut Index) 
         };
         index.forget_pending();
         index.record(&purge, number, Some(index::Origin::Here));
-        pending.push_back(Pending { number, purge });
+        let since = Instant::now();
+        pending.push_back(Pending {
+            number,
+            purge,
+            since,
+        });
     }
 }
 

@@ -266,6 +266,18 @@ impl Tier {
         }
     }
 
+    /// Deletes what is kept of `entry`, or of what has taken its place: then that is fetched once more.
+    pub(super) async fn delete(&self, entry: &Entry) {
+        let name = self.name(&entry.key);
+        let selecting = &entry.head.selecting;
+        let at = match selecting.is_empty() {
+            true => format!("{name}:m"),
+            false => variant_name(&name, selecting),
+        };
+        let delete = Cmd::new().arg("DEL").arg(&at).to_owned();
+        let _: Result<(), CallError> = self.servers.call(&at, self.budget, &delete).await;
+    }
+
     /// Gives the lease of `key` back.
     pub(super) async fn end_lease(&self, key: &Key) {
         let at = format!("{}:l", self.name(key));

@@ -20,7 +20,11 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// What each further one of several may add to that.
+const PURGE_PATIENCE_EACH: Duration = Duration::from_millis(1);
 
 /// How often memory is looked through for what has expired.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -30,9 +34,6 @@ const LEASED: &str = "fetching";
 
 /// How long a start waits for Redis, so that a warm tier serves the first request.
 const START_PATIENCE: Duration = Duration::from_millis(50);
-
-/// Purges on their way to Redis at any one moment; more mean that they do not get there.
-const MAX_HEALTHY_PENDING: usize = 50;
 
 /// What a write to the shared purge log may delay the answer to the write that caused it.
 const PURGE_PATIENCE: Duration = Duration::from_millis(50);
@@ -189,11 +190,21 @@ impl Store {
         }
     }
 
-    /// `None` where a purge made the entry unusable.
-    fn standing(&self, entry: &Entry, now: SystemTime) -> Option<Standing> {
-        match self.log.judge(entry) {
+    /// What speaks against `entry`; `None` where a purge made it unusable.
+    pub fn standing(&self, entry: &Entry, now: SystemTime) -> Option<Standing> {
+        // One that came from Redis and is not in memory is only known by its place in the shared log.
+        let from_redis = self.redis.is_some() && entry.checked_up_to() == 0;
+        let verdict = match from_redis && self.log.latest() > 0 {
+            true => self.log.judge_shared(entry),
+            false => self.log.judge(entry),
+        };
+        self.standing_by(verdict, entry, now)
+    }
+
+    fn standing_by(&self, verdict: Verdict, entry: &Entry, now: SystemTime) -> Option<Standing> {
+        match verdict {
             Verdict::Gone => None,
-            Verdict::Stale => Some(Standing::SoftPurged),
+            Verdict::Stale(since) => Some(Standing::SoftPurged(since.elapsed())),
             Verdict::Good if self.log.in_gap() && self.is_older_than_gap(entry, now) => {
                 Some(Standing::Doubtful)
             }
@@ -222,20 +233,13 @@ impl Store {
             Answer::Other => return Lookup::VaryMiss,
             Answer::None | Answer::Unavailable => return Lookup::Miss,
         };
-        let standing = match self.log.judge_shared(&entry) {
-            Verdict::Gone => return Lookup::Miss,
-            Verdict::Stale => Standing::SoftPurged,
-            // What another replica confirmed a moment ago is as good as what this one did.
-            Verdict::Good if self.log.in_gap() && self.is_older_than_gap(&entry, now) => {
-                Standing::Doubtful
-            }
-            Verdict::Good => {
-                if let Some(memory) = &self.memory {
-                    memory.insert(&entry);
-                }
-                Standing::Good
-            }
+        let verdict = self.log.judge_shared(&entry);
+        let Some(standing) = self.standing_by(verdict, &entry, now) else {
+            return Lookup::Miss;
         };
+        if let (Standing::Good, Some(memory)) = (standing, &self.memory) {
+            memory.insert(&entry);
+        }
         Lookup::Hit(Found {
             entry,
             standing,
@@ -263,10 +267,10 @@ impl Store {
         }
     }
 
-    /// Gives the lease of `key` back once what was stored of it is in Redis.
-    pub fn end_lease(&self, key: &Key) {
+    /// Gives the lease of `key`, which ends by itself at `until`, back once what was stored is in Redis.
+    pub fn end_lease(&self, key: &Key, until: Instant) {
         if let Some(writes) = &self.writes {
-            writes.end_lease(key.clone());
+            writes.end_lease(key.clone(), until);
         }
     }
 
@@ -277,9 +281,13 @@ impl Store {
         }
     }
 
-    /// Forgets `entry` itself in memory, because the origin has answered otherwise since; what has taken its place stays.
+    /// Forgets `entry` itself in memory, and soon in Redis, because the origin has answered otherwise since; what has
+    /// taken its place in memory stays.
     pub fn forget(&self, entry: &Arc<Entry>) {
         self.remove(entry, Removal::Superseded);
+        if let Some(writes) = &self.writes {
+            writes.forget(entry);
+        }
     }
 
     fn remove(&self, entry: &Arc<Entry>, why: Removal) {
@@ -293,11 +301,6 @@ impl Store {
         if let Some(memory) = &self.memory {
             memory.reweigh(entry);
         }
-    }
-
-    /// Whether `entry` may be used at all: no hard purge concerns it.
-    pub fn is_usable(&self, entry: &Entry) -> bool {
-        self.log.judge(entry) != Verdict::Gone
     }
 
     /// How many purges this process has learned of.
@@ -333,13 +336,15 @@ impl Store {
         for purge in &purges {
             tracing::debug!(?purge, "purged");
         }
+        let patience =
+            PURGE_PATIENCE + PURGE_PATIENCE_EACH * u32::try_from(purges.len()).unwrap_or(u32::MAX);
         let number = self.log.append(purges);
         let (Some(shared), Some(redis)) = (self.log.shared(), &self.redis) else {
             return Reach::Here;
         };
         let mut written = shared.written.subscribe();
         let writing = written.wait_for(|written| *written >= number);
-        let written = redis.is_up() && tokio::time::timeout(PURGE_PATIENCE, writing).await.is_ok();
+        let written = redis.is_up() && tokio::time::timeout(patience, writing).await.is_ok();
         match written {
             true => Reach::Everywhere,
             false => Reach::Later,
@@ -383,7 +388,7 @@ impl Store {
     pub fn health(&self) -> Health {
         match &self.redis {
             Some(redis) if !redis.is_up() => Health::WithoutRedis,
-            Some(_) if self.log.in_gap() || self.log.pending() > MAX_HEALTHY_PENDING => {
+            Some(_) if self.log.in_gap() || self.log.pending_for() > self.purge_gap => {
                 Health::WithoutPurges
             }
             _ => Health::Good,

@@ -314,3 +314,68 @@ async fn a_replica_that_dies_with_the_lease_delays_nobody_for_long() {
     assert_eq!(waiting.await.unwrap().text(), "a");
     dying.await.unwrap();
 }
+
+#[tokio::test]
+async fn variants_and_what_each_has_to_ask_for_are_not_waited_for() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let proxies = replicas(&origin, &redis).await;
+    origin.answer("/a", Reply::fresh("en", 60).header("vary", "X-Lang"));
+    proxies[0].get_with("/a", &[("X-Lang", "en")]).await;
+    origin.answer("/a", Reply::fresh("de", 60).header("vary", "X-Lang"));
+    origin.hold();
+    let de = |proxy: &Proxy| {
+        let address = proxy.address();
+        tokio::spawn(async move { get(address, "/a", &[("X-Lang", "de")]).await })
+    };
+    let fr = proxies[1].address();
+    let first = de(&proxies[0]);
+    until("the first has the lease", async || origin.count("/a") == 2).await;
+    let other = tokio::spawn(async move { get(fr, "/a", &[("X-Lang", "fr")]).await });
+    until("another variant is fetched beside it", async || {
+        origin.count("/a") == 3
+    })
+    .await;
+    origin.release();
+    assert_eq!(first.await.unwrap().text(), "de");
+    assert_eq!(other.await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn one_replica_refreshes_for_all() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let proxies = replicas(&origin, &redis).await;
+    let stale =
+        |body| Reply::ok(body).header("cache-control", "max-age=10, stale-while-revalidate=600");
+    origin.answer("/a", stale("old"));
+    for proxy in &proxies {
+        proxy.get("/a").await;
+        until("it is stored", async || proxy.get("/a").await.is_hit()).await;
+    }
+    let before = origin.count("/a");
+    origin.answer("/a", stale("new"));
+    for proxy in &proxies {
+        proxy.advance(20);
+    }
+    for proxy in &proxies {
+        until("it is refreshed", async || {
+            proxy.get("/a").await.text() == "new"
+        })
+        .await;
+    }
+    assert_eq!(origin.count("/a"), before + 1);
+}
+
+#[tokio::test]
+async fn an_origin_that_never_answers_is_waited_for_once() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::never());
+    let proxy = Proxy::to(&origin, "timeout = \"500ms\"\n").await;
+    let address = proxy.address();
+    let clients: Vec<_> = (0..10)
+        .map(|_| tokio::spawn(get(address, "/a", &[])))
+        .collect();
+    for client in clients {
+        assert_eq!(client.await.unwrap().status, 504);
+    }
+    assert_eq!(origin.count("/a"), 1);
+}

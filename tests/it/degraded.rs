@@ -224,3 +224,73 @@ async fn a_purge_while_redis_is_out_holds_and_is_told_to_the_others_later() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_purge_that_a_full_redis_does_not_take_is_not_ignored_by_the_others() {
+    let origin = origin().await;
+    let redis = Redis::start();
+    let shared = format!(
+        "[cache]\nprefix = \"t\"\npurge_gap = \"300ms\"\n[cache.redis]\nurl = \"{}\"\n",
+        redis.url()
+    );
+    let (one, two) = (
+        Proxy::to(&origin, &shared).await,
+        Proxy::to(&origin, &shared).await,
+    );
+    for proxy in [&one, &two] {
+        until("it is stored", async || proxy.get("/1").await.is_hit()).await;
+    }
+    redis.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
+    origin.answer("/1", Reply::ok("done"));
+    assert_eq!(one.send("PUT", "/1", &[], "x").await.status, 200);
+    origin.answer("/1", Reply::fresh("new", 3600));
+    assert_eq!(one.get("/1").await.text(), "new");
+    two.advance(1);
+    until("the other replica asks the origin", async || {
+        two.get("/1").await.text() == "new"
+    })
+    .await;
+    let ready = get(one.admin(), "/readyz", &[]).await;
+    assert_eq!(ready.json()["redis"], "purges");
+    redis.command::<String>(&["CONFIG", "SET", "maxmemory", "0"]);
+    until("all is well again", async || {
+        get(one.admin(), "/readyz", &[]).await.json()["status"] == "ready"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_that_comes_and_goes_ends_up_connected() {
+    let (origin, redis, other) = (origin().await, Redis::start(), Redis::start());
+    let proxy = Proxy::to(&origin, &toml(&redis.url())).await;
+    hits_again(&proxy).await;
+    let load = Load::on(proxy.address());
+    let port = other.port().to_string();
+    for _ in 0..5 {
+        redis.command::<String>(&["REPLICAOF", "127.0.0.1", &port]);
+        load.goes_on().await;
+        redis.command::<String>(&["REPLICAOF", "NO", "ONE"]);
+        load.goes_on().await;
+    }
+    hits_again(&proxy).await;
+    load.end().await;
+}
+
+#[tokio::test]
+async fn what_the_origin_has_superseded_does_not_come_back_from_redis() {
+    let (origin, redis) = (origin().await, Redis::start());
+    let proxy = Proxy::to(&origin, &toml(&redis.url())).await;
+    let stale =
+        || Reply::ok("old").header("cache-control", "max-age=1, stale-while-revalidate=600");
+    origin.answer("/s", stale());
+    until("it is in redis", async || proxy.get("/s").await.is_hit()).await;
+    proxy.advance(5);
+    origin.answer(
+        "/s",
+        Reply::ok("gone")
+            .status(404)
+            .header("cache-control", "no-store"),
+    );
+    until("it is gone", async || proxy.get("/s").await.status == 404).await;
+    assert_eq!(proxy.get("/s").await.status, 404);
+}

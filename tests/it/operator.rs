@@ -258,3 +258,78 @@ async fn the_origins_tags_name_its_responses_and_end_here() {
         Some("three,four")
     );
 }
+
+#[tokio::test]
+async fn a_soft_purge_opens_its_window_from_then_on() {
+    let origin = Origin::start().await;
+    let routes = ROUTES.replace("60s", "50ms");
+    let proxy = Proxy::to(&origin, &routes).await;
+    stored(&proxy, &origin, &["/t/1"]).await;
+    origin.answer("/t/1", Reply::ok("").status(500));
+    purge(&proxy, r#"{"tags": ["t"]}"#).await;
+    // Until the window has passed, although the lifetime has not.
+    until("the origin is waited for", async || {
+        proxy.get("/t/1").await.status == 500
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn needless_escapes_hide_nothing_from_a_purge() {
+    for json in [
+        r#"{"paths": ["/t/1*"], "hard": true}"#,
+        r#"{"urls": ["http://test.example:80/t/1"], "hard": true}"#,
+        r#"{"tags": ["t:1"], "hard": true}"#,
+    ] {
+        let origin = Origin::start().await;
+        let proxy = Proxy::to(&origin, ROUTES).await;
+        stored(&proxy, &origin, &["/t/%31"]).await;
+        purge(&proxy, json).await;
+        assert!(!proxy.get("/t/%31").await.is_hit(), "{json}");
+    }
+}
+
+#[tokio::test]
+async fn no_page_in_a_browser_can_purge() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, ROUTES).await;
+    stored(&proxy, &origin, &["/t/1"]).await;
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Origin", "http://evil.example"),
+        ("Host", "evil.example"),
+    ];
+    let all = br#"{"all": true, "hard": true}"#;
+    let answer = request(proxy.admin(), "POST", "/api/purge", &headers, all).await;
+    assert_eq!(answer.status, 403);
+    assert!(proxy.get("/t/1").await.is_hit());
+}
+
+#[tokio::test]
+async fn many_purges_at_once_reach_the_others_as_what_they_are() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let toml = format!(
+        "{ROUTES}[cache]\nprefix = \"t\"\n[cache.redis]\nurl = \"{}\"\n",
+        redis.url()
+    );
+    let (one, two) = (
+        Proxy::to(&origin, &toml).await,
+        Proxy::to(&origin, &toml).await,
+    );
+    stored(&two, &origin, &["/t/1"]).await;
+    for batch in 0..4 {
+        let tags: Vec<String> = (0..1000).map(|n| format!("\"{batch}:{n}\"")).collect();
+        let said = purge(&one, &format!("{{\"tags\": [{}]}}", tags.join(",")))
+            .await
+            .json();
+        assert_eq!(
+            (&said["purged"], &said["shared"]),
+            (&1000.into(), &true.into())
+        );
+    }
+    until("the other replica knows of all", async || {
+        two.metric("sidecache_purges_total") >= 4000.0
+    })
+    .await;
+    assert!(two.get("/t/1").await.is_hit(), "none of them concerns it");
+}

@@ -241,3 +241,24 @@ async fn a_purge_log_that_is_lost_takes_what_was_stored_by_it_along() {
         "the old one is in redis and cannot be judged"
     );
 }
+
+#[tokio::test]
+async fn a_purge_holds_although_another_replica_has_trimmed_it() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let toml = with_redis(&redis.url(), "");
+    let one = Proxy::to(&origin, &toml).await;
+    synchronised(&one).await;
+    origin.answer("/a", Reply::fresh("old", 3600));
+    one.get("/a").await;
+    written(&one, 1.0).await;
+    for path in ["/a", "/b", "/c"] {
+        origin.answer(path, Reply::ok("done"));
+        one.send("PUT", path, &[], "x").await;
+    }
+    // As one with a short `max_lifetime` would.
+    redis.command::<i64>(&["XTRIM", "t:v1:purges", "MAXLEN", "1"]);
+    origin.answer("/a", Reply::fresh("new", 3600));
+    let later = Proxy::to(&origin, &toml).await;
+    synchronised(&later).await;
+    assert_eq!(later.get("/a").await.text(), "new");
+}

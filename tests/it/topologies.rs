@@ -19,8 +19,18 @@ fn toml(url: &str, more: &str) -> String {
 }
 
 /// The commands that docs/redis.md says a user needs.
-const ALLOWED: [&str; 11] = [
-    "+get", "+set", "+del", "+exists", "+ping", "+xadd", "+xread", "+xrange", "+xtrim", "+expire",
+const ALLOWED: [&str; 12] = [
+    "+xrevrange",
+    "+get",
+    "+set",
+    "+del",
+    "+exists",
+    "+ping",
+    "+xadd",
+    "+xread",
+    "+xrange",
+    "+xtrim",
+    "+expire",
     "+time",
 ];
 

@@ -104,10 +104,12 @@ impl Asked<'_> {
                     decision: Decision::new(Outcome::Miss, reason),
                 }
             }
-            // An origin that cannot be reached at all answers nobody; a failure after that may be about one request.
+            // An origin that cannot be reached or does not answer answers nobody, and to find that out has taken long
+            // enough; another failure may be about one request.
             Landing::Failed(
                 error @ (UpstreamError::Connect(_)
                 | UpstreamError::ConnectTimeout
+                | UpstreamError::Timeout
                 | UpstreamError::Busy),
             ) => rescue::answer(&error.into()),
             Landing::Stored(..)
@@ -208,7 +210,10 @@ impl Drop for Waiting<'_> {
 /// By which permission it is served although the origin failed.
 fn why_stale(entry: &Entry, now: SystemTime) -> Reason {
     let freshness = &entry.head.freshness;
-    match (may_serve_on_error(freshness, now), freshness.is_fresh(now)) {
+    match (
+        may_serve_on_error(freshness, None, now),
+        freshness.is_fresh(now),
+    ) {
         (true, _) => Reason::IfError,
         (false, true) => Reason::PurgeGap,
         (false, false) => Reason::OnDisconnect,

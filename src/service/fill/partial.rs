@@ -28,7 +28,7 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_RANGE, IF_RANGE, RANGE},
 };
 use http_body::Body;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Replaces what the client asked of the representation by what the cache needs of it: the client's own range where
 /// nothing is stored, the rest where a beginning is, else the whole. Returns whether a 304 may be the answer.
@@ -191,6 +191,8 @@ impl Filling<'_> {
         let complete = new_part.complete.or(old_part.complete);
         let whole = first == 0 && complete == Some(last + 1);
         let mut head = new.head.clone();
+        let tags: BTreeSet<_> = head.tags.iter().chain(&stored.head.tags).cloned().collect();
+        head.tags = tags.into_iter().collect();
         head.part = (!whole).then_some(Part {
             range: ByteRange { first, last },
             complete,

@@ -1,6 +1,7 @@
 //! Texts with captures: tags (`conversation:{id}`) and what a write purges (`tag:conversation:{id}`, `path:/api/*`).
 
 use super::pattern::{Captures, PatternError};
+use crate::semantics::key::plain;
 use crate::store::{Purge, Selector, purge_log::PathPattern};
 
 /// A text in which `{name}` stands for what the path holds there, and `{?name}` for a parameter of the query.
@@ -88,29 +89,6 @@ impl Template {
     }
 }
 
-/// Without needless escapes: `%31` and `1` are the same segment (RFC 3986 §6.2.2.2), so they are one tag.
-fn plain(segment: &str) -> String {
-    let mut plain = String::with_capacity(segment.len());
-    let mut rest = segment;
-    while let Some((before, after)) = rest.split_once('%') {
-        plain.push_str(before);
-        let byte = after
-            .get(..2)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match byte.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
-            Some(byte) => {
-                plain.push(char::from(byte));
-                rest = &after[2..];
-            }
-            None => {
-                plain.push('%');
-                rest = after;
-            }
-        }
-    }
-    plain + rest
-}
-
 /// What a write purges: `tag:…` or `path:…`, soft unless `hard:` stands before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PurgeTemplate {
@@ -166,7 +144,7 @@ impl PurgeTemplate {
     /// The purge for `captures`.
     pub fn expand(&self, captures: &Captures) -> Purge {
         let selector = match self.kind {
-            Kind::Tag => Selector::Tag(self.template.expand(captures).into()),
+            Kind::Tag => Selector::tag(&self.template.expand(captures)),
             Kind::Path => Selector::Path(PathPattern::new(
                 &self.template.expand_with(captures, PathPattern::escape),
             )),
@@ -218,7 +196,7 @@ mod tests {
         assert_eq!(
             expand("tag:c:{id}"),
             Purge {
-                selector: Selector::Tag("c:7".into()),
+                selector: Selector::tag("c:7"),
                 hard: false
             }
         );

@@ -1,8 +1,9 @@
 //! The last purge by target, tag and pattern: what a read asks.
 
-use super::selector::{PathPattern, Purge, Selector};
+use super::selector::{PathPattern, Purge, Selector, plain_path, target_of};
 use crate::store::entry::{Entry, StreamId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// What is remembered one by one; beyond it everything is purged once and the memory starts anew.
@@ -16,8 +17,8 @@ const MAX_PATTERNS: usize = 250;
 pub(crate) enum Verdict {
     /// No purge concerns it.
     Good,
-    /// A soft purge does: it is stale.
-    Stale,
+    /// A soft purge does, since then: it is stale.
+    Stale(Instant),
     /// A hard purge does, or it is too old to tell.
     Gone,
 }
@@ -36,6 +37,8 @@ pub(super) enum Origin {
 struct Stamp {
     local: u64,
     shared: StreamId,
+    /// When this process learned of it.
+    learned: Option<Instant>,
     /// Records of ours on their way: newer than whatever Redis holds.
     pending: u32,
 }
@@ -68,7 +71,7 @@ impl Mark {
     fn verdict(&self, newer: impl Fn(&Stamp) -> bool) -> Verdict {
         match (newer(&self.hard), newer(&self.soft)) {
             (true, _) => Verdict::Gone,
-            (false, true) => Verdict::Stale,
+            (false, true) => self.soft.learned.map_or(Verdict::Gone, Verdict::Stale),
             (false, false) => Verdict::Good,
         }
     }
@@ -77,9 +80,12 @@ impl Mark {
 /// See the module docs.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// By hash: both may be as long as a request head, and what collides is purged a second time at worst.
     targets: HashMap<u128, Mark>,
     tags: HashMap<u128, Mark>,
+    /// Patterns that are a beginning of a path, which most are: looked up by each length that there is.
+    prefixes: HashMap<Box<[u8]>, Mark>,
+    lengths: BTreeSet<usize>,
+    /// The others.
     patterns: Vec<(PathPattern, Mark)>,
     all: Mark,
     begins_at: StreamId,
@@ -92,6 +98,7 @@ impl Index {
         self.make_room(number);
         let stamp = self.mark(&purge.selector).of(purge.hard);
         stamp.local = number;
+        stamp.learned = Some(Instant::now());
         match origin {
             Some(Origin::Here) => stamp.pending += 1,
             Some(Origin::Elsewhere(id)) => stamp.shared = stamp.shared.max(id),
@@ -116,6 +123,7 @@ impl Index {
 
     fn marks_mut(&mut self) -> impl Iterator<Item = &mut Mark> {
         let named = self.targets.values_mut().chain(self.tags.values_mut());
+        let named = named.chain(self.prefixes.values_mut());
         let patterns = self.patterns.iter_mut().map(|(_, mark)| mark);
         named.chain(patterns).chain(std::iter::once(&mut self.all))
     }
@@ -150,16 +158,13 @@ impl Index {
     }
 
     fn judge(&self, entry: &Entry, newer: impl Fn(&Stamp) -> bool) -> Verdict {
-        let by_target = entry
-            .key
-            .target()
-            .and_then(|target| self.targets.get(&xxh3_128(target)))
-            .into_iter();
-        let by_tag = entry
-            .head
-            .tags
-            .iter()
-            .filter_map(|tag| self.tags.get(&xxh3_128(tag.as_bytes())));
+        let by_target = target_of(&entry.key).and_then(|target| self.targets.get(&target));
+        let tags = entry.head.tags.iter();
+        let by_tag = tags.filter_map(|tag| self.tags.get(&xxh3_128(tag.as_bytes())));
+        let path = entry.key.path_and_query().map(|(path, _)| plain_path(path));
+        let path = path.as_deref().unwrap_or_default().as_bytes();
+        let lengths = self.lengths.range(..=path.len());
+        let by_prefix = lengths.filter_map(|length| self.prefixes.get(&path[..*length]));
         let by_path = self
             .patterns
             .iter()
@@ -168,20 +173,26 @@ impl Index {
         let verdicts = std::iter::once(&self.all)
             .chain(by_target)
             .chain(by_tag)
+            .chain(by_prefix)
             .chain(by_path)
             .map(|m| m.verdict(&newer));
         verdicts.fold(Verdict::Good, |worst, one| match (worst, one) {
             (Verdict::Gone, _) | (_, Verdict::Gone) => Verdict::Gone,
-            (Verdict::Stale, _) | (_, Verdict::Stale) => Verdict::Stale,
+            (Verdict::Stale(one), Verdict::Stale(other)) => Verdict::Stale(one.min(other)),
+            (Verdict::Stale(since), _) | (_, Verdict::Stale(since)) => Verdict::Stale(since),
             (Verdict::Good, Verdict::Good) => Verdict::Good,
         })
     }
 
     fn mark(&mut self, selector: &Selector) -> &mut Mark {
         match selector {
-            Selector::Target(target) => self.targets.entry(xxh3_128(target)).or_default(),
-            Selector::Tag(tag) => self.tags.entry(xxh3_128(tag.as_bytes())).or_default(),
+            Selector::Target(digest) => self.targets.entry(*digest).or_default(),
+            Selector::Tag(digest) => self.tags.entry(*digest).or_default(),
             Selector::Path(pattern) => {
+                if let Some(prefix) = pattern.prefix() {
+                    self.lengths.insert(prefix.len());
+                    return self.prefixes.entry(prefix).or_default();
+                }
                 let at = self
                     .patterns
                     .iter()
@@ -197,10 +208,15 @@ impl Index {
     }
 
     /// A full memory becomes one purge of everything, as new as the newest of what it forgets. Records that are still on
-    /// their way are not forgotten: they are newer than anything.
+    /// their way are not forgotten: they are newer than anything, and there are few.
     fn make_room(&mut self, number: u64) {
-        if self.targets.len() + self.tags.len() < MAX_MARKS && self.patterns.len() < MAX_PATTERNS {
+        let named = self.targets.len() + self.tags.len() + self.prefixes.len();
+        if named < MAX_MARKS && self.patterns.len() < MAX_PATTERNS {
             return;
+        }
+        let pending = self.marks_mut().filter(|mark| mark.is_pending()).count();
+        if named + self.patterns.len() < 2 * pending {
+            return; // it would be full again at once
         }
         let newest = self
             .marks_mut()
@@ -210,6 +226,8 @@ impl Index {
         self.all.hard.shared = newest.unwrap_or_default();
         self.targets.retain(|_, mark| mark.is_pending());
         self.tags.retain(|_, mark| mark.is_pending());
+        self.prefixes.retain(|_, mark| mark.is_pending());
+        self.lengths = self.prefixes.keys().map(|prefix| prefix.len()).collect();
         self.patterns.retain(|(_, mark)| mark.is_pending());
     }
 }

@@ -1,18 +1,21 @@
 //! What a purge names.
 
 use crate::{
-    semantics::{Key, key::Builder},
+    semantics::{Key, key::plain},
     store::Entry,
 };
 use bytes::Bytes;
+use std::borrow::Cow;
+use xxhash_rust::xxh3::xxh3_128;
 
-/// Which entries a purge concerns.
+/// Which entries a purge concerns. What may be as long as a request head is a digest: two that collide are purged
+/// together, and nothing worse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
-    /// Every query and variant of one host and path: [`Key::target`].
-    Target(Box<[u8]>),
+    /// Every query and variant of one host and path.
+    Target(u128),
     /// Every entry that carries this tag.
-    Tag(Box<str>),
+    Tag(u128),
     /// Every entry whose path matches.
     Path(PathPattern),
     /// Everything.
@@ -20,21 +23,45 @@ pub enum Selector {
 }
 
 impl Selector {
-    /// Every query and variant of `path` on `host`. `None` for what is no target.
-    pub fn of_uri(host: &[u8], path: &str) -> Option<Self> {
-        let key = Builder::new("", host, path).build();
-        key.target().map(|target| Self::Target(target.into()))
+    /// Every query and variant of `path` on `host`, also where a client writes the port or escapes that are not needed.
+    pub fn of_uri(host: &[u8], path: &str) -> Self {
+        Self::Target(target(host, path.as_bytes()))
+    }
+
+    /// Everything that carries `tag`.
+    pub fn tag(tag: &str) -> Self {
+        Self::Tag(xxh3_128(tag.as_bytes()))
     }
 
     /// Whether a purge of it concerns `entry`.
     pub fn concerns(&self, entry: &Entry) -> bool {
         match self {
-            Self::Target(target) => entry.key.target() == Some(target),
-            Self::Tag(tag) => entry.head.tags.contains(tag),
+            Self::Target(_) => target_of(&entry.key).map(Self::Target).as_ref() == Some(self),
+            Self::Tag(_) => entry.head.tags.iter().any(|tag| Self::tag(tag) == *self),
             Self::Path(pattern) => pattern.matches(&entry.key),
             Self::All => true,
         }
     }
+}
+
+/// The digest of the host and path of `key`.
+pub(super) fn target_of(key: &Key) -> Option<u128> {
+    key.host_and_path().map(|(host, path)| target(host, path))
+}
+
+fn target(host: &[u8], path: &[u8]) -> u128 {
+    let host = host.to_ascii_lowercase();
+    let host = [&b":80"[..], b":443"]
+        .iter()
+        .find_map(|port| host.strip_suffix(*port))
+        .unwrap_or(&host);
+    let length = (host.len() as u64).to_be_bytes();
+    xxh3_128(&[&length, host, plain_path(path).as_bytes()].concat())
+}
+
+/// As purges compare paths; one that is no text cannot have come from a request.
+pub(super) fn plain_path(path: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(path).map_or(Cow::Borrowed(""), plain)
 }
 
 /// A purge.
@@ -50,8 +77,8 @@ impl Purge {
     /// The fields of its record in the shared log: kind, value, hardness.
     pub(in crate::store) fn fields(&self) -> (&'static str, Bytes, bool) {
         let (kind, value) = match &self.selector {
-            Selector::Target(target) => ("target", Bytes::copy_from_slice(target)),
-            Selector::Tag(tag) => ("tag", Bytes::copy_from_slice(tag.as_bytes())),
+            Selector::Target(digest) => ("target", Bytes::copy_from_slice(&digest.to_be_bytes())),
+            Selector::Tag(digest) => ("tag", Bytes::copy_from_slice(&digest.to_be_bytes())),
             Selector::Path(pattern) => ("path", Bytes::copy_from_slice(pattern.0.as_bytes())),
             Selector::All => ("all", Bytes::new()),
         };
@@ -60,11 +87,13 @@ impl Purge {
 
     /// Reads the fields back; what cannot be read purges everything, because losing a purge serves old content.
     pub(in crate::store) fn from_fields(kind: &[u8], value: &[u8], hard: bool) -> Self {
-        let text = || std::str::from_utf8(value).ok();
+        let digest = || <[u8; 16]>::try_from(value).ok().map(u128::from_be_bytes);
         let selector = match kind {
-            b"target" => Some(Selector::Target(value.into())),
-            b"tag" => text().map(|tag| Selector::Tag(tag.into())),
-            b"path" => text().map(|pattern| Selector::Path(PathPattern(pattern.into()))),
+            b"target" => digest().map(Selector::Target),
+            b"tag" => digest().map(Selector::Tag),
+            b"path" => std::str::from_utf8(value)
+                .ok()
+                .map(|pattern| Selector::Path(PathPattern::new(pattern))),
             _ => None,
         };
         match selector {
@@ -86,7 +115,22 @@ pub struct PathPattern(Box<str>);
 impl PathPattern {
     /// The pattern that `text` spells.
     pub fn new(text: &str) -> Self {
-        Self(text.into())
+        Self(plain(text).into())
+    }
+
+    /// What a path begins with that matches, where that is all that it takes: `/a/*`.
+    pub(super) fn prefix(&self) -> Option<Box<[u8]>> {
+        let text = self.0.strip_suffix('*').filter(|_| !self.0.contains('?'))?;
+        let mut prefix = Vec::with_capacity(text.len());
+        let mut bytes = text.bytes();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'*' => return None,
+                b'\\' => prefix.push(bytes.next()?), // none is left where the last star was escaped
+                byte => prefix.push(byte),
+            }
+        }
+        Some(prefix.into())
     }
 
     /// `text` so that a pattern takes it literally: what a client sent must not widen a purge.
@@ -106,9 +150,10 @@ impl PathPattern {
         let Some((path, query)) = key.path_and_query() else {
             return false;
         };
+        let path = plain_path(path);
         match query.filter(|_| self.0.contains('?')) {
-            Some(query) => glob(self.0.as_bytes(), &[path, b"?", query].concat()),
-            None => glob(self.0.as_bytes(), path),
+            Some(query) => glob(self.0.as_bytes(), &[path.as_bytes(), b"?", query].concat()),
+            None => glob(self.0.as_bytes(), path.as_bytes()),
         }
     }
 }
@@ -177,11 +222,31 @@ mod tests {
     }
 
     #[test]
+    fn a_beginning_is_told_from_other_patterns() {
+        let prefix = |pattern| PathPattern::new(pattern).prefix();
+        let of = |text: &str| Some(Box::from(text.as_bytes()));
+        assert_eq!(prefix("/a/*"), of("/a/"));
+        assert_eq!(prefix(r"/a\*b*"), of("/a*b"));
+        assert_eq!(prefix("*"), of(""));
+        for other in ["/a", "/a*b*", "/a?x=*", r"/a\*", "/a**"] {
+            assert_eq!(prefix(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn needless_escapes_and_usual_ports_are_the_same_target() {
+        let target = |host: &str, path| Selector::of_uri(host.as_bytes(), path);
+        assert_eq!(target("a", "/%31%2d"), target("A:80", "/1-"));
+        assert_ne!(target("a", "/%2F"), target("a", "//"));
+        assert_ne!(target("a:8080", "/"), target("a", "/"));
+        assert!(matches("/c/%31*", "/c/1", None) && matches("/c/1*", "/c/%31x", None));
+    }
+
+    #[test]
     fn records_are_read_back_and_rubbish_purges_everything() {
-        let key = Builder::new("http", b"a", "/").build();
         for selector in [
-            Selector::Target(key.target().unwrap().into()),
-            Selector::Tag("a:1".into()),
+            Selector::of_uri(b"a", "/"),
+            Selector::tag("a:1"),
             Selector::Path(PathPattern::new("/a*")),
         ] {
             let purge = Purge {
@@ -195,7 +260,8 @@ mod tests {
             selector: Selector::All,
             hard: true,
         };
-        assert_eq!(Purge::from_fields(b"tag", b"\xff", false), all);
+        assert_eq!(Purge::from_fields(b"tag", b"a:1", false), all);
+        assert_eq!(Purge::from_fields(b"path", b"\xff", false), all);
         assert_eq!(Purge::from_fields(b"new kind", b"", false), all);
     }
 }

@@ -7,10 +7,11 @@
 use super::{Settings, alone::Pool, dial::Dialer};
 use crate::metrics::Metrics;
 use ::redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind,
+    Value, aio::MultiplexedConnection,
 };
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use std::{
     sync::{
         Arc,
@@ -18,7 +19,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Connections that all calls share. Two, so that one slow reply holds up half of the rest at most.
@@ -32,6 +33,9 @@ const MAX_IN_FLIGHT: usize = 1024;
 
 /// The pause before the first and the longest before a later attempt to connect.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// A link that has held so long was a good one.
+const STEADY: Duration = Duration::from_secs(5);
 
 /// How often each connection is asked whether it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -53,12 +57,26 @@ pub(super) enum CallError {
     Moved,
 }
 
+/// A call that was made.
+struct Asked {
+    at: usize,
+    lane: Arc<Lane>,
+}
+
+/// One shared connection, and of which connect it is.
+struct Lane {
+    connection: MultiplexedConnection,
+    generation: u64,
+}
+
 /// See the module docs.
 pub(super) struct Link {
     dialer: Arc<Dialer>,
     config: AsyncConnectionConfig,
     connect_timeout: Duration,
-    lanes: [ArcSwapOption<MultiplexedConnection>; LANES],
+    lanes: [ArcSwapOption<Lane>; LANES],
+    /// Which connect the lanes are of. Held while they change, so that `up` says whether there are any.
+    generation: Mutex<u64>,
     next: AtomicUsize,
     /// Failures in a row, by lane: one that hangs is not hidden by another one that works.
     failures: [AtomicU32; LANES],
@@ -88,6 +106,7 @@ impl Link {
             config: lane_config(settings),
             connect_timeout: settings.connect_timeout,
             lanes: std::array::from_fn(|_| ArcSwapOption::empty()),
+            generation: Mutex::new(0),
             next: AtomicUsize::new(0),
             failures: std::array::from_fn(|_| AtomicU32::new(0)),
             up: watch::Sender::new(false),
@@ -120,22 +139,41 @@ impl Link {
         budget: Duration,
         command: &Cmd,
     ) -> Result<T, CallError> {
-        let lane = self.next.fetch_add(1, Relaxed) % LANES;
-        let Some(connection) = self.lanes[lane].load_full() else {
+        let asking = async |mut connection| command.query_async(&mut connection).await;
+        self.ask(budget, asking).await
+    }
+
+    /// As [`Self::call`], several commands in one round trip.
+    pub(super) async fn call_many<T: FromRedisValue>(
+        &self,
+        budget: Duration,
+        commands: &Pipeline,
+    ) -> Result<T, CallError> {
+        let asking = async |mut connection| commands.query_async(&mut connection).await;
+        self.ask(budget, asking).await
+    }
+
+    async fn ask<T>(
+        &self,
+        budget: Duration,
+        asking: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
+    ) -> Result<T, CallError> {
+        let at = self.next.fetch_add(1, Relaxed) % LANES;
+        let Some(lane) = self.lanes[at].load_full() else {
             self.metrics.redis.skipped.inc();
             return Err(CallError::Out);
         };
-        let mut connection = MultiplexedConnection::clone(&connection);
-        match tokio::time::timeout(budget, command.query_async(&mut connection)).await {
+        let (connection, asked) = (lane.connection.clone(), Asked { at, lane });
+        match tokio::time::timeout(budget, asking(connection)).await {
             Ok(Ok(reply)) => {
-                self.failures[lane].store(0, Relaxed);
+                self.failures[at].store(0, Relaxed);
                 Ok(reply)
             }
             Ok(Err(error)) if error.is_timeout() => {
-                Err(self.failed(lane, CallError::Timeout, "no reply in time"))
+                Err(self.failed(&asked, CallError::Timeout, "no reply in time"))
             }
-            Ok(Err(error)) => Err(self.judge(lane, &error)),
-            Err(_) => Err(self.failed(lane, CallError::Timeout, "no reply in time")),
+            Ok(Err(error)) => Err(self.judge(&asked, &error)),
+            Err(_) => Err(self.failed(&asked, CallError::Timeout, "no reply in time")),
         }
     }
 
@@ -154,10 +192,10 @@ impl Link {
         self.alone.connect().await
     }
 
-    fn judge(&self, lane: usize, error: &RedisError) -> CallError {
+    fn judge(&self, asked: &Asked, error: &RedisError) -> CallError {
         if is_useless(error) {
             self.metrics.redis.error.inc();
-            self.put_out(&error.to_string());
+            self.put_out(asked.lane.generation, &error.to_string());
             return CallError::Failed;
         }
         match error.kind() {
@@ -166,11 +204,11 @@ impl Link {
                 tracing::debug!(%error, "redis refuses a call");
                 refusal(error)
             }
-            _ => self.failed(lane, CallError::Failed, &error.to_string()),
+            _ => self.failed(asked, CallError::Failed, &error.to_string()),
         }
     }
 
-    fn failed(&self, lane: usize, failure: CallError, why: &str) -> CallError {
+    fn failed(&self, asked: &Asked, failure: CallError, why: &str) -> CallError {
         match failure {
             CallError::Timeout => self.metrics.redis.timeout.inc(),
             CallError::Out
@@ -179,13 +217,18 @@ impl Link {
             | CallError::WrongType
             | CallError::Moved => self.metrics.redis.error.inc(),
         }
-        if self.failures[lane].fetch_add(1, Relaxed) + 1 >= MAX_FAILURES {
-            self.put_out(why);
+        if self.failures[asked.at].fetch_add(1, Relaxed) + 1 >= MAX_FAILURES {
+            self.put_out(asked.lane.generation, why);
         }
         failure
     }
 
-    fn put_out(&self, why: &str) {
+    /// Puts out what was connected as `generation`; what has been connected since is another thing.
+    fn put_out(&self, generation: u64, why: &str) {
+        let current = self.generation.lock();
+        if *current != generation {
+            return;
+        }
         self.lanes.iter().for_each(|lane| lane.store(None));
         if self.up.send_replace(false) {
             self.metrics.redis_up.dec();
@@ -201,11 +244,15 @@ impl Link {
         while !stop.is_cancelled() {
             match self.connect().await {
                 Ok(()) => {
-                    (pause, told) = (Duration::ZERO, false);
+                    told = false;
+                    let since = Instant::now();
                     tokio::select! {
                         _ = up.wait_for(|up| !*up) => {}
                         () = self.keep_asking() => {}
                         () = stop.cancelled() => break,
+                    }
+                    if since.elapsed() >= STEADY {
+                        pause = Duration::ZERO; // one that comes and goes is not connected to again and again
                     }
                 }
                 Err(error) if !told => {
@@ -252,10 +299,25 @@ impl Link {
                 Err(error) if error.redirect_node().is_none() => return Err(error),
                 Ok(_) | Err(_) => {} // another server of the cluster has this name; this one works
             }
+            // One that is full refuses this too, and can still be read; a replica is of no use.
+            let mut write = Cmd::new();
+            write.arg("SET").arg(format!("{}:probe", self.probe));
+            write.arg("").arg("PX").arg(1000);
+            let written = write.query_async::<()>(&mut connection);
+            if let Err(error) = self.dialer.within(written).await
+                && is_useless(&error)
+            {
+                return Err(error);
+            }
             opened.push(connection);
         }
+        let mut generation = self.generation.lock();
+        *generation += 1;
         for (lane, connection) in self.lanes.iter().zip(opened) {
-            lane.store(Some(Arc::new(connection)));
+            lane.store(Some(Arc::new(Lane {
+                connection,
+                generation: *generation,
+            })));
         }
         self.failures
             .iter()

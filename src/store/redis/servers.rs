@@ -8,7 +8,7 @@ use super::{
     link::{CallError, Link},
 };
 use crate::metrics::Metrics;
-use ::redis::{Cmd, FromRedisValue, RedisError, aio::MultiplexedConnection};
+use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, aio::MultiplexedConnection};
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -70,6 +70,21 @@ impl Servers {
             Self::One(link) => link.call(budget, command).await,
             Self::Cluster(cluster) => cluster.call(key, budget, command).await,
         }
+    }
+
+    /// As [`Link::call_many`], where `key` is; all commands are about it.
+    pub(super) async fn call_many<T: FromRedisValue>(
+        &self,
+        key: &str,
+        budget: Duration,
+        commands: &Pipeline,
+    ) -> Result<T, CallError> {
+        let link = self.link_of(key).ok_or(CallError::Out)?;
+        let result = link.call_many(budget, commands).await;
+        if let (Self::Cluster(cluster), Err(CallError::Moved)) = (self, &result) {
+            cluster.moved();
+        }
+        result
     }
 
     /// As [`Link::call_alone`], where `key` is.

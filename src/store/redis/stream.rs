@@ -9,7 +9,7 @@ use crate::store::{
     purge_log::{Pending, Purge, PurgeLog},
 };
 use ::redis::{
-    Cmd, ErrorKind, RedisError, Value,
+    Cmd, ErrorKind, Pipeline, RedisError, Value,
     aio::MultiplexedConnection as Connection,
     streams::{StreamId as Record, StreamRangeReply, StreamReadReply},
 };
@@ -32,7 +32,14 @@ const BATCH: usize = 1000;
 const APPEND_BUDGET: Duration = Duration::from_millis(500);
 
 /// How often the stream is seen to exist, and its TTL is renewed.
-const RENEWAL: Duration = Duration::from_secs(5);
+const RENEWAL: Duration = Duration::from_secs(1);
+
+/// Records that are appended in one round trip.
+const APPEND_BATCH: usize = 200;
+
+/// More records are not kept, about: some sixty bytes each. What was stored before the oldest one cannot be judged then
+/// by a replica that starts, and is fetched anew.
+const MAX_RECORDS: usize = 500_000;
 
 /// Reads and writes the stream. See the module docs.
 #[derive(Debug)]
@@ -72,24 +79,36 @@ impl SharedLog {
         stop: CancellationToken,
     ) {
         let Some(shared) = log.shared() else { return };
+        let mut given_up: Option<Instant> = None;
         loop {
-            let next = shared.pending.lock().front().cloned();
-            let retry = match next {
+            let next: Vec<Pending> = {
+                let pending = shared.pending.lock();
+                pending.iter().take(APPEND_BATCH).cloned().collect()
+            };
+            let retry = match next.first() {
                 None => false,
-                Some(record) => match self.append(&record).await {
-                    Ok(id) => {
-                        let mut pending = shared.pending.lock();
-                        if pending
-                            .front()
-                            .is_some_and(|front| front.number == record.number)
-                        {
-                            pending.pop_front();
+                Some(first) => match self.append(&next).await {
+                    Ok(ids) => {
+                        for (record, id) in next.iter().zip(ids) {
+                            let mut pending = shared.pending.lock();
+                            let front = pending.front().map(|front| front.number);
+                            if front == Some(record.number) {
+                                pending.pop_front();
+                            }
+                            drop(pending);
+                            log.confirm(&record.purge, record.number, id);
                         }
-                        drop(pending);
-                        log.confirm(&record.purge, record.number, id);
                         continue;
                     }
-                    Err(_) => true,
+                    Err(error) => {
+                        let long = first.since.elapsed() >= self.purge_gap
+                            && given_up.is_none_or(|at| at.elapsed() >= self.purge_gap);
+                        if matches!(error, CallError::Refused | CallError::WrongType) && long {
+                            given_up = Some(Instant::now());
+                            self.give_up().await;
+                        }
+                        true
+                    }
                 },
             };
             tokio::select! {
@@ -100,27 +119,36 @@ impl SharedLog {
         }
     }
 
-    async fn append(&self, record: &Pending) -> Result<StreamId, CallError> {
-        let (kind, value, hard) = record.purge.fields();
-        let mut command = Cmd::new();
-        // Never into a stream that is not there: it would look as if nothing had been purged before.
-        command
-            .arg("XADD")
-            .arg(&self.key)
-            .arg("NOMKSTREAM")
-            .arg("*");
-        command.arg("from").arg(&self.replica).arg("kind").arg(kind);
-        command
-            .arg("value")
-            .arg(&value[..])
-            .arg("hard")
-            .arg(u8::from(hard));
-        let id: Option<String> = self
+    /// Redis is there and takes no more records, mostly because it is full: then nobody may go on as if nothing were
+    /// purged. Without the stream every replica notices within [`RENEWAL`] that it cannot follow it.
+    async fn give_up(&self) {
+        tracing::error!("redis takes no purges: the log is deleted, so that no replica trusts it");
+        let delete = Cmd::new().arg("DEL").arg(&self.key).to_owned();
+        let _: Result<(), CallError> = self.servers.call(&self.key, APPEND_BUDGET, &delete).await;
+    }
+
+    /// Appends `records` in one round trip, all of them or an error: then some may be there twice, which is no harm.
+    async fn append(&self, records: &[Pending]) -> Result<Vec<StreamId>, CallError> {
+        let mut pipeline = Pipeline::new();
+        for record in records {
+            let (kind, value, hard) = record.purge.fields();
+            // Never into a stream that is not there: it would look as if nothing had been purged before.
+            let command = pipeline.cmd("XADD").arg(&self.key).arg("NOMKSTREAM");
+            command.arg("MAXLEN").arg("~").arg(MAX_RECORDS).arg("*");
+            command.arg("from").arg(&self.replica).arg("kind").arg(kind);
+            command
+                .arg("value")
+                .arg(&value[..])
+                .arg("hard")
+                .arg(u8::from(hard));
+        }
+        let ids: Vec<Option<String>> = self
             .servers
-            .call(&self.key, APPEND_BUDGET, &command)
+            .call_many(&self.key, APPEND_BUDGET, &pipeline)
             .await?;
-        if let Some(id) = id {
-            return parse_id(&id).ok_or(CallError::Failed);
+        if let Some(ids) = ids.into_iter().collect::<Option<Vec<String>>>() {
+            let ids = ids.iter().map(|id| parse_id(id));
+            return ids.collect::<Option<_>>().ok_or(CallError::Failed);
         }
         let begin = self.begin("*");
         let _: String = self.servers.call(&self.key, APPEND_BUDGET, &begin).await?;
@@ -193,7 +221,12 @@ impl SharedLog {
             return Err((ErrorKind::Io, "nobody says where it is").into());
         };
         let mut connection = connection?;
-        self.check_history(&mut connection, log, cursor).await?;
+        if let Err(error) = self.check_history(&mut connection, log, cursor).await {
+            if error.code() == Some("WRONGTYPE") {
+                self.give_up().await; // another program's value under our name
+            }
+            return Err(error);
+        }
         let mut renewed: Option<Instant> = None;
         loop {
             if renewed.is_none_or(|at| at.elapsed() >= RENEWAL) {
@@ -308,7 +341,19 @@ impl SharedLog {
             self.begin("*").query_async::<String>(connection).await?;
             expire.query_async::<i64>(connection).await?;
         }
+        // One record stays, whatever its age: by it a replica that starts sees how far back the log goes.
+        let last = Cmd::new()
+            .arg("XREVRANGE")
+            .arg(&self.key)
+            .arg("+")
+            .arg("-")
+            .arg("COUNT")
+            .arg(1)
+            .to_owned();
+        let last: StreamRangeReply = last.query_async(connection).await?;
+        let last = last.ids.first().and_then(|record| parse_id(&record.id));
         let oldest = self.oldest(connection).await?;
+        let oldest = oldest.min(last.map_or(0, |last| last.0));
         let trim = Cmd::new()
             .arg("XTRIM")
             .arg(&self.key)
@@ -333,7 +378,11 @@ impl SharedLog {
                 log.lose_history(id); // begun anew while it was followed
             }
             log.begins_at(id);
-        } else if field("from").as_deref() != Some(self.replica.as_bytes()) {
+        } else if !known {
+            log.begins_at(id); // what was before it has been trimmed, by whatever replica
+        }
+        let is_begin = &*kind == b"begin";
+        if !is_begin && field("from").as_deref() != Some(self.replica.as_bytes()) {
             let hard = field("hard").as_deref() != Some(b"0");
             log.learn(
                 &Purge::from_fields(&kind, &field("value").unwrap_or_default(), hard),

@@ -8,7 +8,10 @@ use crate::{
 use http::HeaderMap;
 use parking_lot::Mutex;
 use std::{collections::HashMap, hash::BuildHasher, sync::Arc, time::Duration};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Entries that wait to be written to Redis; more are dropped and counted.
@@ -41,8 +44,10 @@ type UnderWay = Mutex<HashMap<Key, Arc<Entry>>>;
 enum Job {
     /// Keep it; its weight is counted until then.
     Put(Arc<Entry>, OwnedSemaphorePermit),
-    /// Give back the lease: what was stored before is in Redis by then.
-    EndLease(Key),
+    /// Give back the lease, unless it has ended by itself: what was stored before is in Redis by then.
+    EndLease(Key, Instant),
+    /// Delete it: the origin has answered otherwise.
+    Forget(Arc<Entry>),
 }
 
 /// The way to Redis, bounded in number and weight.
@@ -94,9 +99,15 @@ impl Writes {
         }
     }
 
-    /// A queue that is full leaves the lease to its TTL.
-    pub(super) fn end_lease(&self, key: Key) {
-        let _ = self.queue_of(&key).try_send(Job::EndLease(key));
+    /// A queue that is full leaves the lease to its TTL, which ends at `until`.
+    pub(super) fn end_lease(&self, key: Key, until: Instant) {
+        let _ = self.queue_of(&key).try_send(Job::EndLease(key, until));
+    }
+
+    /// A queue that is full leaves it to its TTL.
+    pub(super) fn forget(&self, entry: &Arc<Entry>) {
+        let job = Job::Forget(Arc::clone(entry));
+        let _ = self.queue_of(&entry.key).try_send(job);
     }
 
     fn queue_of(&self, key: &Key) -> &mpsc::Sender<Job> {
@@ -153,8 +164,15 @@ async fn write_entries(
         };
         let (entry, _room) = match job {
             None => return,
-            Some(Job::EndLease(key)) => {
-                redis.end_lease(&key).await;
+            Some(Job::EndLease(key, until)) => {
+                if Instant::now() < until {
+                    redis.end_lease(&key).await;
+                }
+                continue;
+            }
+            Some(Job::Forget(entry)) => {
+                redis.delete(&entry).await;
+                arrived(under_way.as_deref(), &entry);
                 continue;
             }
             Some(Job::Put(entry, room)) => (entry, room),

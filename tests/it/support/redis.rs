@@ -165,7 +165,7 @@ impl Redis {
     pub(crate) fn keys(&self) -> Vec<String> {
         let keys: Vec<String> = self.command(&["KEYS", "*"]);
         keys.into_iter()
-            .filter(|key| !key.ends_with(":purges"))
+            .filter(|key| !key.contains(":purges"))
             .collect()
     }
 }
@@ -241,7 +241,7 @@ impl Cluster {
         };
         let primaries = self.nodes.iter().filter(|node| node.is_primary());
         let keys = primaries.flat_map(of);
-        keys.filter(|(_, key)| !key.ends_with(":purges")).collect()
+        keys.filter(|(_, key)| !key.contains(":purges")).collect()
     }
 }
 

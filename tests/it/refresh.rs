@@ -1,0 +1,235 @@
+//! How long answers and failures are kept, and when they are asked for again before anybody has to wait.
+
+use crate::support::{Origin, Proxy, Reply, until};
+
+#[tokio::test]
+async fn failures_are_kept_where_the_route_says_for_how_long() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"r\"\npath = \"/{*rest}\"\nttl_by_status = { 404 = \"30s\", 4xx = 5, 503 = \"2s\" }\n",
+    )
+    .await;
+    for (status, ttl) in [
+        (404, Some(30)),
+        (410, Some(5)),
+        (503, Some(2)),
+        (500, None),
+        (200, None),
+    ] {
+        let path = format!("/{status}");
+        origin.answer(&path, Reply::ok("no").status(status));
+        proxy.get(&path).await;
+        let again = proxy.get(&path).await;
+        let expected = ttl.map(|ttl| format!("hit; ttl={ttl}"));
+        assert_eq!(
+            again.is_hit().then(|| again.cache_status().to_owned()),
+            expected,
+            "{status}"
+        );
+    }
+    origin.answer("/stated", Reply::fresh("no", 60).status(404));
+    proxy.get("/stated").await;
+    assert_eq!(
+        proxy.get("/stated").await.cache_status(),
+        "hit; ttl=60",
+        "the origin knows better"
+    );
+    proxy.advance(31);
+    assert!(!proxy.get("/404").await.is_hit());
+}
+
+#[tokio::test]
+async fn jitter_spreads_what_the_route_keeps_and_nothing_else() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"r\"\npath = \"/{*rest}\"\nttl = 1000\nttl_jitter = 20\n",
+    )
+    .await;
+    let mut lifetimes = std::collections::BTreeSet::new();
+    for number in 0..20 {
+        let path = format!("/{number}");
+        origin.answer(&path, Reply::ok("a"));
+        proxy.get(&path).await;
+        let hit = proxy.get(&path).await;
+        let ttl = hit.cache_status().strip_prefix("hit; ttl=").unwrap();
+        lifetimes.insert(ttl.parse::<u32>().unwrap());
+    }
+    assert!(lifetimes.len() > 5, "{lifetimes:?}");
+    assert!(
+        lifetimes.iter().all(|ttl| (799..=1000).contains(ttl)),
+        "{lifetimes:?}"
+    );
+    origin.answer("/stated", Reply::fresh("a", 1000));
+    proxy.get("/stated").await;
+    assert_eq!(proxy.get("/stated").await.cache_status(), "hit; ttl=1000");
+}
+
+#[tokio::test]
+async fn what_is_in_demand_is_refreshed_before_it_expires() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"a\"\npath = \"/a\"\nttl = 100\nrefresh_ahead = \"20s\"\n",
+    )
+    .await;
+    origin.answer("/a", Reply::ok("old"));
+    proxy.get("/a").await;
+    proxy.advance(70);
+    for _ in 0..50 {
+        assert_eq!(proxy.get("/a").await.text(), "old");
+    }
+    assert_eq!(origin.count("/a"), 1, "it is not yet time");
+    origin.answer("/a", Reply::ok("new"));
+    proxy.advance(29);
+    until("a hit has refreshed it", async || {
+        let hit = proxy.get("/a").await;
+        assert!(hit.is_hit(), "nobody waits for it: {}", hit.cache_status());
+        hit.text() == "new"
+    })
+    .await;
+    assert_eq!(origin.count("/a"), 2);
+}
+
+#[tokio::test]
+async fn an_origin_that_fails_is_left_alone_for_a_while() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"a\"\npath = \"/{*rest}\"\nttl = 10\nstale_while_revalidate = \"10m\"\nstale_if_error = \"1h\"\n",
+    )
+    .await;
+    for (path, failing) in [
+        (
+            "/unavailable",
+            Reply::ok("").status(503).header("retry-after", "600"),
+        ),
+        (
+            "/busy",
+            Reply::ok("").status(429).header("retry-after", "600"),
+        ),
+    ] {
+        origin.answer(path, Reply::ok("old"));
+        proxy.get(path).await;
+        origin.answer(path, failing);
+        proxy.advance(20);
+        assert_eq!(proxy.get(path).await.text(), "old");
+        until("it was asked", async || origin.count(path) == 2).await;
+        until("the refresh has ended", async || {
+            proxy.metric("sidecache_flights") == 0.0
+        })
+        .await;
+        for _ in 0..20 {
+            assert_eq!(proxy.get(path).await.text(), "old");
+        }
+        assert_eq!(origin.count(path), 2, "{path}: Retry-After is honoured");
+    }
+    proxy.advance(1200); // past the window of refreshing, inside that of errors
+    let spared = proxy.get("/unavailable").await;
+    assert_eq!(
+        (spared.text(), spared.cache_status()),
+        ("old", "fwd=stale; ttl=-1230; detail=stale-if-error")
+    );
+    assert_eq!(
+        origin.count("/unavailable"),
+        2,
+        "nobody waits for an origin that fails"
+    );
+}
+
+#[tokio::test]
+async fn an_error_does_not_take_the_place_of_what_still_serves() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"r\"\npath = \"/{*rest}\"\nttl = 10\nstale_while_revalidate = \"60s\"\nttl_by_status = { 5xx = 30, 4xx = 30 }\n",
+    )
+    .await;
+    origin.answer("/a", Reply::ok("good"));
+    proxy.get("/a").await;
+    origin.answer("/a", Reply::ok("bad").status(500));
+    proxy.advance(20);
+    assert_eq!(proxy.get("/a").await.text(), "good");
+    until("the refresh has failed", async || {
+        origin.count("/a") == 2 && proxy.metric("sidecache_flights") == 0.0
+    })
+    .await;
+    assert_eq!(proxy.get("/a").await.text(), "good");
+    // A class of statuses leaves out what is said of one request.
+    origin.answer("/b", Reply::ok("too large").status(431));
+    proxy.get("/b").await;
+    assert!(!proxy.get("/b").await.is_hit());
+}
+
+#[tokio::test]
+async fn one_callers_limit_is_not_everybodys() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"r\"\npath = \"/{*rest}\"\nttl = 10\nstale_if_error = \"10m\"\n",
+    )
+    .await;
+    origin.answer("/a", Reply::ok("old"));
+    proxy.get("/a").await;
+    let limit = || {
+        Reply::ok("slow down")
+            .status(429)
+            .header("retry-after", "600")
+    };
+    origin.answer("/a", limit());
+    let caller = [("Authorization", "one")];
+    assert_eq!(proxy.get_with("/a", &caller).await.status, 429);
+    proxy.advance(20);
+    assert_eq!(
+        proxy.get("/a").await.status,
+        429,
+        "it is asked, and may be passed on"
+    );
+    origin.answer("/a", Reply::ok("new"));
+    assert_eq!(proxy.get("/a").await.text(), "new");
+}
+
+#[tokio::test]
+async fn a_purge_is_not_kept_waiting_by_an_origin_that_failed_before() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"a\"\npath = \"/a\"\nttl = 10\nstale_while_revalidate = \"10m\"\ntags = [\"a\"]\n\
+         [[route]]\nname = \"w\"\npath = \"/w\"\nmethods = [\"POST\"]\npurge = [\"tag:a\"]\n",
+    )
+    .await;
+    origin.answer("/a", Reply::ok("old"));
+    origin.answer("/w", Reply::ok("done"));
+    proxy.get("/a").await;
+    proxy.advance(20);
+    origin.answer("/a", Reply::ok("").status(503).header("retry-after", "600"));
+    proxy.get("/a").await;
+    until("the refresh has failed", async || {
+        origin.count("/a") == 2 && proxy.metric("sidecache_flights") == 0.0
+    })
+    .await;
+    origin.answer("/a", Reply::ok("new"));
+    proxy.send("POST", "/w", &[], "x").await;
+    until("it is asked for again", async || {
+        proxy.get("/a").await.text() == "new"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_early_refresh_leaves_short_lifetimes_alone() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"a\"\npath = \"/a\"\nrefresh_ahead = \"10m\"\n",
+    )
+    .await;
+    origin.answer("/a", Reply::fresh("a", 100));
+    proxy.get("/a").await;
+    proxy.advance(70);
+    for _ in 0..200 {
+        assert!(proxy.get("/a").await.is_hit());
+    }
+    assert_eq!(origin.count("/a"), 1);
+}
