@@ -11,6 +11,8 @@ RUN cargo build --locked --profile dist --bin sidecache --features "$FEATURES"
 
 FROM debian:bookworm-slim
 COPY --from=build /source/target/dist/sidecache /usr/local/bin/sidecache
+# For a Redis behind TLS whose certificate a public authority has signed.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY config/docker.toml /etc/sidecache/proxy.toml
 RUN mkdir /data && chown 65532:65532 /data
 USER 65532:65532

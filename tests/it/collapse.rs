@@ -1,7 +1,8 @@
 //! Concurrent misses share one fetch, which belongs to the key.
 
 use crate::support::{
-    Origin, PATIENCE, Proxy, Reply, client::Connection, get, redis::Redis, until,
+    Origin, PATIENCE, Proxy, Reply, client::Connection, get, proxy::synchronised, redis::Redis,
+    until,
 };
 use tokio::time::timeout;
 
@@ -220,11 +221,7 @@ async fn replicas(origin: &Origin, redis: &Redis) -> Vec<Proxy> {
     let mut proxies = Vec::new();
     for _ in 0..3 {
         let proxy = Proxy::to(origin, &toml).await;
-        until("redis is asked", async || {
-            proxy.get("/probe").await;
-            proxy.metric("sidecache_redis_calls_total{result=\"miss\"}") > 0.0
-        })
-        .await;
+        synchronised(&proxy).await;
         proxies.push(proxy);
     }
     proxies

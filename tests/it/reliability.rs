@@ -12,6 +12,7 @@ use crate::support::{
     client::request,
     get,
     process::Process,
+    proxy::synchronised,
     redis::Redis,
     relay::{Fault, Relay},
     until,
@@ -38,15 +39,6 @@ fn is_soak() -> bool {
 
 fn with_redis(url: &str, more: &str) -> String {
     format!("[cache]\nprefix = \"t\"\n{more}[cache.redis]\nurl = \"{url}\"\nbudget = \"1s\"\n")
-}
-
-/// Until the purge log has been read once: before that Redis is not asked.
-async fn synchronised(proxy: &Proxy) {
-    until("redis is asked", async || {
-        proxy.get("/probe").await;
-        proxy.metric("sidecache_redis_calls_total{result=\"miss\"}") > 0.0
-    })
-    .await;
 }
 
 #[tokio::test]

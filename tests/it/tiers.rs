@@ -1,6 +1,6 @@
 //! Memory over Redis, shared by replicas.
 
-use crate::support::{Origin, Proxy, Reply, redis::Redis, until};
+use crate::support::{Origin, Proxy, Reply, proxy::synchronised, redis::Redis, until};
 
 fn with_redis(url: &str, more: &str) -> String {
     format!("[cache]\nprefix = \"t\"\n{more}[cache.redis]\nurl = \"{url}\"\n")
@@ -14,17 +14,6 @@ async fn replicas(origin: &Origin, redis: &Redis, routes: &str) -> (Proxy, Proxy
         synchronised(proxy).await;
     }
     (one, two)
-}
-
-/// Until the purge log has been read once: before that Redis is not asked.
-async fn synchronised(proxy: &Proxy) {
-    until("redis is asked", async || {
-        proxy.get("/probe").await;
-        let asked = ["hit", "miss"]
-            .map(|r| proxy.metric(&format!("sidecache_redis_calls_total{{result=\"{r}\"}}")));
-        asked.iter().sum::<f64>() > 0.0
-    })
-    .await;
 }
 
 async fn written(proxy: &Proxy, count: f64) {

@@ -9,7 +9,7 @@ use super::{
     link::{CallError, Link, lane_config},
 };
 use crate::metrics::Metrics;
-use ::redis::{Client, Cmd, FromRedisValue, RedisError, Value, from_redis_value};
+use ::redis::{Client, Cmd, RedisError, Value, from_redis_value};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -97,30 +97,17 @@ impl Cluster {
     }
 
     /// The link to the primary of `key`.
-    pub(super) fn link_of(&self, key: &str) -> Option<Arc<Link>> {
+    pub(super) fn link_of(&self, key: &str) -> Result<Arc<Link>, CallError> {
         let slot = slot_of(key);
         let ranges = self.ranges.load();
         let at = ranges.partition_point(|range| range.last < slot);
-        let range = ranges.get(at).filter(|range| range.first <= slot)?;
-        Some(Arc::clone(&range.link))
-    }
-
-    /// As [`Link::call`], at the primary of `key`.
-    pub(super) async fn call<T: FromRedisValue>(
-        &self,
-        key: &str,
-        budget: Duration,
-        command: &Cmd,
-    ) -> Result<T, CallError> {
-        let Some(link) = self.link_of(key) else {
-            self.metrics.redis.skipped.inc();
-            return Err(CallError::Out);
-        };
-        let result = link.call(budget, command).await;
-        if matches!(result, Err(CallError::Moved)) {
-            self.moved();
+        match ranges.get(at).filter(|range| range.first <= slot) {
+            Some(range) => Ok(Arc::clone(&range.link)),
+            None => {
+                self.metrics.redis.skipped.inc();
+                Err(CallError::Out)
+            }
         }
-        result
     }
 
     /// The map is out of date.

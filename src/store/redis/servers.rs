@@ -8,7 +8,7 @@ use super::{
     link::{CallError, Link},
 };
 use crate::metrics::Metrics;
-use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, aio::MultiplexedConnection};
+use ::redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, aio::MultiplexedConnection};
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -66,10 +66,7 @@ impl Servers {
         budget: Duration,
         command: &Cmd,
     ) -> Result<T, CallError> {
-        match self {
-            Self::One(link) => link.call(budget, command).await,
-            Self::Cluster(cluster) => cluster.call(key, budget, command).await,
-        }
+        self.heard(self.link_of(key)?.call(budget, command).await)
     }
 
     /// As [`Link::call_many`], where `key` is; all commands are about it.
@@ -79,12 +76,7 @@ impl Servers {
         budget: Duration,
         commands: &Pipeline,
     ) -> Result<T, CallError> {
-        let link = self.link_of(key).ok_or(CallError::Out)?;
-        let result = link.call_many(budget, commands).await;
-        if let (Self::Cluster(cluster), Err(CallError::Moved)) = (self, &result) {
-            cluster.moved();
-        }
-        result
+        self.heard(self.link_of(key)?.call_many(budget, commands).await)
     }
 
     /// As [`Link::call_alone`], where `key` is.
@@ -94,26 +86,32 @@ impl Servers {
         limit: Duration,
         command: &Cmd,
     ) -> Result<(), CallError> {
-        let link = self.link_of(key).ok_or(CallError::Out)?;
-        let result = link.call_alone(limit, command).await;
-        if let (Self::Cluster(cluster), Err(CallError::Moved)) = (self, result) {
-            cluster.moved();
-        }
-        result
+        self.heard(self.link_of(key)?.call_alone(limit, command).await)
     }
 
-    /// A connection of the caller's own to where `key` is. `None` where that is not known.
+    /// A connection of the caller's own to where `key` is.
     pub(super) async fn connect_alone(
         &self,
         key: &str,
-    ) -> Option<Result<MultiplexedConnection, RedisError>> {
-        Some(self.link_of(key)?.connect_alone().await)
+    ) -> Result<MultiplexedConnection, RedisError> {
+        match self.link_of(key) {
+            Ok(link) => link.connect_alone().await,
+            Err(_) => Err((ErrorKind::Io, "nobody says where it is").into()),
+        }
     }
 
-    fn link_of(&self, key: &str) -> Option<Arc<Link>> {
+    fn link_of(&self, key: &str) -> Result<Arc<Link>, CallError> {
         match self {
-            Self::One(link) => Some(Arc::clone(link)),
+            Self::One(link) => Ok(Arc::clone(link)),
             Self::Cluster(cluster) => cluster.link_of(key),
         }
+    }
+
+    /// A call that was redirected says that the map of the cluster is out of date.
+    fn heard<T>(&self, result: Result<T, CallError>) -> Result<T, CallError> {
+        if let (Self::Cluster(cluster), Err(CallError::Moved)) = (self, &result) {
+            cluster.moved();
+        }
+        result
     }
 }

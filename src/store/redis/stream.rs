@@ -9,7 +9,7 @@ use crate::store::{
     purge_log::{Pending, Purge, PurgeLog},
 };
 use ::redis::{
-    Cmd, ErrorKind, Pipeline, RedisError, Value,
+    Cmd, Pipeline, RedisError, Value,
     aio::MultiplexedConnection as Connection,
     streams::{StreamId as Record, StreamRangeReply, StreamReadReply},
 };
@@ -217,10 +217,7 @@ impl SharedLog {
 
     async fn session(&self, log: &PurgeLog, cursor: &mut StreamId) -> Result<(), RedisError> {
         // Of its own: a connection that is waited on for seconds must not be handed to anyone else.
-        let Some(connection) = self.servers.connect_alone(&self.key).await else {
-            return Err((ErrorKind::Io, "nobody says where it is").into());
-        };
-        let mut connection = connection?;
+        let mut connection = self.servers.connect_alone(&self.key).await?;
         if let Err(error) = self.check_history(&mut connection, log, cursor).await {
             if error.code() == Some("WRONGTYPE") {
                 self.give_up().await; // another program's value under our name

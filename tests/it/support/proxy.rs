@@ -99,3 +99,14 @@ pub(crate) fn config_with_server(origin: SocketAddr, server: &str, toml: &str) -
     );
     Config::parse("test.toml", &text, &[], &|_| None).unwrap_or_else(|error| panic!("{error}"))
 }
+
+/// Until the purge log has been read once: before that Redis is not asked.
+pub(crate) async fn synchronised(proxy: &Proxy) {
+    super::until("redis is asked", async || {
+        proxy.get("/probe").await;
+        let asked = ["hit", "miss"]
+            .map(|r| proxy.metric(&format!("sidecache_redis_calls_total{{result=\"{r}\"}}")));
+        asked.iter().sum::<f64>() > 0.0
+    })
+    .await;
+}
