@@ -264,4 +264,19 @@ mod tests {
         assert_eq!(Purge::from_fields(b"path", b"\xff", false), all);
         assert_eq!(Purge::from_fields(b"new kind", b"", false), all);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_beginning_matches_what_the_whole_pattern_matches(
+            pattern in "[/a*\\\\%1]{0,8}",
+            path in "/[/a*\\\\%1]{0,8}",
+        ) {
+            let pattern = PathPattern::new(&pattern);
+            if let Some(prefix) = pattern.prefix() {
+                let key = Builder::new("http", b"h", &path).build();
+                let begins = plain_path(path.as_bytes()).as_bytes().starts_with(&prefix);
+                proptest::prop_assert_eq!(pattern.matches(&key), begins, "{:?} {}", pattern, path);
+            }
+        }
+    }
 }

@@ -270,4 +270,16 @@ mod tests {
         let shown = format!("{:?}", Address::parse("redis://:secret@a").unwrap());
         assert!(!shown.contains("secret"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_address_or_a_fault(
+            scheme in "(redis|rediss|unix|redis\\+cluster|rediss\\+sentinel|.{0,3})://",
+            rest in "[a-z0-9@:,/?#%\\[\\].]{0,24}",
+        ) {
+            if let Ok(address) = Address::parse(&(scheme + &rest)) {
+                proptest::prop_assert!(address.first(&Certificates::default()).is_ok_and(|f| !f.is_empty()));
+            }
+        }
+    }
 }
