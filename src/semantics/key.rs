@@ -183,8 +183,14 @@ pub fn plain(path: &str) -> Cow<'_, str> {
                 plain.push(char::from(byte));
                 rest = &after[2..];
             }
-            None => {
+            // What stays is spelled in one way, so that to read it twice changes nothing.
+            None if byte.is_some() => {
                 plain.push('%');
+                plain.push_str(&after[..2].to_ascii_uppercase());
+                rest = &after[2..];
+            }
+            None => {
+                plain.push_str("%25");
                 rest = after;
             }
         }

@@ -182,11 +182,16 @@ pub fn may_serve_on_error(
 /// Whether it may be served although it is stale, because the origin gives no answer at all ([RFC 9111 §4.2.4]).
 ///
 /// [RFC 9111 §4.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4
-pub fn may_serve_disconnected(freshness: &Freshness, policy: &Policy, now: SystemTime) -> bool {
+pub fn may_serve_disconnected(
+    freshness: &Freshness,
+    purged: Option<Duration>,
+    policy: &Policy,
+    now: SystemTime,
+) -> bool {
     !freshness.forbids_stale
         && !freshness.validate_always
         && policy.stale_on_disconnect > Duration::ZERO
-        && freshness.staleness(now) <= policy.stale_on_disconnect
+        && staleness(freshness, purged, now) <= policy.stale_on_disconnect
 }
 
 #[cfg(test)]
@@ -383,10 +388,15 @@ mod tests {
             ..Policy::default()
         };
         let mut f = head().freshness;
-        assert!(may_serve_disconnected(&f, &policy, at(70)));
-        assert!(!may_serve_disconnected(&f, &policy, at(71)));
-        assert!(!may_serve_disconnected(&f, &Policy::default(), at(61)));
+        assert!(may_serve_disconnected(&f, None, &policy, at(70)));
+        assert!(!may_serve_disconnected(&f, None, &policy, at(71)));
+        assert!(!may_serve_disconnected(
+            &f,
+            None,
+            &Policy::default(),
+            at(61)
+        ));
         f.forbids_stale = true;
-        assert!(!may_serve_disconnected(&f, &policy, at(61)));
+        assert!(!may_serve_disconnected(&f, None, &policy, at(61)));
     }
 }

@@ -18,7 +18,10 @@ use crate::{
     store::{Entry, Found, Lookup},
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 /// An answer with why.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub(super) enum Begin {
 pub(super) struct Refresh {
     pub(super) key: Key,
     pub(super) entry: Arc<Entry>,
+    /// For how long it has been purged softly.
+    pub(super) purged: Option<Duration>,
 }
 
 /// What a request has to wait for.
@@ -120,6 +125,7 @@ pub(super) fn look_up<B>(
                 let refresh = wants_refresh(route, &found, decision, now).then(|| Refresh {
                     key,
                     entry: Arc::clone(&found.entry),
+                    purged: found.standing.stale_for(),
                 });
                 return serve(shared, found, decision, refresh, request, now);
             }

@@ -2,6 +2,7 @@
 
 mod landing;
 
+use self::landing::Joined;
 use super::{
     Shared,
     cache::{Answered, Miss, Plan, Refresh, judge, wants_refresh},
@@ -172,7 +173,11 @@ impl Asked<'_> {
                         }
                         let wanted = wants_refresh(self.route(), &found, decision, now)
                             && !query::is_one(request.method());
-                        let refresh = wanted.then_some(Refresh { key, entry });
+                        let refresh = wanted.then_some(Refresh {
+                            key,
+                            entry,
+                            purged: found.standing.stale_for(),
+                        });
                         let answered = self.code(found, decision, refresh, request).await;
                         return Ok(Outer::Answered(answered));
                     }
@@ -196,38 +201,40 @@ impl Asked<'_> {
         miss: Miss,
         request: &Request<B>,
     ) -> Result<Answered, Problem> {
-        if let Some(answered) = self.spared(&key, &miss, request).await {
+        let (flights, route) = (&self.shared.flights, &self.route().route);
+        let party = Party {
+            key: key.clone(),
+            private: has_credentials(&route.policy, request.headers()),
+        };
+        if let Some(answered) = self.spared(&party, &miss, request).await {
             return Ok(answered);
         }
-        let flights = &self.shared.flights;
-        let route = &self.route().route;
         // A part is not what others wait for.
-        let for_one = is_asked_for(request.headers()) || route.collapse == Collapse::Off;
-        let purges = self.shared.store.purges_seen();
-        let boarding = match for_one {
-            true => Boarding::Lead(flights.alone(purges)),
-            false => {
-                let private = has_credentials(&route.policy, request.headers());
-                let party = Party {
-                    key: key.clone(),
-                    private,
-                };
-                match (flights.is_uncacheable(&party), &miss.stored) {
-                    (true, None) => {
-                        return Box::pin(self.fly_inline(party, miss, request)).await;
+        let mut alone = is_asked_for(request.headers()) || route.collapse == Collapse::Off;
+        if !alone && flights.is_uncacheable(&party) {
+            match miss.stored {
+                None => return Box::pin(self.fly_inline(party, miss, request)).await,
+                Some(_) => alone = true,
+            }
+        }
+        let mut second = false;
+        let departure = loop {
+            let purges = self.shared.store.purges_seen();
+            let boarding = match alone {
+                true => Boarding::Lead(flights.alone(purges)),
+                false => flights.board(party.clone(), purges),
+            };
+            match boarding {
+                Boarding::Lead(departure) => break departure,
+                Boarding::Follow(flight) => {
+                    match self.join(&flight, miss.reason, request, second).await {
+                        Joined::Answered(answered) => return Ok(*answered),
+                        // What it brought is not for this caller, or it broke on something in its leader's request.
+                        Joined::Alone => alone = true,
+                        Joined::Again => second = true,
                     }
-                    (true, Some(_)) => Boarding::Lead(flights.alone(purges)),
-                    (false, _) => flights.board(party, purges),
                 }
             }
-        };
-        let departure = match boarding {
-            Boarding::Lead(departure) => departure,
-            Boarding::Follow(flight) => match self.join(&flight, miss.reason, request).await {
-                Some(answered) => return Ok(answered),
-                // What it brought is not for this caller, or it broke on something in its leader's request.
-                None => flights.alone(self.shared.store.purges_seen()),
-            },
         };
         let flight = Arc::clone(&departure.flight);
         flight.seat_leader();
@@ -237,14 +244,19 @@ impl Asked<'_> {
     }
 
     /// What is stored, where the origin has just failed for this key and that is reason enough (RFC 5861 §4).
-    async fn spared<B>(&self, key: &Key, miss: &Miss, request: &Request<B>) -> Option<Answered> {
+    async fn spared<B>(
+        &self,
+        party: &Party,
+        miss: &Miss,
+        request: &Request<B>,
+    ) -> Option<Answered> {
         let stored = miss
             .stored
             .as_ref()
             .filter(|_| miss.reason == Reason::Expired)?;
         let (shared, now) = (self.shared, self.shared.clock.now());
         let purged = shared.store.standing(stored, now)?.stale_for();
-        let spare = shared.refresher.is_failing(key, shared.store.purges_seen())
+        let spare = shared.refresher.is_failing(party)
             && may_serve_on_error(&stored.head.freshness, purged, now)
             && stored.head.part.is_none();
         if !spare {
@@ -307,6 +319,7 @@ impl Asked<'_> {
             forward::pass_interim(&mut fetch.request, interim);
         }
         fetch.only_in_doubt = miss.reason == Reason::PurgeGap;
+        fetch.has_variants = miss.reason == Reason::VaryMiss;
         fetch
     }
 }
@@ -346,11 +359,12 @@ pub(super) fn fetch_for<B>(
         stored,
         private: has_credentials(&shared.routes.get(route).route.policy, request.headers()),
         only_in_doubt: false,
+        has_variants: false,
     }
 }
 
 /// Whether the caller may get an answer of his own that the route does not let others see.
-fn has_credentials(policy: &Policy, request: &HeaderMap) -> bool {
+pub(super) fn has_credentials(policy: &Policy, request: &HeaderMap) -> bool {
     let own = |name, in_key: bool| request.contains_key(name) && !in_key;
     policy.share != Share::All
         && (own(AUTHORIZATION, policy.key_has_authorization) || own(COOKIE, policy.key_has_cookie))

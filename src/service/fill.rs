@@ -26,6 +26,7 @@ use super::{
 use crate::{
     semantics::{
         Refusal, Storability, StoredHead,
+        policy::is_about_one_request,
         range::is_asked_for,
         retry_after::is_for_later,
         reuse::{may_serve_disconnected, may_serve_on_error},
@@ -36,7 +37,7 @@ use crate::{
 };
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{CONTENT_LENGTH, ETAG},
+    header::{CONTENT_LENGTH, ETAG, VARY},
 };
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -73,12 +74,12 @@ pub(super) async fn run(shared: Arc<Shared>, departure: Departure, fetch: Fetch)
 
 /// Asks the origin and lands the flight. Returns whether something was stored.
 async fn carry_out(shared: &Arc<Shared>, departure: &Departure, fetch: Fetch) -> (Fetch, bool) {
+    let begun = Begun::now(shared);
     let (request, fetch, conditional) = fetch.ready(shared);
     let is_rest = partial::is_rest(&request, &fetch);
     let again = (is_rest || conditional)
         .then(|| partial::unconditional(&request))
         .flatten();
-    let begun = Begun::now(shared);
     let answer = shared.upstream.send(request).await;
     let filling = Filling {
         shared,
@@ -151,7 +152,8 @@ impl Filling<'_> {
         let purged = self.shared.store.standing(entry, now)?.stale_for();
         let allowed = may_serve_on_error(freshness, purged, now)
             || (self.fetch.only_in_doubt && freshness.is_fresh(now))
-            || (disconnected && may_serve_disconnected(freshness, &self.route().route.policy, now));
+            || (disconnected
+                && may_serve_disconnected(freshness, purged, &self.route().route.policy, now));
         let enough = partial::is_enough(entry, &self.fetch.asked);
         (allowed && enough).then(|| Arc::clone(entry))
     }
@@ -224,7 +226,8 @@ impl Filling<'_> {
             Storability::Refuse(refusal) => self.refuse(refusal, response),
             Storability::Store(_)
                 if self.answers_a_range(status)
-                    || (is_for_later(status) && self.still_serves()) =>
+                    || (is_for_later(status) && self.still_serves())
+                    || self.would_hide_variants(status, headers) =>
             {
                 self.refuse(Refusal::Status, response);
             }
@@ -241,6 +244,12 @@ impl Filling<'_> {
                 }
             }
         }
+    }
+
+    /// An error that does not say by which fields it was selected would be selected by every request.
+    fn would_hide_variants(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let is_error = status.is_client_error() || status.is_server_error();
+        self.fetch.has_variants && is_error && !headers.contains_key(VARY)
     }
 
     /// Neither the whole nor a part, and perhaps so because a part was asked for.
@@ -262,13 +271,15 @@ impl Filling<'_> {
     }
 
     fn refuse(&self, refusal: Refusal, response: Response<UpstreamBody>) {
+        if is_about_one_request(response.status()) {
+            // It says nothing of what others get.
+            self.departure.close();
+            return self.departure.flight.refuse(refusal, response);
+        }
         self.departure.close_as_uncacheable();
         if self.fetch.private && self.fetch.stored.is_some() {
             // It stays for others; this caller's next stale answer need not try to refresh it at once.
-            let purges = self.shared.store.purges_seen();
-            self.shared
-                .refresher
-                .declined(&self.fetch.key, purges, None);
+            self.shared.refresher.declined(&self.fetch.party(), None);
         }
         if let Some(stored) = self
             .fetch
@@ -392,7 +403,8 @@ impl Filling<'_> {
 
     /// Nobody joins from now on; and nobody waits for the next one where each has to ask for himself in any case.
     fn close_behind(&self, entry: &Entry) {
-        match entry.head.freshness.is_fresh(self.shared.clock.now()) {
+        let freshness = &entry.head.freshness;
+        match freshness.is_fresh(freshness.response_time) {
             true => self.departure.close(),
             false => self.departure.close_as_uncacheable(),
         }

@@ -97,10 +97,15 @@ async fn arrived(shared: &Shared, fetch: &Fetch, since: SystemTime) -> Arrived {
         Lookup::Miss => return Arrived::Nothing,
     };
     let policy = &shared.routes.get(fetch.route).route.policy;
+    let came = entry.head.freshness.response_time;
+    let is_newer = fetch
+        .stored
+        .as_ref()
+        .is_none_or(|stored| came > stored.head.freshness.response_time);
     let usable = reuse(&entry.head, &fetch.asked, policy, standing, now) == Reuse::Serve;
     match (
-        usable && entry.head.part.is_none(),
-        entry.head.freshness.response_time >= since,
+        usable && is_newer && entry.head.part.is_none(),
+        came >= since,
     ) {
         (true, _) => Arrived::Usable(entry),
         (false, true) => Arrived::ForOthers,

@@ -8,7 +8,6 @@ use super::{
     route::RouteId,
     target::Target,
 };
-use crate::semantics::Key;
 use http::{HeaderValue, Request};
 use quick_cache::sync::Cache;
 use std::{fmt, hash::BuildHasher, net::SocketAddr, sync::Arc, time::Duration};
@@ -34,9 +33,8 @@ pub(super) struct Refresher {
 #[derive(Clone, Copy, Debug)]
 struct Failed {
     in_a_row: u32,
+    at: Instant,
     until: Instant,
-    /// How many purges were known then: what is purged since must be asked for.
-    purges: u64,
     /// It failed; else it only declined, and may answer others.
     is_failure: bool,
 }
@@ -58,37 +56,39 @@ impl fmt::Debug for Refresher {
 }
 
 impl Refresher {
-    /// Whether the origin may be asked for `key` again, as far as nobody waits for it; `purges` are known.
-    fn may_ask(&self, key: &Key, purges: u64) -> bool {
-        self.left_alone(key, purges).is_none()
+    /// Whether the origin may be asked for `party` again, as far as nobody waits for it. What was purged softly so long
+    /// ago must be asked for, if that was after it failed.
+    fn may_ask(&self, party: &Party, purged: Option<Duration>) -> bool {
+        let failed = self.left_alone(party);
+        failed.is_none_or(|failed| purged.is_some_and(|since| since < failed.at.elapsed()))
     }
 
-    /// Whether the origin has just failed for `key`, so that there is no use in waiting for it.
-    pub(super) fn is_failing(&self, key: &Key, purges: u64) -> bool {
-        self.left_alone(key, purges)
+    /// Whether the origin has just failed for `party`, so that there is no use in waiting for it.
+    pub(super) fn is_failing(&self, party: &Party) -> bool {
+        self.left_alone(party)
             .is_some_and(|failed| failed.is_failure)
     }
 
-    fn left_alone(&self, key: &Key, purges: u64) -> Option<Failed> {
+    fn left_alone(&self, party: &Party) -> Option<Failed> {
         if self.failed.is_empty() {
             return None; // nearly always, and then nothing is hashed
         }
-        let failed = self.failed.get(&self.hasher.hash_one(key));
-        failed.filter(|failed| failed.until > Instant::now() && failed.purges >= purges)
+        let failed = self.failed.get(&self.hasher.hash_one(party));
+        failed.filter(|failed| failed.until > Instant::now())
     }
 
-    /// The origin failed for `key`, and wants to be left alone for `wish`.
-    pub(super) fn failed(&self, key: &Key, purges: u64, wish: Option<Duration>) {
-        self.leave_alone(key, purges, wish, true);
+    /// The origin failed for `party`, and wants to be left alone for `wish`.
+    pub(super) fn failed(&self, party: &Party, wish: Option<Duration>) {
+        self.leave_alone(party, wish, true);
     }
 
-    /// The origin declined to answer for `key`, perhaps only this one time or this caller.
-    pub(super) fn declined(&self, key: &Key, purges: u64, wish: Option<Duration>) {
-        self.leave_alone(key, purges, wish, false);
+    /// The origin declined to answer for `party`, perhaps only this one time or this caller.
+    pub(super) fn declined(&self, party: &Party, wish: Option<Duration>) {
+        self.leave_alone(party, wish, false);
     }
 
-    fn leave_alone(&self, key: &Key, purges: u64, wish: Option<Duration>, is_failure: bool) {
-        let name = self.hasher.hash_one(key);
+    fn leave_alone(&self, party: &Party, wish: Option<Duration>, is_failure: bool) {
+        let name = self.hasher.hash_one(party);
         let in_a_row = self.failed.get(&name).map_or(0, |failed| failed.in_a_row);
         let pause = BACK_OFF
             .0
@@ -96,19 +96,20 @@ impl Refresher {
             .min(BACK_OFF.1);
         // Replicas, and keys that failed together, come back one after the other.
         let pause = pause.mul_f64(0.75 + fastrand::f64() / 2.0);
+        let at = Instant::now();
         let failed = Failed {
             in_a_row: in_a_row.saturating_add(1),
-            until: Instant::now() + pause.max(wish.unwrap_or_default()),
-            purges,
+            at,
+            until: at + pause.max(wish.unwrap_or_default()),
             is_failure,
         };
         self.failed.insert(name, failed);
     }
 
-    /// The origin has answered for `key`.
-    pub(super) fn answered(&self, key: &Key) {
+    /// The origin has answered for `party`.
+    pub(super) fn answered(&self, party: &Party) {
         if !self.failed.is_empty() {
-            self.failed.remove(&self.hasher.hash_one(key));
+            self.failed.remove(&self.hasher.hash_one(party));
         }
     }
 }
@@ -122,18 +123,18 @@ pub(super) fn start<B>(
     peer: SocketAddr,
     refresh: Refresh,
 ) {
-    let purges = shared.store.purges_seen();
-    if !shared.refresher.may_ask(&refresh.key, purges) {
+    let party = Party {
+        key: refresh.key.clone(),
+        private: fetch::has_credentials(&shared.routes.get(route).route.policy, request.headers()),
+    };
+    if !shared.refresher.may_ask(&party, refresh.purged) {
         return;
     }
     let Ok(slot) = Arc::clone(&shared.refresher.slots).try_acquire_owned() else {
         shared.metrics.refresh_skipped.inc();
         return;
     };
-    let party = Party {
-        key: refresh.key.clone(),
-        private: false,
-    };
+    let purges = shared.store.purges_seen();
     let Boarding::Lead(departure) = shared.flights.board(party, purges) else {
         return;
     };

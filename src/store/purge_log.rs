@@ -133,6 +133,7 @@ impl PurgeLog {
                 hard: true,
             },
             id,
+            Duration::ZERO,
         );
     }
 
@@ -197,12 +198,12 @@ impl PurgeLog {
         number
     }
 
-    /// A record of another replica, or of an earlier life of this one.
-    pub(super) fn learn(&self, purge: &Purge, id: StreamId) {
+    /// A record of another replica, or of an earlier life of this one, that is so old.
+    pub(super) fn learn(&self, purge: &Purge, id: StreamId, age: Duration) {
         let mut index = self.index.write();
         let number = self.latest.load(Relaxed) + 1;
         self.metrics.purges.inc();
-        index.record(purge, number, Some(index::Origin::Elsewhere(id)));
+        index.record(purge, number, Some(index::Origin::Elsewhere(id, age)));
         self.latest.store(number, Release);
     }
 

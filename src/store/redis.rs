@@ -270,12 +270,16 @@ impl Tier {
     pub(super) async fn delete(&self, entry: &Entry) {
         let name = self.name(&entry.key);
         let selecting = &entry.head.selecting;
-        let at = match selecting.is_empty() {
-            true => format!("{name}:m"),
-            false => variant_name(&name, selecting),
+        let mut delete = Cmd::new();
+        delete.arg("DEL");
+        match selecting.is_empty() {
+            true => delete.arg(format!("{name}:m")),
+            false => delete.arg(variant_name(&name, selecting)),
         };
-        let delete = Cmd::new().arg("DEL").arg(&at).to_owned();
-        let _: Result<(), CallError> = self.servers.call(&at, self.budget, &delete).await;
+        if let Some(by_language) = selecting.by_language_of(&entry.head.headers) {
+            delete.arg(variant_name(&name, &by_language));
+        }
+        let _: Result<(), CallError> = self.servers.call(&name, self.budget, &delete).await;
     }
 
     /// Gives the lease of `key` back.

@@ -204,7 +204,10 @@ impl Store {
     fn standing_by(&self, verdict: Verdict, entry: &Entry, now: SystemTime) -> Option<Standing> {
         match verdict {
             Verdict::Gone => None,
-            Verdict::Stale(since) => Some(Standing::SoftPurged(since.elapsed())),
+            Verdict::Stale(learned) => {
+                let since = entry.soft_since(learned);
+                Some(Standing::SoftPurged(since.elapsed()))
+            }
             Verdict::Good if self.log.in_gap() && self.is_older_than_gap(entry, now) => {
                 Some(Standing::Doubtful)
             }

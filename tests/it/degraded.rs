@@ -293,4 +293,23 @@ async fn what_the_origin_has_superseded_does_not_come_back_from_redis() {
     );
     until("it is gone", async || proxy.get("/s").await.status == 404).await;
     assert_eq!(proxy.get("/s").await.status, 404);
+    // Each variant is also kept by the language that it is in.
+    let variant = || {
+        stale()
+            .header("vary", "Accept-Language")
+            .header("content-language", "en")
+    };
+    origin.answer("/v", variant());
+    let english = [("Accept-Language", "en-GB, en;q=0.5")];
+    until("it is in redis", async || {
+        proxy.get_with("/v", &english).await.is_hit()
+    })
+    .await;
+    proxy.advance(5);
+    origin.answer("/v", Reply::ok("new").header("cache-control", "no-store"));
+    until("it is gone", async || {
+        proxy.get_with("/v", &english).await.text() == "new"
+    })
+    .await;
+    assert_eq!(proxy.get_with("/v", &english).await.text(), "new");
 }

@@ -322,3 +322,39 @@ async fn the_answer_to_a_post_is_as_old_as_its_request() {
         "age_value and response_delay (RFC 9111 §4.2.3)"
     );
 }
+
+#[tokio::test]
+async fn what_was_purged_while_a_request_waited_is_not_confirmed() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let modified = "Sun, 06 Nov 1994 08:49:37 GMT";
+    origin.answer(
+        "/a",
+        Reply::fresh("old", 10).header("last-modified", modified),
+    );
+    proxy.get("/a").await;
+    proxy.advance(20);
+    // The leader gets something that is only for itself, so that its follower goes on alone.
+    let private = Reply::ok("mine").header("cache-control", "private");
+    origin.answer("/a", private);
+    origin.hold();
+    let address = proxy.address();
+    let leader = tokio::spawn(crate::support::get(address, "/a", &[]));
+    until("the leader is at the origin", async || {
+        origin.count("/a") == 2
+    })
+    .await;
+    let follower = tokio::spawn(crate::support::get(address, "/a", &[]));
+    until("the other one follows", async || {
+        proxy.metric("sidecache_followers") == 1.0
+    })
+    .await;
+    origin.answer("/a", Reply::ok("").early());
+    assert_eq!(proxy.send("PUT", "/a", &[], "x").await.status, 200);
+    origin.answer("/a", Reply::fresh("new", 60));
+    origin.answer_when("/a", "if-modified-since", Reply::ok("").status(304));
+    origin.release();
+    leader.await.unwrap();
+    follower.await.unwrap();
+    assert_eq!(proxy.get("/a").await.text(), "new");
+}

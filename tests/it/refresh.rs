@@ -233,3 +233,41 @@ async fn an_early_refresh_leaves_short_lifetimes_alone() {
     }
     assert_eq!(origin.count("/a"), 1);
 }
+
+#[tokio::test]
+async fn one_callers_error_hides_no_variant_and_deletes_nothing() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"r\"\npath = \"/{*rest}\"\nttl_by_status = { 5xx = 30, 404 = 30 }\nstale_if_error = \"10m\"\n",
+    )
+    .await;
+    let english = [("X-Lang", "en")];
+    for status in [503, 404] {
+        let path = format!("/{status}");
+        origin.answer(&path, Reply::fresh("good", 60).header("vary", "X-Lang"));
+        proxy.get_with(&path, &english).await;
+        origin.answer(&path, Reply::ok("bad").status(status));
+        assert_eq!(
+            proxy.get_with(&path, &[("X-Lang", "xx")]).await.status,
+            status
+        );
+        assert_eq!(
+            proxy.get_with(&path, &english).await.text(),
+            "good",
+            "{status}"
+        );
+    }
+    // What is about one request neither takes away what is stored for others, nor sends them all to the origin.
+    origin.answer("/a", Reply::fresh("old", 10));
+    proxy.get("/a").await;
+    proxy.advance(20);
+    origin.answer("/a", Reply::ok("not acceptable").status(406));
+    assert_eq!(proxy.get("/a").await.status, 406);
+    origin.answer("/a", Reply::closing());
+    assert_eq!(
+        proxy.get("/a").await.text(),
+        "old",
+        "it is still there for an origin that fails"
+    );
+}

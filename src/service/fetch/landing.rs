@@ -21,6 +21,16 @@ use crate::{
 use http::{HeaderMap, Request, Response, StatusCode, header::CONTENT_RANGE};
 use std::{sync::Arc, time::SystemTime};
 
+/// What came of waiting for another request's fetch.
+pub(super) enum Joined {
+    /// Its answer is for this one too.
+    Answered(Box<Answered>),
+    /// It is not.
+    Alone,
+    /// The origin did not answer that one; it may answer another.
+    Again,
+}
+
 impl Asked<'_> {
     /// The answer of a fetch that this request began.
     pub(in crate::service) async fn land<B>(
@@ -79,13 +89,15 @@ impl Asked<'_> {
         }
     }
 
-    /// The answer of another request's fetch, where it is for this one too.
+    /// The answer of another request's fetch, where it is for this one too; `second` where it is not the first that this
+    /// one waits for.
     pub(super) async fn join<B>(
         &self,
         flight: &Flight,
         reason: Reason,
         request: &Request<B>,
-    ) -> Option<Answered> {
+        second: bool,
+    ) -> Joined {
         let landing = {
             let _waiting = Waiting::new(&self.shared.metrics);
             flight.landing().await
@@ -97,36 +109,41 @@ impl Asked<'_> {
                 self.landed(&entry, fetched, reason, request).await
             }
             Landing::Streaming(head) if self.may_share(&head, Fetched::New, request.headers()) => {
-                let stream = flight.buffer.read()?;
+                let Some(stream) = flight.buffer.read() else {
+                    return Joined::Alone;
+                };
                 let response = deliver::arriving(self.shared, stream, &head, request.headers());
                 Answered {
                     response,
                     decision: Decision::new(Outcome::Miss, reason),
                 }
             }
-            // An origin that cannot be reached or does not answer answers nobody, and to find that out has taken long
-            // enough; another failure may be about one request.
+            // An origin that cannot be reached answers nobody; another failure may be about one request.
             Landing::Failed(
                 error @ (UpstreamError::Connect(_)
                 | UpstreamError::ConnectTimeout
-                | UpstreamError::Timeout
                 | UpstreamError::Busy),
             ) => rescue::answer(&error.into()),
+            // Neither does one that hangs twice, and to find that out has taken long enough.
+            Landing::Failed(error @ UpstreamError::Timeout) if second => {
+                rescue::answer(&error.into())
+            }
+            Landing::Failed(UpstreamError::Timeout) => return Joined::Again,
             Landing::Stored(..)
             | Landing::Streaming(_)
             | Landing::Alone(_)
             | Landing::Failed(_) => {
-                return None;
+                return Joined::Alone;
             }
         };
         self.shared.metrics.collapsed.inc();
-        Some(Answered {
+        Joined::Answered(Box::new(Answered {
             decision: Decision {
                 collapsed: true,
                 ..answered.decision
             },
             ..answered
-        })
+        }))
     }
 
     /// Whether what another request fetched is for this one: asked anew, as if it had been found in the store.

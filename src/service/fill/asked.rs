@@ -9,6 +9,7 @@ use crate::{
     },
     service::{
         Shared,
+        flight::Party,
         route::RouteId,
         upstream::{RequestBody, UpstreamError},
     },
@@ -35,6 +36,8 @@ pub(in crate::service) struct Fetch {
     pub(in crate::service) private: bool,
     /// The query as received: not all of it may be in the key.
     pub(in crate::service) query: Option<String>,
+    /// Other requests select other responses of this key.
+    pub(in crate::service) has_variants: bool,
     /// What is stored is fresh, and asked about only because a purge may have been missed.
     pub(in crate::service) only_in_doubt: bool,
 }
@@ -64,6 +67,11 @@ impl Begun {
 impl Fetch {
     /// The request as it goes upstream, beside the rest; whether a 304 may be its answer.
     pub(super) fn ready(mut self, shared: &Shared) -> (Request<RequestBody>, Self, bool) {
+        // It may have been purged while this request waited: then nothing confirms it.
+        let now = shared.clock.now();
+        self.stored = self
+            .stored
+            .filter(|entry| shared.store.standing(entry, now).is_some());
         let headers = self.request.headers_mut();
         if shared.encode.enabled {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")); // one body serves all codings
@@ -93,25 +101,28 @@ impl Fetch {
         storability(&exchange, &shared.routes.get(self.route).route.policy)
     }
 
+    /// Who asks, as far as flights and back-off tell callers apart.
+    pub(super) fn party(&self) -> Party {
+        Party {
+            key: self.key.clone(),
+            private: self.private,
+        }
+    }
+
     /// Remembers whether the origin could answer.
     pub(super) fn note(&self, shared: &Shared, status: StatusCode, headers: &HeaderMap) {
-        if self.private {
-            return; // that may be about this caller
-        }
-        let purges = shared.store.purges_seen();
         let wish = || retry_after(headers, shared.clock.now());
         match status {
-            StatusCode::TOO_MANY_REQUESTS => shared.refresher.declined(&self.key, purges, wish()),
-            status if is_for_later(status) => shared.refresher.failed(&self.key, purges, wish()),
-            _ => shared.refresher.answered(&self.key),
+            StatusCode::TOO_MANY_REQUESTS => shared.refresher.declined(&self.party(), wish()),
+            status if is_for_later(status) => shared.refresher.failed(&self.party(), wish()),
+            _ => shared.refresher.answered(&self.party()),
         }
     }
 
     /// Remembers that it could not.
     pub(super) fn note_failure(&self, shared: &Shared, error: &UpstreamError) {
         if error.is_of_the_upstream() {
-            let purges = shared.store.purges_seen();
-            shared.refresher.failed(&self.key, purges, None);
+            shared.refresher.failed(&self.party(), None);
         }
     }
 }

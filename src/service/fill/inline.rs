@@ -25,8 +25,8 @@ pub(in crate::service) async fn inline(
     shared: &Shared,
     fetch: Fetch,
 ) -> Result<Inline, UpstreamError> {
-    let (request, fetch, _) = fetch.ready(shared);
     let begun = Begun::now(shared);
+    let (request, fetch, _) = fetch.ready(shared);
     let mut response = match shared.upstream.send(request).await {
         Ok(response) => response,
         Err(error) => {

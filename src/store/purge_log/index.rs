@@ -2,7 +2,10 @@
 
 use super::selector::{PathPattern, Purge, Selector, plain_path, target_of};
 use crate::store::entry::{Entry, StreamId};
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -28,8 +31,8 @@ pub(crate) enum Verdict {
 pub(super) enum Origin {
     /// It was made here and has no place in the shared log yet.
     Here,
-    /// It was read from the shared log.
-    Elsewhere(StreamId),
+    /// It was read from the shared log, so long after it was made.
+    Elsewhere(StreamId, Duration),
 }
 
 /// The last purge of one hardness for one selector.
@@ -98,10 +101,14 @@ impl Index {
         self.make_room(number);
         let stamp = self.mark(&purge.selector).of(purge.hard);
         stamp.local = number;
-        stamp.learned = Some(Instant::now());
+        let now = Instant::now();
+        stamp.learned = Some(now);
         match origin {
             Some(Origin::Here) => stamp.pending += 1,
-            Some(Origin::Elsewhere(id)) => stamp.shared = stamp.shared.max(id),
+            Some(Origin::Elsewhere(id, age)) => {
+                stamp.shared = stamp.shared.max(id);
+                stamp.learned = now.checked_sub(age).or(stamp.learned);
+            }
             None => {}
         }
     }

@@ -152,7 +152,11 @@ impl PathPattern {
         };
         let path = plain_path(path);
         match query.filter(|_| self.0.contains('?')) {
-            Some(query) => glob(self.0.as_bytes(), &[path.as_bytes(), b"?", query].concat()),
+            Some(query) => {
+                let query = plain_path(query);
+                let text = [path.as_bytes(), b"?", query.as_bytes()].concat();
+                glob(self.0.as_bytes(), &text)
+            }
             None => glob(self.0.as_bytes(), path.as_bytes()),
         }
     }
@@ -239,7 +243,15 @@ mod tests {
         assert_eq!(target("a", "/%31%2d"), target("A:80", "/1-"));
         assert_ne!(target("a", "/%2F"), target("a", "//"));
         assert_ne!(target("a:8080", "/"), target("a", "/"));
+        assert_eq!(target("a", "/caf%c3%a9"), target("a", "/caf%C3%A9"));
+        assert_eq!(target("a", "/%%331"), target("a", "/%25%331"));
         assert!(matches("/c/%31*", "/c/1", None) && matches("/c/1*", "/c/%31x", None));
+        for pattern in ["/s?q=a%7Eb", "/s?q=a~b", "/s?q=a%7e*"] {
+            assert!(matches(pattern, "/s", Some("q=a%7Eb")), "{pattern}");
+        }
+        for text in ["/%%331", "/%", "/%2", "/%zz%c3", "/%25%2a"] {
+            assert_eq!(plain(&plain(text)), plain(text), "{text}");
+        }
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn another_replicas_purge_does_not_hide_ours_that_is_on_its_way() {
     let log = log(true);
     let purge = hard(Selector::tag("t"));
     log.append(vec![purge.clone()]);
-    log.learn(&purge, StreamId(5, 0));
+    log.learn(&purge, StreamId(5, 0), Duration::ZERO);
     let fetched_between = entry(
         "/a",
         &["t"],
@@ -193,6 +193,7 @@ fn what_is_on_its_way_survives_making_room() {
         log.learn(
             &soft(Selector::Path(PathPattern::new(&format!("*/x{n}")))),
             StreamId(n, 1),
+            Duration::ZERO,
         );
     }
     let old = entry(

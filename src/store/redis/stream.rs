@@ -231,10 +231,14 @@ impl SharedLog {
                 renewed = Some(Instant::now());
             }
             let records = self.read(&mut connection, *cursor).await?;
+            let now = match records.is_empty() {
+                true => 0,
+                false => time(&mut connection).await?,
+            };
             let reached_the_end = records.len() < BATCH;
             for record in records {
                 let known = *cursor != StreamId::default();
-                if let Some(id) = self.learn(log, &record, known) {
+                if let Some(id) = self.learn(log, &record, known, now) {
                     *cursor = id;
                 }
             }
@@ -321,9 +325,10 @@ impl SharedLog {
 
     /// What is older than this has been trimmed, in milliseconds of the clock of Redis, which numbers the records.
     async fn oldest(&self, connection: &mut Connection) -> Result<u64, RedisError> {
-        let (now, _): (u64, u64) = Cmd::new().arg("TIME").query_async(connection).await?;
         let kept = self.max_lifetime.as_secs().saturating_add(60);
-        Ok(now.saturating_sub(kept).saturating_mul(1000))
+        Ok(time(connection)
+            .await?
+            .saturating_sub(kept.saturating_mul(1000)))
     }
 
     /// Renews the TTL, or begins the stream where there is none; trims it behind the longest lifetime.
@@ -362,8 +367,8 @@ impl SharedLog {
         Ok(())
     }
 
-    /// Takes one record in; `known` where records were read before. `None` where even its number cannot be read.
-    fn learn(&self, log: &PurgeLog, record: &Record, known: bool) -> Option<StreamId> {
+    /// Takes one record in; `known` where records were read before, `now` in milliseconds of the clock that numbers them. `None` where even its number cannot be read.
+    fn learn(&self, log: &PurgeLog, record: &Record, known: bool, now: u64) -> Option<StreamId> {
         let id = parse_id(&record.id)?;
         let field = |name: &str| match record.map.get(name) {
             Some(Value::BulkString(bytes)) => Some(Bytes::copy_from_slice(bytes)),
@@ -384,11 +389,18 @@ impl SharedLog {
             log.learn(
                 &Purge::from_fields(&kind, &field("value").unwrap_or_default(), hard),
                 id,
+                Duration::from_millis(now.saturating_sub(id.0)),
             );
         }
         log.read_up_to(id);
         Some(id)
     }
+}
+
+/// The clock of Redis, in milliseconds.
+async fn time(connection: &mut Connection) -> Result<u64, RedisError> {
+    let (seconds, micros): (u64, u64) = Cmd::new().arg("TIME").query_async(connection).await?;
+    Ok(seconds.saturating_mul(1000).saturating_add(micros / 1000))
 }
 
 fn parse_id(text: &str) -> Option<StreamId> {

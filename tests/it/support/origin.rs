@@ -254,7 +254,7 @@ fn folder(path: &str) -> &str {
 }
 
 /// Fields with which a request may get another answer.
-const CONDITIONS: [&str; 2] = ["range", "if-none-match"];
+const CONDITIONS: [&str; 3] = ["range", "if-none-match", "if-modified-since"];
 
 /// Counts a connection while it is open.
 struct Open(Arc<Mutex<Script>>);
