@@ -64,6 +64,7 @@ async fn ready(State(subject): State<Subject>) -> impl IntoResponse {
     } else {
         match subject.proxy.store().health() {
             Health::WithoutRedis => (StatusCode::OK, "degraded", Some("out")),
+            Health::WithPartOfRedis => (StatusCode::OK, "degraded", Some("partial")),
             Health::WithoutPurges => (StatusCode::OK, "degraded", Some("purges")),
             Health::Good if subject.proxy.store().has_outer() => {
                 (StatusCode::OK, "ready", Some("up"))

@@ -100,6 +100,10 @@ impl Asked {
         for url in &self.urls {
             selectors.push(of_url(url)?);
         }
+        if self.all && !selectors.is_empty() {
+            let message = "`all` leaves nothing to name beside it: send one or the other";
+            return Err(Refused(message.to_owned()));
+        }
         if self.all {
             selectors.push(Selector::All);
         }
@@ -154,16 +158,15 @@ mod tests {
 
     #[test]
     fn each_kind_is_read() {
-        let selectors = asked(
-            r#"{"tags": ["a"], "paths": ["/x*"], "urls": ["https://API.example:8080/y?q"], "all": true}"#,
-        );
+        let selectors =
+            asked(r#"{"tags": ["a"], "paths": ["/x*"], "urls": ["https://API.example:8080/y?q"]}"#);
         let expected = [
             Selector::tag("a"),
             Selector::Path(PathPattern::new("/x*")),
             Selector::of_uri(b"api.example:8080", "/y"),
-            Selector::All,
         ];
         assert_eq!(selectors.unwrap(), expected);
+        assert_eq!(asked(r#"{"all": true}"#).unwrap(), [Selector::All]);
     }
 
     #[test]
@@ -171,6 +174,7 @@ mod tests {
         for (json, remedy) in [
             ("{}", "`tags`"),
             (r#"{"tags": [""]}"#, "empty"),
+            (r#"{"tags": ["a"], "all": true}"#, "one or the other"),
             (r#"{"paths": ["x"]}"#, "`/api/users*`"),
             (r#"{"urls": ["/x"]}"#, "http://"),
             (r#"{"urls": ["ftp://a/x"]}"#, "http://"),

@@ -3,7 +3,7 @@
 use super::Failure;
 use std::{
     io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{TcpStream, ToSocketAddrs},
     time::Duration,
 };
 
@@ -21,20 +21,17 @@ pub(super) struct Answer {
 }
 
 /// `method path` with a JSON body, or none.
-pub(super) fn ask(
-    admin: SocketAddr,
-    method: &str,
-    path: &str,
-    body: &str,
-) -> Result<Answer, Failure> {
+pub(super) fn ask(admin: &str, method: &str, path: &str, body: &str) -> Result<Answer, Failure> {
     let text = exchange(admin, method, path, body)
         .map_err(|error| Failure::new("the admin port does not answer", error))?;
     let answer = read(&text);
     answer.ok_or_else(|| Failure::new("the admin port does not answer", "that is no HTTP"))
 }
 
-fn exchange(admin: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&admin, PATIENCE)?;
+fn exchange(admin: &str, method: &str, path: &str, body: &str) -> io::Result<String> {
+    let address = admin.to_socket_addrs()?.next();
+    let address = address.ok_or_else(|| io::Error::other("that host has no address"))?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let length = body.len();

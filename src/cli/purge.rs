@@ -3,13 +3,13 @@
 use super::{Failure, client, say};
 use clap::Args;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 
 /// Arguments of `purge`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Purges are soft: what they concern may still be served while it is fetched anew, where the route \
-    has stale_while_revalidate. --hard makes it unusable at once. Every replica that shares the Redis obeys.\n\n\
+    has stale_while_revalidate. --hard makes it unusable at once. Every replica that shares the Redis obeys. Exit code 1 \
+    where Redis has not taken it yet.\n\n\
     Examples:\n  sidecache purge --tag conversation:7\n  sidecache purge --path '/api/users*' --hard\n  \
     sidecache purge --url http://api.example/users --dry-run"
 )]
@@ -20,11 +20,11 @@ pub(super) struct Purge {
     /// Every path that matches; `*` stands for any characters, also `/`; may be repeated
     #[arg(long, value_name = "PATTERN")]
     path: Vec<String>,
-    /// This host and path with every query and variant; may be repeated
+    /// This host and path with every query and variant, whatever the scheme; may be repeated
     #[arg(long, value_name = "URL")]
     url: Vec<String>,
     /// Everything
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["tag", "path", "url"])]
     all: bool,
     /// Makes it unusable at once
     #[arg(long)]
@@ -33,8 +33,8 @@ pub(super) struct Purge {
     #[arg(long)]
     dry_run: bool,
     /// Where the proxy's admin port is
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
-    admin: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9901")]
+    admin: String,
 }
 
 impl Purge {
@@ -48,38 +48,50 @@ impl Purge {
             "tags": self.tag, "paths": self.path, "urls": self.url, "all": self.all,
             "hard": self.hard, "dry_run": self.dry_run,
         });
-        let answer = client::ask(self.admin, "POST", "/api/purge", &asked.to_string())?;
+        let answer = client::ask(&self.admin, "POST", "/api/purge", &asked.to_string())?;
         let said: Value = serde_json::from_str(&answer.body).unwrap_or_default();
         if answer.status != 200 {
             let why = said["error"].as_str().unwrap_or("it does not say why");
             return Err(Failure::new("the proxy refuses", why.to_owned()));
         }
-        say(&sentence(&said));
-        Ok(())
+        let Some(sentence) = sentence(&said) else {
+            return Err(Failure::new(
+                "that is not the admin port of a proxy",
+                "it answers otherwise",
+            ));
+        };
+        say(&sentence);
+        match said["shared"].as_bool() {
+            Some(false) => Err(Failure::new(
+                "not every replica has it yet",
+                "Redis does not take it; each learns of it once it does",
+            )),
+            Some(true) | None => Ok(()),
+        }
     }
 }
 
-/// The answer in words.
-fn sentence(said: &Value) -> String {
-    let number = |value: &Value| value.as_u64().unwrap_or_default();
+/// The answer in words; `None` for one of another server.
+fn sentence(said: &Value) -> Option<String> {
     if said["dry_run"] == true {
         let found = &said["in_memory"];
-        return format!(
+        return Some(format!(
             "would purge {} stored responses ({} KiB) of this replica's memory; nothing was purged",
-            number(&found["entries"]),
-            number(&found["bytes"]).div_ceil(1024),
-        );
+            found["entries"].as_u64()?,
+            found["bytes"].as_u64()?.div_ceil(1024),
+        ));
     }
-    let how = if said["hard"] == true { "hard" } else { "soft" };
-    let where_to = match said["shared"].as_bool() {
-        None => "there is no Redis, so in this process alone",
-        Some(true) => "on every replica",
-        Some(false) => {
-            "here; Redis does not answer, and the other replicas learn of it once it does"
-        }
+    let how = if said["hard"].as_bool()? {
+        "hard"
+    } else {
+        "soft"
     };
-    format!(
-        "purged by {} selectors, {how}, {where_to}",
-        number(&said["purged"])
-    )
+    let where_to = match said["shared"].as_bool() {
+        None => "in this process alone, for it has no Redis",
+        Some(true) => "on every replica",
+        Some(false) => "here",
+    };
+    let count = said["purged"].as_u64()?;
+    let selectors = if count == 1 { "selector" } else { "selectors" };
+    Some(format!("purged by {count} {selectors}, {how}, {where_to}"))
 }

@@ -174,6 +174,12 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
         forbidden_by_cookie(exchange.request, source, policy),
         Refusal::Cookie,
     )?;
+    // What the route keeps of failures is to be short, and over when it is over.
+    let is_failure = source == Source::Route && exchange.status.as_u16() >= 400;
+    let window = |window: Duration| match is_failure {
+        true => Duration::ZERO,
+        false => window,
+    };
     let freshness = Freshness {
         initial_age: corrected_initial_age(
             exchange.response,
@@ -183,8 +189,8 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
         response_time: exchange.response_time,
         lifetime: lifetime.min(policy.max_lifetime),
         source,
-        while_revalidate: while_revalidate(&directives, policy),
-        if_error: if_error(&directives, policy),
+        while_revalidate: window(while_revalidate(&directives, policy)),
+        if_error: window(if_error(&directives, policy)),
         validate_always: directives.no_cache && !policy.override_origin,
         forbids_stale: forbids_stale(&directives, policy),
     };

@@ -127,6 +127,11 @@ impl Tier {
         self.servers.is_up()
     }
 
+    /// Whether some of it is, of a cluster.
+    pub(super) fn is_partly_up(&self) -> bool {
+        self.servers.is_partly_up()
+    }
+
     /// Waits until Redis is used, at most for `patience`.
     pub(super) async fn wait_until_up(&self, patience: Duration) {
         self.servers.wait_until_up(patience).await;

@@ -67,6 +67,8 @@ pub enum Health {
     Good,
     /// Redis is configured and out; requests are served without it.
     WithoutRedis,
+    /// Some servers of the cluster are out.
+    WithPartOfRedis,
     /// Redis answers, but its purge log cannot be followed or written.
     WithoutPurges,
 }
@@ -390,7 +392,8 @@ impl Store {
     /// How the tiers are.
     pub fn health(&self) -> Health {
         match &self.redis {
-            Some(redis) if !redis.is_up() => Health::WithoutRedis,
+            Some(redis) if !redis.is_partly_up() => Health::WithoutRedis,
+            Some(redis) if !redis.is_up() => Health::WithPartOfRedis,
             Some(_) if self.log.in_gap() || self.log.pending_for() > self.purge_gap => {
                 Health::WithoutPurges
             }

@@ -160,13 +160,20 @@ async fn the_command_purges_and_says_where_it_holds() {
     assert_eq!(hard.status.code(), Some(0));
     assert_eq!(
         text(&hard),
-        "purged by 1 selectors, hard, on every replica\n"
+        "purged by 1 selector, hard, on every replica\n"
     );
     assert_eq!(one.get("/t/1").await.text(), "new");
     until("the other replica obeys", async || {
         two.get("/t/1").await.text() == "new"
     })
     .await;
+    let public = one.address().to_string();
+    let elsewhere = run(["--all", "--admin", &public].map(str::to_owned).to_vec()).await;
+    assert_eq!(
+        elsewhere.status.code(),
+        Some(1),
+        "that is not an admin port"
+    );
     let nothing = purge(&[]).await;
     assert_eq!(nothing.status.code(), Some(2));
     let wrong = purge(&["--path", "t"]).await;

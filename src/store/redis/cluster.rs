@@ -78,6 +78,11 @@ impl Cluster {
         })
     }
 
+    /// Whether any is.
+    pub(super) fn is_partly_up(&self) -> bool {
+        self.ranges.load().iter().any(|range| range.link.is_up())
+    }
+
     /// Whether every primary that is known is in use.
     pub(super) fn is_up(&self) -> bool {
         let ranges = self.ranges.load();
@@ -117,10 +122,22 @@ impl Cluster {
 
     /// Keeps the map up to date until `stop`.
     pub(super) async fn supervise(self: Arc<Self>) {
+        self.metrics.redis_servers.set(1); // until it is known how many there are
+        let mut told = false;
         loop {
             match self.discover().await {
-                Some(slots) => self.apply(slots),
-                None => tracing::debug!("no server of the cluster says who has which slots"),
+                Ok(slots) => {
+                    told = false;
+                    self.apply(slots);
+                }
+                Err(why) if !told => {
+                    told = true;
+                    tracing::warn!(
+                        why,
+                        "no server of the redis cluster says who has which slots"
+                    );
+                }
+                Err(_) => {}
             }
             let pause = if self.is_up() { RENEWAL } else { SEARCH };
             let one_is_out = async {
@@ -150,7 +167,7 @@ impl Cluster {
     }
 
     /// Who has which slots, from the first server that says so: one in use, else those that were configured.
-    async fn discover(&self) -> Option<Vec<Slots>> {
+    async fn discover(&self) -> Result<Vec<Slots>, String> {
         let question = Cmd::new().arg("CLUSTER").arg("SLOTS").to_owned();
         let limit = self.settings.connect_timeout;
         let in_use: Vec<_> = {
@@ -163,9 +180,10 @@ impl Cluster {
             if let Ok(reply) = link.call::<Value>(limit, &question).await
                 && let Some(slots) = read(&reply, &host)
             {
-                return Some(slots);
+                return Ok(slots);
             }
         }
+        let mut why = "none is configured".to_owned();
         for seed in &self.seeds {
             let dialer = Dialer::to(seed.clone(), limit);
             let asked = async {
@@ -176,18 +194,13 @@ impl Cluster {
             };
             let host = seed.get_connection_info().addr().to_string();
             let host = host.rsplit_once(':').map_or("", |(host, _)| host);
-            match asked.await {
-                Ok(reply) => {
-                    if let Some(slots) = read(&reply, host) {
-                        return Some(slots);
-                    }
-                }
-                Err(error) => {
-                    tracing::debug!(%error, host, "a server of the cluster cannot be asked")
-                }
+            match asked.await.map(|reply| read(&reply, host)) {
+                Ok(Some(slots)) => return Ok(slots),
+                Ok(None) => why = format!("{host}: there are no slots"),
+                Err(error) => why = format!("{host}: {error}"),
             }
         }
-        None
+        Err(why)
     }
 
     /// Takes over the map `slots`: a link for each primary that is new, none for those that are gone.

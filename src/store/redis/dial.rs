@@ -55,6 +55,14 @@ impl Dialer {
         }
     }
 
+    /// Whom it calls, for the log.
+    pub(super) fn name(&self) -> String {
+        match &self.whom {
+            Whom::Server(client) => client.get_connection_info().addr().to_string(),
+            Whom::Primary { service, .. } => service.clone(),
+        }
+    }
+
     /// A connection that has answered once.
     ///
     /// # Errors

@@ -232,7 +232,11 @@ impl Link {
         self.lanes.iter().for_each(|lane| lane.store(None));
         if self.up.send_replace(false) {
             self.metrics.redis_up.dec();
-            tracing::warn!(why, "redis is out: serving from memory and the upstream");
+            tracing::warn!(
+                server = self.dialer.name(),
+                why,
+                "redis is out: serving from memory and the upstream"
+            );
         }
     }
 
@@ -257,7 +261,7 @@ impl Link {
                 }
                 Err(error) if !told => {
                     told = true;
-                    tracing::warn!(%error, "redis cannot be reached: serving from memory and the upstream");
+                    tracing::warn!(server = self.dialer.name(), %error, "redis cannot be reached: serving from memory and the upstream");
                 }
                 Err(error) => tracing::debug!(%error, "redis still cannot be reached"),
             }
@@ -324,7 +328,7 @@ impl Link {
             .for_each(|failures| failures.store(0, Relaxed));
         if !self.up.send_replace(true) {
             self.metrics.redis_up.inc();
-            tracing::info!("redis is in use");
+            tracing::info!(server = self.dialer.name(), "redis is in use");
         }
         Ok(())
     }

@@ -51,6 +51,14 @@ impl Servers {
         }
     }
 
+    /// Whether some of it is.
+    pub(super) fn is_partly_up(&self) -> bool {
+        match self {
+            Self::One(link) => link.is_up(),
+            Self::Cluster(cluster) => cluster.is_partly_up(),
+        }
+    }
+
     /// Waits until Redis is used, at most for `patience`.
     pub(super) async fn wait_until_up(&self, patience: Duration) {
         match self {

@@ -52,6 +52,8 @@ pub(in crate::store) struct SharedLog {
     replica: String,
     /// When Redis last answered a read of the log.
     contact: Mutex<Instant>,
+    /// The record by which the loss of the log was noticed, until it is begun anew.
+    lost: Mutex<Option<StreamId>>,
 }
 
 impl SharedLog {
@@ -69,6 +71,7 @@ impl SharedLog {
             purge_gap,
             replica,
             contact: Mutex::new(Instant::now()),
+            lost: Mutex::default(),
         }
     }
 
@@ -301,11 +304,15 @@ impl SharedLog {
             .to_owned();
         let same: StreamRangeReply = same.query_async(connection).await?;
         if same.ids.is_empty() {
-            tracing::warn!("the purge log in redis was lost: what is stored is asked for anew");
-            self.begin_after(connection, reached).await?;
+            // Known before it is begun anew: a server that is full may not let us.
+            if self.lost.lock().replace(reached) != Some(reached) {
+                tracing::warn!("the purge log in redis was lost: what is stored is asked for anew");
+                log.lose_history(reached);
+            }
             *cursor = StreamId::default();
-            log.lose_history(reached);
+            self.begin_after(connection, reached).await?;
         }
+        self.lost.lock().take();
         Ok(())
     }
 
@@ -377,7 +384,10 @@ impl SharedLog {
         let kind = field("kind").unwrap_or_default();
         if &*kind == b"begin" {
             if known {
-                log.lose_history(id); // begun anew while it was followed
+                tracing::warn!(
+                    "the purge log in redis was begun anew: what is stored is asked for anew"
+                );
+                log.lose_history(id);
             }
             log.begins_at(id);
         } else if !known {
