@@ -16,6 +16,9 @@ use tokio::{sync::Semaphore, time::Instant};
 /// Refreshes under way at the same time; a stale answer that finds no slot leaves it to the next one.
 const SLOTS: usize = 64;
 
+/// As many of them may be of one route.
+pub(super) const SLOTS_OF_A_ROUTE: usize = 32;
+
 /// Keys whose last fetch failed that are remembered; by hash, and one that collides is only refreshed later.
 const MAX_FAILED: usize = 10_000;
 
@@ -130,7 +133,9 @@ pub(super) fn start<B>(
     if !shared.refresher.may_ask(&party, refresh.purged) {
         return;
     }
-    let Ok(slot) = Arc::clone(&shared.refresher.slots).try_acquire_owned() else {
+    let of_route = Arc::clone(&shared.routes.get(route).refreshes).try_acquire_owned();
+    let of_all = Arc::clone(&shared.refresher.slots).try_acquire_owned();
+    let (Ok(of_route), Ok(of_all)) = (of_route, of_all) else {
         shared.metrics.refresh_skipped.inc();
         return;
     };
@@ -152,6 +157,6 @@ pub(super) fn start<B>(
     let running = fill::run(Arc::clone(shared), departure, fetch);
     shared.tasks.spawn(async move {
         running.await;
-        drop(slot);
+        drop((of_route, of_all));
     });
 }

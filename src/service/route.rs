@@ -8,6 +8,7 @@ pub use self::{
     template::{PurgeTemplate, Template},
 };
 
+use super::refresh;
 use crate::{
     metrics::{Metrics, RouteMetrics},
     semantics::{Policy, key::Builder},
@@ -17,7 +18,8 @@ use http::{
     header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
 };
 use sha2::{Digest, Sha256};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// The name under which requests are counted that no route matches.
 pub const DEFAULT: &str = "default";
@@ -117,6 +119,8 @@ const SECRETS: [HeaderName; 5] = [
 pub(super) struct Compiled {
     pub(super) route: Route,
     pub(super) metrics: RouteMetrics,
+    /// Its part of the slots for background refreshes: a route whose backend hangs leaves some to the others.
+    pub(super) refreshes: Arc<Semaphore>,
 }
 
 /// Which route was found.
@@ -139,6 +143,7 @@ impl Routes {
     pub(super) fn new(routes: Vec<Route>, default_policy: Policy, metrics: &Metrics) -> Self {
         let compile = |route: Route| Compiled {
             metrics: metrics.route(&route.name),
+            refreshes: Arc::new(Semaphore::new(refresh::SLOTS_OF_A_ROUTE)),
             route,
         };
         let default = Route {

@@ -271,3 +271,31 @@ async fn one_callers_error_hides_no_variant_and_deletes_nothing() {
         "it is still there for an origin that fails"
     );
 }
+
+#[tokio::test]
+async fn a_route_that_hangs_leaves_refreshes_to_the_others() {
+    let origin = Origin::start().await;
+    let route = |name: &str| {
+        format!(
+            "[[route]]\nname = \"{name}\"\npath = \"/{name}/{{n}}\"\nttl = 10\nstale_while_revalidate = \"10m\"\n"
+        )
+    };
+    let proxy = Proxy::to(&origin, &(route("hung") + &route("well"))).await;
+    origin.answer_below("/hung/", Reply::ok("old"));
+    origin.answer("/well/1", Reply::ok("old"));
+    for number in 0..40 {
+        proxy.get(&format!("/hung/{number}")).await;
+    }
+    proxy.get("/well/1").await;
+    proxy.advance(20);
+    origin.answer_below("/hung/", Reply::never());
+    origin.answer("/well/1", Reply::ok("new"));
+    for number in 0..40 {
+        assert_eq!(proxy.get(&format!("/hung/{number}")).await.text(), "old");
+    }
+    assert_eq!(proxy.metric("sidecache_refresh_skipped_total"), 8.0);
+    until("the other route is refreshed", async || {
+        proxy.get("/well/1").await.text() == "new"
+    })
+    .await;
+}
