@@ -45,15 +45,23 @@ impl Guard {
     }
 }
 
-/// Begins to log to standard output. Called once, before anything is logged.
+/// What is logged: as the environment says, else as `settings` do.
 ///
 /// # Errors
 /// Where the filter cannot be parsed.
+pub fn filter(settings: &Settings) -> Result<EnvFilter, ParseError> {
+    match std::env::var("RUST_LOG") {
+        Ok(directives) if !directives.is_empty() => EnvFilter::builder().parse(directives),
+        _ => EnvFilter::builder().parse(&settings.level),
+    }
+}
+
+/// Begins to log to standard output. Called once, before anything is logged.
+///
+/// # Errors
+/// As [`filter`].
 pub fn init(settings: &Settings, extra: Option<Extra>) -> Result<Guard, ParseError> {
-    let filter = match std::env::var("RUST_LOG") {
-        Ok(directives) if !directives.is_empty() => EnvFilter::builder().parse(directives)?,
-        _ => EnvFilter::builder().parse(&settings.level)?,
-    };
+    let filter = filter(settings)?;
     let (sink, worker) = NonBlockingBuilder::default()
         .lossy(true)
         .thread_name("log")

@@ -1,7 +1,7 @@
 //! `sidecache check`: the configuration, and nothing else.
 
 use super::{Failure, Overrides, environment, say};
-use crate::config::Config;
+use crate::{config::Config, telemetry};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -26,6 +26,7 @@ impl Check {
     pub(super) fn execute(self) -> Result<(), Failure> {
         let file = self.config.as_ref().unwrap_or(&self.file);
         let config = Config::load(file, &self.overrides.set, &environment)?;
+        telemetry::filter(&config.log).map_err(|_| super::run::NO_FILTER)?;
         let tiers = super::run::tiers(&config);
         say(&format!(
             "{}: good. {} → {}, {} route{}, stored in {tiers}",

@@ -34,12 +34,13 @@ impl Run {
 
 /// Logs as the configuration says; `extra` listens too.
 pub(super) fn begin_log(config: &Config, extra: Option<Extra>) -> Result<Guard, Failure> {
-    telemetry::init(&config.log, extra).map_err(|_| {
-        Failure::Usage(
-            "RUST_LOG is no filter: write a level, or directives such as info,sidecache=debug",
-        )
-    })
+    telemetry::init(&config.log, extra).map_err(|_| NO_FILTER)
 }
+
+/// The level in the file was checked with it, so it is the environment's.
+pub(super) const NO_FILTER: Failure = Failure::Usage(
+    "RUST_LOG is no filter: write a level, or directives such as info,sidecache=debug",
+);
 
 /// The runtime that the configuration asks for.
 pub(super) fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, Failure> {

@@ -96,11 +96,13 @@ fn the_image_needs_to_be_told_its_upstream() {
 fn a_log_filter_that_is_none_is_usage() {
     let file = file(MINIMAL);
     let path = file.path().to_str().unwrap();
-    let output = sidecache(&["run", "--config", path])
-        .env("RUST_LOG", "sidecache=[[")
-        .output()
-        .unwrap();
-    assert!(complaint(&output, 2).contains("RUST_LOG"));
+    for arguments in [&["run", "--config", path][..], &["check", path]] {
+        let output = sidecache(arguments)
+            .env("RUST_LOG", "sidecache=[[")
+            .output()
+            .unwrap();
+        assert!(complaint(&output, 2).contains("RUST_LOG"));
+    }
 }
 
 #[test]
