@@ -251,3 +251,26 @@ async fn a_purge_holds_although_another_replica_has_trimmed_it() {
     synchronised(&later).await;
     assert_eq!(later.get("/a").await.text(), "new");
 }
+
+#[tokio::test]
+async fn replicas_that_begin_the_log_together_lose_nothing() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let (one, two) = replicas(&origin, &redis, "").await;
+    origin.answer("/a", Reply::fresh("a", 60));
+    for proxy in [&one, &two] {
+        proxy.get("/a").await;
+        until("it is stored", async || proxy.get("/a").await.is_hit()).await;
+    }
+    // As a third one would that found none a moment ago.
+    let begin = ["XADD", "t:v1:purges", "*", "from", "third", "kind", "begin"];
+    let last: String = redis.command(&begin);
+    origin.answer("/b", Reply::ok("done"));
+    one.send("PUT", "/b", &[], "x").await;
+    until("the other one has read past it", async || {
+        two.metric("sidecache_purges_total") >= 1.0
+    })
+    .await;
+    for proxy in [&one, &two] {
+        assert!(proxy.get("/a").await.is_hit(), "{last}");
+    }
+}

@@ -160,16 +160,15 @@ impl SharedLog {
 
     /// The first record of a stream: what is older than it cannot be judged.
     fn begin(&self, id: &str) -> Cmd {
-        let mut begin = Cmd::new();
-        begin
-            .arg("XADD")
-            .arg(&self.key)
-            .arg(id)
-            .arg("from")
-            .arg(&self.replica)
-            .arg("kind")
-            .arg("begin");
-        begin
+        self.mark(BEGIN, id)
+    }
+
+    /// A record that says something of the log itself.
+    fn mark(&self, kind: &str, id: &str) -> Cmd {
+        let mut mark = Cmd::new();
+        mark.arg("XADD").arg(&self.key).arg(id);
+        mark.arg("from").arg(&self.replica).arg("kind").arg(kind);
+        mark
     }
 
     /// Reads what other replicas purged, until `stop`. Raises the flag when it could not for `purge_gap`.
@@ -241,9 +240,15 @@ impl SharedLog {
             let reached_the_end = records.len() < BATCH;
             for record in records {
                 let known = *cursor != StreamId::default();
-                if let Some(id) = self.learn(log, &record, known, now) {
-                    *cursor = id;
-                }
+                // Replicas that start together on an empty Redis both begin the log: then it is still the same one.
+                let same = known
+                    && kind_of(&record) == BEGIN.as_bytes()
+                    && self.has(&mut connection, *cursor).await?;
+                let learned = match same {
+                    true => self.skip(log, &record),
+                    false => self.learn(log, &record, known, now),
+                };
+                *cursor = learned.unwrap_or(*cursor);
             }
             *self.contact.lock() = Instant::now();
             if let Some(shared) = log.shared().filter(|_| reached_the_end) {
@@ -295,15 +300,7 @@ impl SharedLog {
         if reached == StreamId::default() || reached.0 < self.oldest(connection).await? {
             return Ok(()); // nothing was, or it has been trimmed since: all that it concerned has expired
         }
-        let id = format!("{}-{}", reached.0, reached.1);
-        let same = Cmd::new()
-            .arg("XRANGE")
-            .arg(&self.key)
-            .arg(&id)
-            .arg(&id)
-            .to_owned();
-        let same: StreamRangeReply = same.query_async(connection).await?;
-        if same.ids.is_empty() {
+        if !self.has(connection, reached).await? {
             // Known before it is begun anew: a server that is full may not let us.
             if self.lost.lock().replace(reached) != Some(reached) {
                 tracing::warn!("the purge log in redis was lost: what is stored is asked for anew");
@@ -316,16 +313,26 @@ impl SharedLog {
         Ok(())
     }
 
+    /// Whether the stream has this record.
+    async fn has(&self, connection: &mut Connection, id: StreamId) -> Result<bool, RedisError> {
+        let id = format!("{}-{}", id.0, id.1);
+        let mut range = Cmd::new();
+        range.arg("XRANGE").arg(&self.key).arg(&id).arg(&id);
+        let found: StreamRangeReply = range.query_async(connection).await?;
+        Ok(!found.ids.is_empty())
+    }
+
     /// Begins anew with a record that is later than `lost`, also where the clock of this server is behind.
     async fn begin_after(
         &self,
         connection: &mut Connection,
         lost: StreamId,
     ) -> Result<(), RedisError> {
-        let id: String = self.begin("*").query_async(connection).await?;
+        let id: String = self.mark(LOST, "*").query_async(connection).await?;
         if parse_id(&id).is_none_or(|id| id <= lost) {
             let later = format!("{}-0", lost.0.saturating_add(1));
-            self.begin(&later).query_async::<String>(connection).await?;
+            let later = self.mark(LOST, &later);
+            later.query_async::<String>(connection).await?;
         }
         Ok(())
     }
@@ -374,6 +381,13 @@ impl SharedLog {
         Ok(())
     }
 
+    /// Takes in that there is one more record.
+    fn skip(&self, log: &PurgeLog, record: &Record) -> Option<StreamId> {
+        let id = parse_id(&record.id)?;
+        log.read_up_to(id);
+        Some(id)
+    }
+
     /// Takes one record in; `known` where records were read before, `now` in milliseconds of the clock that numbers them. `None` where even its number cannot be read.
     fn learn(&self, log: &PurgeLog, record: &Record, known: bool, now: u64) -> Option<StreamId> {
         let id = parse_id(&record.id)?;
@@ -381,8 +395,9 @@ impl SharedLog {
             Some(Value::BulkString(bytes)) => Some(Bytes::copy_from_slice(bytes)),
             _ => None,
         };
-        let kind = field("kind").unwrap_or_default();
-        if &*kind == b"begin" {
+        let kind = kind_of(record);
+        let is_mark = [BEGIN, LOST].iter().any(|mark| kind == mark.as_bytes());
+        if is_mark {
             if known {
                 tracing::warn!(
                     "the purge log in redis was begun anew: what is stored is asked for anew"
@@ -393,17 +408,29 @@ impl SharedLog {
         } else if !known {
             log.begins_at(id); // what was before it has been trimmed, by whatever replica
         }
-        let is_begin = &*kind == b"begin";
-        if !is_begin && field("from").as_deref() != Some(self.replica.as_bytes()) {
+        if !is_mark && field("from").as_deref() != Some(self.replica.as_bytes()) {
             let hard = field("hard").as_deref() != Some(b"0");
             log.learn(
-                &Purge::from_fields(&kind, &field("value").unwrap_or_default(), hard),
+                &Purge::from_fields(kind, &field("value").unwrap_or_default(), hard),
                 id,
                 Duration::from_millis(now.saturating_sub(id.0)),
             );
         }
         log.read_up_to(id);
         Some(id)
+    }
+}
+
+/// A record that begins a stream which was not there.
+const BEGIN: &str = "begin";
+
+/// A record that begins it anew, because somebody has seen that something of it was lost.
+const LOST: &str = "lost";
+
+fn kind_of(record: &Record) -> &[u8] {
+    match record.map.get("kind") {
+        Some(Value::BulkString(kind)) => kind,
+        _ => b"",
     }
 }
 
