@@ -147,7 +147,7 @@ impl Asked<'_> {
         Ok(answered)
     }
 
-    /// What the outer tier has, if memory has nothing.
+    /// What the outer tier has, where memory has nothing, or something expired or purged.
     pub(super) async fn ask_outer<B>(
         &self,
         key: Key,

@@ -45,7 +45,7 @@ pub struct Settings {
     pub certificates: Certificates,
     /// What every key begins with.
     pub prefix: String,
-    /// Connections for exclusive use: large values and the purge log.
+    /// Connections for exclusive use, for large values.
     pub pool_size: usize,
     /// What one call may take.
     pub budget: Duration,

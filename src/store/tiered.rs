@@ -23,9 +23,6 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// What each further one of several may add to that.
-const PURGE_PATIENCE_EACH: Duration = Duration::from_millis(1);
-
 /// How often memory is looked through for what has expired.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -37,6 +34,9 @@ const START_PATIENCE: Duration = Duration::from_millis(50);
 
 /// What a write to the shared purge log may delay the answer to the write that caused it.
 const PURGE_PATIENCE: Duration = Duration::from_millis(50);
+
+/// What each purge of several may add to that.
+const PURGE_PATIENCE_EACH: Duration = Duration::from_millis(1);
 
 /// An entry that was found, and what speaks against it.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl Store {
     /// Starts the tiers; what they do in the background runs under `tasks` until `stop`.
     ///
     /// # Errors
-    /// Where the Redis URL is none. A Redis that cannot be reached is not an error.
+    /// Where the certificates for Redis are of no use. A Redis that cannot be reached is not an error.
     pub async fn start(
         settings: &Settings,
         max_object: u64,
@@ -310,7 +310,7 @@ impl Store {
 
     /// How many purges this process has learned of.
     pub fn purges_seen(&self) -> u64 {
-        self.log.position().local
+        self.log.latest()
     }
 
     /// Waits until every purge of this process has reached the shared log, at most for `patience`. Returns how many have
@@ -332,7 +332,7 @@ impl Store {
 
     /// Purges in this process at once and tells the other replicas.
     ///
-    /// Returns when the shared log has it, or after 50 ms: Redis then learns of it as soon as it answers again.
+    /// Returns when the shared log has it, or after 50 ms and 1 ms for each purge: Redis then learns of it as soon as it answers again.
     /// Cancel safe: the purge has happened here before the first wait.
     pub async fn purge(&self, purges: Vec<Purge>) -> Reach {
         if purges.is_empty() {

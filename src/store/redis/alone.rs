@@ -1,4 +1,4 @@
-//! Connections for exclusive use, pooled: large values, behind which small ones would wait, and the purge log.
+//! Connections for exclusive use: pooled for large values, behind which small ones would wait; one for the purge log.
 //!
 //! The usual manager of such a pool asks each connection for a sign of life at every checkout. Here one is lent out
 //! again only after its last call has got its reply.
