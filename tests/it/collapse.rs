@@ -313,6 +313,30 @@ async fn a_replica_that_dies_with_the_lease_delays_nobody_for_long() {
 }
 
 #[tokio::test]
+async fn a_replica_that_drains_while_it_waits_for_another_answers_first() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let mut proxies = replicas(&origin, &redis).await;
+    origin.answer("/a", Reply::fresh("a", 60));
+    origin.hold();
+    let first = tokio::spawn(get(proxies[0].address(), "/a", &[]));
+    until("one fetches", async || origin.count("/a") == 1).await;
+    let draining = proxies.remove(1);
+    let waiting = tokio::spawn(get(draining.address(), "/a", &[]));
+    until("the other one waits", async || {
+        draining.metric("sidecache_flights") == 1.0
+    })
+    .await;
+    let drained = tokio::spawn(draining.drain());
+    tokio::task::yield_now().await;
+    assert!(!drained.is_finished());
+    origin.release();
+    assert_eq!(first.await.unwrap().text(), "a");
+    assert_eq!(waiting.await.unwrap().text(), "a");
+    assert!(drained.await.unwrap());
+    assert_eq!(origin.count("/a"), 1);
+}
+
+#[tokio::test]
 async fn variants_and_what_each_has_to_ask_for_are_not_waited_for() {
     let (origin, redis) = (Origin::start().await, Redis::start());
     let proxies = replicas(&origin, &redis).await;

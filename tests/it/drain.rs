@@ -43,6 +43,38 @@ async fn a_fetch_that_outlives_its_client_ends_before_the_process_does() {
 }
 
 #[tokio::test]
+async fn what_is_fetched_for_one_client_alone_is_answered_or_ends_with_it() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::ok("mine").header("cache-control", "private"));
+    let proxy = Proxy::to(&origin, "").await;
+    proxy.get("/a").await;
+    until("what it brought is known", async || {
+        proxy.metric("sidecache_flights") == 0.0
+    })
+    .await;
+    origin.hold();
+    let stays = tokio::spawn(get(proxy.address(), "/a", &[]));
+    until("it is fetched", async || origin.count("/a") == 2).await;
+    let mut leaves = Connection::open(proxy.address()).await;
+    leaves
+        .send("GET /a HTTP/1.1\r\nHost: test.example\r\n\r\n")
+        .await;
+    until("so is another", async || origin.count("/a") == 3).await;
+    assert_eq!(proxy.metric("sidecache_flights"), 0.0, "nobody joins them");
+    drop(leaves);
+    until("the proxy has seen it leave", async || {
+        proxy.metric("sidecache_connections") == 1.0
+    })
+    .await;
+    let drained = tokio::spawn(proxy.drain());
+    tokio::task::yield_now().await;
+    assert!(!drained.is_finished());
+    origin.release();
+    assert_eq!(stays.await.unwrap().text(), "mine");
+    assert!(drained.await.unwrap());
+}
+
+#[tokio::test]
 async fn what_does_not_end_in_time_is_given_up() {
     let origin = Origin::start().await;
     origin.answer("/a", Reply::never());

@@ -52,6 +52,30 @@ async fn what_one_replica_stored_is_a_hit_on_the_other() {
 }
 
 #[tokio::test]
+async fn large_values_are_compressed_at_rest_and_come_back_whole() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let toml = with_redis(&redis.url(), "") + "compress_above = \"1KiB\"\n";
+    let one = Proxy::to(&origin, &toml).await;
+    let two = Proxy::to(&origin, &toml).await;
+    for proxy in [&one, &two] {
+        synchronised(proxy).await;
+    }
+    let body = "sidecache ".repeat(1_000);
+    origin.answer("/a", Reply::fresh(&body, 60));
+    one.get("/a").await;
+    written(&one, 1.0).await;
+    let stored: usize = redis
+        .keys()
+        .iter()
+        .filter_map(|key| redis.try_command::<usize>(&["STRLEN", key]).ok())
+        .sum();
+    assert!((1..2_000).contains(&stored), "{stored} bytes");
+    let hit = two.get("/a").await;
+    assert_eq!(hit.cache_status(), "hit; ttl=60; detail=redis");
+    assert_eq!(hit.text(), body);
+}
+
+#[tokio::test]
 async fn without_memory_every_hit_comes_from_redis() {
     let (origin, redis) = (Origin::start().await, Redis::start());
     let toml = with_redis(&redis.url(), "") + "[cache.memory]\nmax = 0\n";
