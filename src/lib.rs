@@ -64,10 +64,12 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+#[path = "message/interim.rs"]
 pub mod interim;
 pub mod metrics;
 pub mod semantics;
 pub mod server;
+#[path = "proxy.rs"]
 pub mod service;
 pub mod store;
 pub mod telemetry;

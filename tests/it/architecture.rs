@@ -5,17 +5,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The rooms of one request, which are still one module tree.
+const IN_SERVICE: &[&str] = &[
+    "service",
+    "store",
+    "semantics",
+    "interim",
+    "clock",
+    "metrics",
+];
+
 /// Which modules of the crate each module may use. Arrows point down.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("semantics", &[]),
     ("clock", &[]),
     ("metrics", &["semantics"]),
     ("store", &["semantics", "clock", "metrics"]),
-    (
-        "service",
-        &["store", "semantics", "interim", "clock", "metrics"],
-    ),
-    ("interim", &[]),
+    ("proxy", IN_SERVICE),
+    ("cache", IN_SERVICE),
+    ("upstream", IN_SERVICE),
+    ("message", IN_SERVICE),
     ("server", &["interim", "clock", "metrics"]),
     (
         "admin",
@@ -68,10 +77,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     (
         "tokio",
-        &["store", "service", "server", "admin", "app", "cli", "demo"],
+        &[
+            "store", "proxy", "cache", "upstream", "message", "server", "admin", "app", "cli",
+            "demo",
+        ],
     ),
-    ("hyper", &["service", "server"]),
-    ("hyper_util", &["service", "server"]),
+    (
+        "hyper",
+        &["proxy", "cache", "upstream", "message", "server"],
+    ),
+    ("hyper_util", &["upstream", "server"]),
     ("axum", &["admin", "demo"]),
     ("redis", &["store", "config", "app"]),
     ("deadpool", &["store"]),

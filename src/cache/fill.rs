@@ -1,9 +1,14 @@
 //! One fetch for the cache: ask the origin, decide, and fill store and readers with what comes.
 
+#[path = "fill/job.rs"]
 mod asked;
+#[path = "fill/head_update.rs"]
 mod freshening;
+#[path = "fill/stored_head.rs"]
 mod head;
+#[path = "fill/inline.rs"]
 mod inline;
+#[path = "fill/partial.rs"]
 mod partial;
 
 pub(super) use self::{

@@ -3,6 +3,7 @@
 //! Whoever waits is woken by the head of the response. Where it may be shared, all read the same buffer as it fills;
 //! where it may not, each goes on alone at once, and for a short time nobody queues for that key at all.
 
+#[path = "flight/buffer.rs"]
 mod buffer;
 
 pub(super) use self::buffer::{Buffer, Overflow};

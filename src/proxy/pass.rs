@@ -1,5 +1,6 @@
 //! What goes to the upstream without asking the cache, and what a write invalidates when it comes back.
 
+#[path = "post.rs"]
 mod reusable;
 
 use super::{

@@ -1,6 +1,8 @@
 //! Which policy applies to a request: the first route from the top that matches its path and method.
 
+#[path = "route/pattern.rs"]
 pub mod pattern;
+#[path = "route/template.rs"]
 pub mod template;
 
 pub use self::{

@@ -1,5 +1,6 @@
 //! From a stored response to the answer for one request: coding, preconditions, `Age`.
 
+#[path = "deliver/ranged.rs"]
 mod ranged;
 
 use super::{

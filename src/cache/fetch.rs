@@ -1,5 +1,6 @@
 //! What has to wait: a coding, the outer tier, and a fetch, its own or another request's.
 
+#[path = "fetch/answer.rs"]
 mod landing;
 
 use self::landing::Joined;

@@ -3,28 +3,51 @@
 //! The whole order can be read in [`Proxy::call`]: observe, check the target, find the route, ask the cache, and only
 //! then go anywhere. Up to and including a memory hit nothing waits, nothing is boxed and no lock is held.
 
+#[path = "message/body.rs"]
 mod body;
+#[path = "cache/lookup.rs"]
 mod cache;
+#[path = "message/gzip.rs"]
 mod coding;
+#[path = "message/compact.rs"]
 mod compact;
+#[path = "cache/deliver.rs"]
 mod deliver;
+#[path = "cache/coding.rs"]
 pub mod encode;
+#[path = "cache/fetch.rs"]
 mod fetch;
+#[path = "cache/fill.rs"]
 mod fill;
+#[path = "cache/flight.rs"]
 mod flight;
+#[path = "proxy/forward.rs"]
 mod forward;
+#[path = "cache/fill/lease.rs"]
 mod lease;
+#[path = "proxy/observe.rs"]
 mod observe;
+#[path = "proxy/pass.rs"]
 mod pass;
+#[path = "message/idle_timeout.rs"]
 mod patience;
+#[path = "proxy/purge.rs"]
 mod purge;
+#[path = "proxy/query.rs"]
 mod query;
+#[path = "cache/refresh.rs"]
 mod refresh;
+#[path = "proxy/rescue.rs"]
 mod rescue;
+#[path = "proxy/route.rs"]
 pub mod route;
+#[path = "cache/query_rules.rs"]
 mod search;
+#[path = "cache/tags.rs"]
 pub mod tags;
+#[path = "proxy/target.rs"]
 mod target;
+#[path = "upstream.rs"]
 pub mod upstream;
 
 pub use self::body::{Body, BodyError};
