@@ -2,7 +2,7 @@
 
 mod purge;
 
-use crate::{metrics::Metrics, service::Proxy, store::Health};
+use crate::{metrics::Metrics, proxy::Proxy, store::Health};
 use axum::{
     Json, Router,
     extract::State,

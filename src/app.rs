@@ -2,12 +2,14 @@
 
 use crate::{
     admin,
+    cache::Cache,
     clock::Clock,
     config::Config,
     metrics::Metrics,
+    proxy::{Live, Parts, Proxy},
     server,
-    service::{self, Proxy},
     store::Store,
+    upstream::Upstream,
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -76,7 +78,7 @@ impl App {
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
         let (connections, fetches, background) =
             (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
-        let max_object = config.service.max_object;
+        let max_object = config.cache.max_object;
         let store = Store::start(
             &config.store,
             max_object,
@@ -86,13 +88,17 @@ impl App {
             &stop,
         )
         .await?;
-        let proxy = Proxy::new(service::Parts {
-            settings: config.service,
-            routes: config.routes,
-            default_policy: config.default_policy,
-            encode: config.compress,
-            upstream: config.upstream,
-            store,
+        let cache = Cache::new(store, clock.clone(), Arc::clone(&metrics), fetches.clone());
+        let proxy = Proxy::new(Parts {
+            live: Live::new(
+                config.proxy,
+                config.routes,
+                config.default_policy,
+                config.cache,
+                &metrics,
+            ),
+            upstream: Upstream::new(config.upstream, &metrics),
+            cache,
             clock,
             metrics: Arc::clone(&metrics),
             tasks: fetches.clone(),

@@ -32,6 +32,13 @@ impl Clock {
     }
 }
 
+/// A pause before the next try: the first of `range`, doubled for each of `failures` in a row up to the second, and up to a
+/// quarter shorter or longer, so that those who failed together do not come back together.
+pub fn back_off((first, most): (Duration, Duration), failures: u32) -> Duration {
+    let pause = first.saturating_mul(1 << failures.min(16)).min(most);
+    pause.mul_f64(0.75 + fastrand::f64() / 2.0)
+}
+
 /// A clock that stands still until it is moved, in either direction.
 #[derive(Clone, Debug)]
 pub struct Manual(Arc<AtomicI64>);

@@ -36,10 +36,9 @@ pub use self::problem::Problems;
 use self::{document::Document, env::Env, reader::Reader, section::Section, source::Source};
 use crate::{
     admin,
+    proxy::{self, route::Route},
     semantics::Policy,
-    server,
-    service::{self, encode, route::Route, upstream},
-    store, telemetry,
+    server, store, telemetry, upstream,
 };
 
 /// A configuration is written by hand; what is larger is some other file.
@@ -56,12 +55,12 @@ pub struct Config {
     pub log: telemetry::Settings,
     /// `[upstream]`
     pub upstream: upstream::Settings,
-    /// `[cache]`, for answering
-    pub service: service::Settings,
+    /// `[cache]`: who may ask it for what
+    pub proxy: proxy::Settings,
+    /// `[cache]` and `[compress]`: what it makes of responses
+    pub cache: crate::cache::Settings,
     /// `[cache]`, for keeping
     pub store: store::Settings,
-    /// `[compress]`
-    pub compress: encode::Settings,
     /// Each `[[route]]`, in the order in which they are tried.
     pub routes: Vec<Route>,
     /// What applies where no route matches: the origin's own headers decide.

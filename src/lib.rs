@@ -59,17 +59,18 @@
 
 pub mod admin;
 pub mod app;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
-#[path = "message/interim.rs"]
-pub mod interim;
+pub mod message;
 pub mod metrics;
+pub mod origin;
+pub mod proxy;
 pub mod semantics;
 pub mod server;
-#[path = "proxy.rs"]
-pub mod service;
 pub mod store;
 pub mod telemetry;
+pub mod upstream;

@@ -1,195 +1,85 @@
 //! One request through the proxy.
 //!
-//! The whole order can be read in [`Proxy::call`]: observe, check the target, find the route, ask the cache, and only
-//! then go anywhere. Up to and including a memory hit nothing waits, nothing is boxed and no lock is held.
+//! The whole order can be read here. [`Proxy::call`] observes, makes the effective request, finds the route, classifies, and
+//! serves what memory has: up to there nothing waits, nothing is boxed and no lock is held. [`answer`] is the rest: what
+//! has to wait for a coding, for Redis, or for the upstream.
 
-#[path = "message/body.rs"]
-mod body;
-#[path = "cache/lookup.rs"]
-mod cache;
-#[path = "message/gzip.rs"]
-mod coding;
-#[path = "message/compact.rs"]
-mod compact;
-#[path = "cache/deliver.rs"]
-mod deliver;
-#[path = "cache/coding.rs"]
-pub mod encode;
-#[path = "cache/fetch.rs"]
-mod fetch;
-#[path = "cache/fill.rs"]
-mod fill;
-#[path = "cache/flight.rs"]
-mod flight;
-#[path = "proxy/forward.rs"]
+mod access;
+mod dispatch;
 mod forward;
-#[path = "cache/fill/lease.rs"]
-mod lease;
-#[path = "proxy/observe.rs"]
+mod forwarding;
+mod future;
+mod head;
+mod invalidate;
+mod live;
 mod observe;
-#[path = "proxy/pass.rs"]
 mod pass;
-#[path = "message/idle_timeout.rs"]
-mod patience;
-#[path = "proxy/purge.rs"]
+mod post;
+mod problem;
 mod purge;
-#[path = "proxy/query.rs"]
 mod query;
-#[path = "cache/refresh.rs"]
-mod refresh;
-#[path = "proxy/rescue.rs"]
+mod received;
 mod rescue;
-#[path = "proxy/route.rs"]
 pub mod route;
-#[path = "cache/query_rules.rs"]
-mod search;
-#[path = "cache/tags.rs"]
-pub mod tags;
-#[path = "proxy/target.rs"]
+mod shared;
 mod target;
-#[path = "upstream.rs"]
-pub mod upstream;
+mod token;
 
-pub use self::body::{Body, BodyError};
+pub use self::{
+    future::Answer,
+    live::{Live, Settings},
+    shared::Parts,
+    token::Token,
+};
 
 use self::{
-    flight::Flights, observe::Observed, refresh::Refresher, route::Routes, search::Searches,
-    upstream::Upstream,
+    dispatch::Plan, observe::Observed, problem::Problem, query::Question, received::Received,
+    shared::Shared, target::Target,
 };
 use crate::{
-    clock::Clock,
-    interim::Interim,
-    metrics::Metrics,
-    semantics::{Policy, hop_by_hop},
+    cache::{Answered, Encode, Lookup, Miss, Outer},
+    message::{Body, Interim},
+    semantics::{Key, Reason},
     store::Store,
 };
-use http::{Request, Response, Version, header::CONNECTION};
+use bytes::Bytes;
+use http::{Method, Request, Response, request};
 use hyper::body::Incoming;
-use std::{
-    convert::Infallible,
-    fmt,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
-use tokio_util::task::TaskTracker;
-
-/// What `[cache]` says about answering.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// Whether the cache is used at all.
-    pub enabled: bool,
-    /// Larger bodies pass through and are not stored, in bytes.
-    pub max_object: u64,
-    /// Whether the answer to a write with `Clear-Site-Data: "cache"` purges everything.
-    pub clear_site_data: bool,
-    /// A request whose `X-Sidecache-Bypass` holds it goes to the upstream.
-    pub bypass_token: Option<String>,
-    /// A PURGE whose `X-Sidecache-Purge` holds it purges; without one PURGE is a method like any other.
-    pub purge_token: Option<String>,
-    /// Tags that the origin gives.
-    pub tags: tags::Settings,
-}
-
-impl fmt::Debug for Settings {
-    /// Tokens are secrets, so only whether there is one is shown.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            enabled,
-            max_object,
-            clear_site_data,
-            bypass_token,
-            purge_token,
-            tags,
-        } = self;
-        f.debug_struct("Settings")
-            .field("enabled", enabled)
-            .field("max_object", max_object)
-            .field("clear_site_data", clear_site_data)
-            .field("bypass_token", &bypass_token.is_some())
-            .field("purge_token", &purge_token.is_some())
-            .field("tags", tags)
-            .finish()
-    }
-}
-
-/// What a proxy is made of.
-#[derive(Debug)]
-pub struct Parts {
-    /// See [`Settings`].
-    pub settings: Settings,
-    /// The routes, in order.
-    pub routes: Vec<route::Route>,
-    /// What applies where no route matches.
-    pub default_policy: Policy,
-    /// Content codings.
-    pub encode: encode::Settings,
-    /// The origin.
-    pub upstream: upstream::Settings,
-    /// The tiers.
-    pub store: Store,
-    /// The time.
-    pub clock: Clock,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// What runs in the background; the drain waits for it.
-    pub tasks: TaskTracker,
-    /// Whether each request is logged.
-    pub access_log: bool,
-}
-
-/// Everything that requests share.
-#[derive(Debug)]
-struct Shared {
-    settings: Settings,
-    routes: Routes,
-    encode: encode::Settings,
-    upstream: Upstream,
-    store: Store,
-    flights: Flights,
-    refresher: Refresher,
-    searches: Searches,
-    clock: Clock,
-    metrics: Arc<Metrics>,
-    tasks: TaskTracker,
-    access_log: bool,
-}
-
-impl Shared {
-    /// What every response of the upstream goes through first.
-    fn receive<B>(&self, response: &mut Response<B>) {
-        forward::prepare_response(response, self.clock.now());
-        tags::take(response, &self.settings.tags);
-    }
-}
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 /// The proxy. Clones are the same proxy.
 #[derive(Clone, Debug)]
 pub struct Proxy(Arc<Shared>);
 
+/// What a request has to wait for.
+enum Step {
+    /// The purge log.
+    Purge,
+    /// The upstream: the cache is not asked.
+    Pass(Reason),
+    /// Its own content, which is part of its key.
+    Question,
+    /// A coding of what is stored.
+    Encode(Key, Encode),
+    /// Redis, and then perhaps the upstream.
+    Miss(Key, Miss),
+}
+
 impl Proxy {
     /// A proxy made of `parts`. Connects to nothing yet.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Shared {
-            routes: Routes::new(parts.routes, parts.default_policy, &parts.metrics),
-            upstream: Upstream::new(parts.upstream, &parts.metrics),
-            flights: Flights::new(Arc::clone(&parts.metrics)),
-            refresher: Refresher::default(),
-            searches: Searches::default(),
-            settings: parts.settings,
-            encode: parts.encode,
-            store: parts.store,
-            clock: parts.clock,
-            metrics: parts.metrics,
-            tasks: parts.tasks,
-            access_log: parts.access_log,
-        }))
+        Self(Arc::new(Shared::new(parts)))
     }
 
     /// The store, for the operator's side.
     pub fn store(&self) -> &Store {
-        &self.0.store
+        self.0.cache.store()
+    }
+
+    /// Replaces routes, settings and codings for the requests that come from now on. Those under way, and the fetches that
+    /// they began, keep what they began with.
+    pub fn replace(&self, live: Live) {
+        self.0.live.store(Arc::new(live));
     }
 
     /// Answers one request of `peer`. Dropping the answer gives the request up; a fetch for the cache goes on.
@@ -200,59 +90,148 @@ impl Proxy {
         interim: &Interim,
     ) -> Answer {
         let shared = &self.0;
+        let live = shared.live.load();
         let observed = Observed::start(shared, &request);
-        let target = match target::of(&request) {
+        // From here on the fields are those of the effective request: the ones of its hop are gone.
+        let target = match Target::of(&mut request) {
             Ok(target) => target,
-            Err(problem) => return Answer::ready(observed.refused(shared, &problem)),
+            Err(problem) => {
+                let answered = rescue::answer(&problem);
+                return Answer::ready(observed.finish(shared, live.routes.default(), answered));
+            }
         };
-        if request.headers().contains_key(CONNECTION) {
-            if forward::accepts_trailers(request.headers()) {
-                request.extensions_mut().insert(forward::AcceptsTrailers);
-            }
-            // Before anything looks at the fields: key, variants and credentials are of what the upstream will see.
-            hop_by_hop::remove(request.headers_mut());
-        }
-        let route = shared.routes.find(request.method(), target.path());
-        match cache::begin(shared, shared.routes.get(route), &target, &request) {
-            cache::Begin::Answered(answered) => {
-                Answer::ready(observed.finish(shared, shared.routes.get(route), answered))
-            }
-            cache::Begin::Refreshing(answered, refresh) => {
-                refresh::start(shared, route, &target, &request, peer, refresh);
-                Answer::ready(observed.finish(shared, shared.routes.get(route), answered))
-            }
-            cache::Begin::Go(plan) => {
-                let shared = Arc::clone(shared);
-                let (mut observed, mut target) = (observed, target);
-                if matches!(plan, cache::Plan::Ask { .. }) {
-                    // Thousands may wait for one fetch.
-                    *request.headers_mut() = compact::fields(request.headers());
-                    *request.uri_mut() = compact::uri(request.uri());
-                    target.detach();
-                    observed.detach();
+        let route = live.routes.find(request.method(), target.path());
+        let step = match dispatch::plan(&live.settings, &route.rule.policy, &request) {
+            Plan::Purge => Step::Purge,
+            Plan::Pass(reason) => Step::Pass(reason),
+            Plan::Question => Step::Question,
+            Plan::Cached => {
+                let (rule, cache) = (&route.rule, &shared.cache);
+                let (method, headers) = (request.method(), request.headers());
+                let key = cache.key(rule, &target.parts(), headers).build();
+                match cache.lookup(rule, &key, method, headers) {
+                    Lookup::Hit(answered, None) => {
+                        return Answer::ready(observed.finish(shared, route, answered));
+                    }
+                    Lookup::Hit(answered, Some(refresh)) => {
+                        let received = Received::of(shared, &live, route, target, peer, &observed);
+                        let ask = received.in_background().ask(key, method, headers, None);
+                        cache.refresh(ask, refresh);
+                        return Answer::ready(observed.finish(shared, route, answered));
+                    }
+                    Lookup::Encode(hit) => Step::Encode(key, hit),
+                    Lookup::Miss(miss) => Step::Miss(key, miss),
                 }
-                // Older clients do not know interim responses (RFC 9110 §15.2).
-                let interim = (request.version() >= Version::HTTP_11).then(|| interim.clone());
-                Answer(Progress::Going(Box::pin(async move {
-                    let asked = fetch::Asked {
-                        shared: &shared,
-                        route,
-                        target,
-                        peer,
-                        id: observed.request_id().clone(),
-                        query: None,
-                        interim: interim.clone(),
-                    };
-                    let going = Box::pin(fetch::proceed(asked, plan, request)); // once, and not in each future around it
-                    let result = match &interim {
-                        Some(interim) => interim.around(going).await,
-                        None => going.await,
-                    };
-                    let answered = result.unwrap_or_else(|problem| rescue::answer(&problem));
-                    observed.finish(&shared, shared.routes.get(route), answered)
-                })))
             }
+        };
+        let mut observed = observed;
+        if let Step::Miss(..) = step {
+            observed.detach(); // thousands may wait for one fetch
         }
+        let received = Received::of(shared, &live, route, target, peer, &observed)
+            .with_interim(interim, &request);
+        Answer::going(async move {
+            let going = Box::pin(answer(&received, step, request)); // once, and not in each future around it
+            let result = match &received.interim {
+                Some(interim) => interim.around(going).await,
+                None => going.await,
+            };
+            let answered = result.unwrap_or_else(|problem| rescue::answer(&problem));
+            observed.finish(&received.shared, &received.route, answered)
+        })
+    }
+
+    /// The service for the connection of `peer`, which gets interim responses by `interim`.
+    pub fn to(self, peer: SocketAddr, interim: Interim) -> ForPeer {
+        ForPeer {
+            proxy: self,
+            peer,
+            interim,
+        }
+    }
+}
+
+/// What has to wait. Dropping it gives up the request, but not a fetch that was begun for the cache.
+async fn answer(
+    received: &Received,
+    step: Step,
+    request: Request<Incoming>,
+) -> Result<Answered, Problem> {
+    // Thousands may wait for one fetch: what only others need has a box of its own, and takes no room in their future.
+    match step {
+        Step::Purge => Box::pin(purge::answer(received, &request)).await,
+        Step::Pass(reason) => Box::pin(pass::pass(received, reason, request)).await,
+        Step::Question => Box::pin(ask_question(received, request)).await,
+        Step::Encode(key, hit) => {
+            let (parts, _content) = request.into_parts();
+            Ok(Box::pin(encode(received, key, hit, &parts, None)).await)
+        }
+        Step::Miss(key, miss) if *request.method() == Method::HEAD => {
+            Box::pin(head::answer(received, key, miss, request)).await
+        }
+        Step::Miss(key, miss) => {
+            let (parts, _content) = request.into_parts();
+            fetch(received, key, miss, parts, None).await
+        }
+    }
+}
+
+/// A QUERY: as a GET, with its content in the key.
+async fn ask_question(
+    received: &Received,
+    request: Request<Incoming>,
+) -> Result<Answered, Problem> {
+    let Question { parts, content } = query::read(request).await?;
+    let (cache, rule) = (&received.shared.cache, &received.route.rule);
+    let builder = cache.key(rule, &received.target.parts(), &parts.headers);
+    let key = query::key(builder, &parts.headers, &content);
+    match cache.lookup(rule, &key, &parts.method, &parts.headers) {
+        Lookup::Hit(answered, None) => Ok(answered),
+        Lookup::Hit(answered, Some(refresh)) => {
+            let received = received.in_background();
+            let ask = received.ask(key, &parts.method, &parts.headers, Some(content));
+            cache.refresh(ask, refresh);
+            Ok(answered)
+        }
+        Lookup::Encode(hit) => Ok(encode(received, key, hit, &parts, Some(content)).await),
+        Lookup::Miss(miss) => fetch(received, key, miss, parts, Some(content)).await,
+    }
+}
+
+/// Serves what memory has, once it is coded.
+async fn encode(
+    received: &Received,
+    key: Key,
+    mut hit: Encode,
+    parts: &request::Parts,
+    content: Option<Bytes>,
+) -> Answered {
+    let cache = &received.shared.cache;
+    if let Some(refresh) = hit.refresh.take() {
+        let received = received.in_background();
+        cache.refresh(
+            received.ask(key, &parts.method, &parts.headers, content),
+            refresh,
+        );
+    }
+    let rule = &received.route.rule;
+    cache.encode(rule, hit, &parts.method, &parts.headers).await
+}
+
+/// Asks Redis, and then the upstream.
+async fn fetch(
+    received: &Received,
+    key: Key,
+    miss: Miss,
+    parts: request::Parts,
+    content: Option<Bytes>,
+) -> Result<Answered, Problem> {
+    let ask = received.ask(key, &parts.method, &parts.headers, content);
+    drop(parts); // what is needed of them has been copied
+    let (ask, cache) = (Arc::new(ask), &received.shared.cache);
+    match Box::pin(cache.lookup_outer(&ask, miss)).await? {
+        Outer::Hit(answered) => Ok(answered),
+        Outer::Miss(miss) => Ok(cache.fetch(&ask, miss).await?),
     }
 }
 
@@ -264,17 +243,6 @@ pub struct ForPeer {
     interim: Interim,
 }
 
-impl Proxy {
-    /// The service for the connection of `peer`, which gets interim responses by `interim`.
-    pub fn to(self, peer: SocketAddr, interim: Interim) -> ForPeer {
-        ForPeer {
-            proxy: self,
-            peer,
-            interim,
-        }
-    }
-}
-
 impl hyper::service::Service<Request<Incoming>> for ForPeer {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -282,41 +250,5 @@ impl hyper::service::Service<Request<Incoming>> for ForPeer {
 
     fn call(&self, request: Request<Incoming>) -> Answer {
         self.proxy.call(request, self.peer, &self.interim)
-    }
-}
-
-/// The answer to one request: already there, or on its way.
-pub struct Answer(Progress);
-
-enum Progress {
-    Ready(Option<Response<Body>>),
-    Going(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
-}
-
-impl Answer {
-    fn ready(response: Response<Body>) -> Self {
-        Self(Progress::Ready(Some(response)))
-    }
-}
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Progress::Ready(_) => "Answer(ready)",
-            Progress::Going(_) => "Answer(going)",
-        })
-    }
-}
-
-impl Future for Answer {
-    type Output = Result<Response<Body>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Progress::Ready(response) => Poll::Ready(Ok(response
-                .take()
-                .expect("a future is not polled after it was ready"))),
-            Progress::Going(going) => going.as_mut().poll(cx).map(Ok),
-        }
     }
 }

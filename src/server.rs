@@ -8,7 +8,7 @@ pub mod workers;
 
 pub use self::listener::bind;
 
-use crate::{interim::Interim, metrics::Metrics};
+use crate::{message::Interim, metrics::Metrics};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};

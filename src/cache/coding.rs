@@ -1,7 +1,10 @@
 //! Content codings: who accepts gzip, what is worth coding, and the renditions of a stored response.
 
-use super::coding;
 use crate::{
+    message::{
+        gzip,
+        names::{CACHE_STATUS, X_REQUEST_ID},
+    },
     semantics::{
         StoredHead, etag,
         fields::{all_members, quality},
@@ -10,7 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderMap, HeaderValue, Response, StatusCode,
     header::{
         ACCEPT_ENCODING, ACCEPT_RANGES, AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
         CONTENT_TYPE, ETAG, TRAILER, VARY,
@@ -18,10 +21,10 @@ use http::{
 };
 
 /// The coding that is produced, as it stands in fields.
-pub(super) const GZIP: &str = "gzip";
+const GZIP: &str = "gzip";
 
 /// What a tag may carry as suffix.
-pub(super) const CODINGS: &[&str] = &[GZIP];
+pub(crate) const CODINGS: &[&str] = &[GZIP];
 
 /// Larger bodies are coded off the worker threads, in bytes: about half a millisecond of work.
 const LARGE: usize = 32 << 10;
@@ -35,6 +38,16 @@ pub struct Settings {
     pub min_size: u64,
     /// From 1, fast, to 9, small.
     pub level: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            min_size: 1_000,
+            level: 6,
+        }
+    }
 }
 
 /// Whether the client prefers gzip to nothing, or likes it as much ([RFC 9110 §12.5.3]).
@@ -61,7 +74,7 @@ pub(super) fn accepts_gzip(request: &HeaderMap) -> bool {
 }
 
 /// Whether a response with these fields may be coded: not coded yet, of a type that shrinks, and nobody forbids it.
-pub(super) fn is_codable(
+fn is_codable(
     status: StatusCode,
     headers: &HeaderMap,
     no_transform: bool,
@@ -154,9 +167,9 @@ pub(super) async fn make_gzip(entry: &Entry, settings: &Settings) -> bool {
             made = true;
             let (body, level) = (entry.body.clone(), settings.level);
             let coded = match body.len() < LARGE {
-                true => coding::gzip(&body, level),
+                true => gzip::gzip(&body, level),
                 false => {
-                    match tokio::task::spawn_blocking(move || coding::gzip(&body, level)).await {
+                    match tokio::task::spawn_blocking(move || gzip::gzip(&body, level)).await {
                         Ok(coded) => coded,
                         Err(_) => return None, // the runtime is going down
                     }
@@ -174,8 +187,33 @@ fn gzip_rendition(entry: &Entry, body: Bytes) -> Rendition {
     Rendition { headers, body }
 }
 
+/// Marks `response` as coded where its body should be; says whether.
+pub(super) fn code_stream<B>(
+    settings: &Settings,
+    response: &mut Response<B>,
+    request: &HeaderMap,
+    no_transform: bool,
+) -> bool {
+    let length: Option<u64> = response
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    let large_enough = length.is_none_or(|length| length >= settings.min_size);
+    let (status, headers) = (response.status(), response.headers());
+    if !large_enough || !is_codable(status, headers, no_transform, settings) {
+        return false;
+    }
+    if !accepts_gzip(request) {
+        vary_by_encoding(response.headers_mut());
+        return false;
+    }
+    mark_gzip(response.headers_mut());
+    response.headers_mut().remove(CONTENT_LENGTH);
+    true
+}
+
 /// Says in the fields of a response that its body is coded now.
-pub(super) fn mark_gzip(headers: &mut HeaderMap) {
+fn mark_gzip(headers: &mut HeaderMap) {
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(GZIP));
     headers.remove(TRAILER); // trailers may speak of the bytes and are dropped
     headers.remove(ACCEPT_RANGES); // ranges are of the identity representation
@@ -187,7 +225,7 @@ pub(super) fn mark_gzip(headers: &mut HeaderMap) {
 }
 
 /// Adds `Accept-Encoding` to `Vary`, once.
-pub(super) fn vary_by_encoding(headers: &mut HeaderMap) {
+fn vary_by_encoding(headers: &mut HeaderMap) {
     let named = all_members(headers, &VARY)
         .any(|name| name == b"*" || name.eq_ignore_ascii_case(b"accept-encoding"));
     if !named {
@@ -202,11 +240,7 @@ fn base_headers(head: &StoredHead, length: usize) -> HeaderMap {
     if head.status == StatusCode::NO_CONTENT {
         headers.remove(CONTENT_LENGTH); // RFC 9110 §8.6
     }
-    for name in [
-        AGE,
-        super::observe::CACHE_STATUS,
-        super::forward::X_REQUEST_ID,
-    ] {
+    for name in [AGE, CACHE_STATUS, X_REQUEST_ID] {
         headers.entry(name).or_insert(HeaderValue::from_static(""));
     }
     headers

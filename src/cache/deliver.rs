@@ -1,21 +1,22 @@
-//! From a stored response to the answer for one request: coding, preconditions, `Age`.
+//! From a response to the answer for one request: coding, preconditions, `Age`.
 
-#[path = "deliver/ranged.rs"]
 mod ranged;
 
-use super::{
-    Shared,
-    body::{Body, Stream},
-    coding, encode,
-};
+use super::{coding, core::Core, rule::Rule};
 use crate::{
-    semantics::{StoredHead, conditional::client_has_it},
+    message::{Body, Stream, gzip},
+    semantics::{
+        StoredHead,
+        conditional::{client_has_it, none_match_fails},
+        directives::ResponseDirectives,
+    },
     store::{Entry, Rendition},
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
     header::{
         AGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+        IF_NONE_MATCH,
     },
 };
 use std::{sync::Arc, time::SystemTime};
@@ -29,49 +30,50 @@ const OF_THE_BODY: [HeaderName; 5] = [
     CONTENT_RANGE,
 ];
 
-/// Whether an answer says how old it is.
+/// What `Age` says of an answer at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AgeField {
     /// It was stored: `Age` is its current age (RFC 9111 §5.1).
-    Current,
+    Current(SystemTime),
     /// The origin has just sent or confirmed it: `Age` is what the origin said, if anything.
-    AsReceived,
+    AsReceived(SystemTime),
 }
 
 /// The answer that `entry` gives to a request; `None` where it has to be coded first.
 pub(super) fn stored(
-    shared: &Shared,
+    settings: &coding::Settings,
     entry: &Entry,
     method: &Method,
     request: &HeaderMap,
     age: AgeField,
-    now: SystemTime,
 ) -> Option<Response<Body>> {
-    let identity = || encode::identity(entry, &shared.encode);
+    let (AgeField::Current(now) | AgeField::AsReceived(now)) = age;
+    let identity = || coding::identity(entry, settings);
     let ranged = || ranged::answer(entry, || identity().clone(), method, request);
-    let has_it = client_has_it(request, &entry.head, encode::CODINGS, now);
+    let has_it = client_has_it(request, &entry.head, coding::CODINGS, now);
     let mut response = if let Some(partial) = (!has_it).then(ranged).flatten() {
         partial
     } else {
-        let rendition = match shared.encode.enabled && encode::accepts_gzip(request) {
-            true => encode::gzipped(entry, &shared.encode)?.unwrap_or_else(identity),
-            false => identity(),
+        let rendition = if settings.enabled && coding::accepts_gzip(request) {
+            coding::gzipped(entry, settings)?.unwrap_or_else(identity)
+        } else {
+            identity()
         };
-        match has_it {
-            true => not_modified(rendition.headers.clone()),
-            false => whole(&entry.head, rendition, method),
+        if has_it {
+            not_modified(rendition.headers.clone())
+        } else {
+            whole(&entry.head, rendition, method)
         }
     };
+    let headers = response.headers_mut();
     match age {
-        AgeField::Current => {
-            response.headers_mut().insert(
-                AGE,
-                HeaderValue::from(entry.head.freshness.age(now).as_secs()),
-            );
+        AgeField::Current(now) => {
+            let age = entry.head.freshness.age(now).as_secs();
+            headers.insert(AGE, HeaderValue::from(age));
         }
-        AgeField::AsReceived => match entry.head.headers.get(AGE) {
-            Some(received) => drop(response.headers_mut().insert(AGE, received.clone())),
-            None => drop(response.headers_mut().remove(AGE)),
+        AgeField::AsReceived(_) => match entry.head.headers.get(AGE) {
+            Some(received) => drop(headers.insert(AGE, received.clone())),
+            None => drop(headers.remove(AGE)),
         },
     }
     Some(response)
@@ -79,26 +81,29 @@ pub(super) fn stored(
 
 /// As [`stored`], coding it where that has not been done yet.
 pub(super) async fn stored_coding(
-    shared: &Shared,
+    core: &Core,
+    rule: &Rule,
     entry: &Arc<Entry>,
     method: &Method,
     request: &HeaderMap,
     age: AgeField,
 ) -> Response<Body> {
+    let settings = &rule.settings.coding;
     loop {
-        if let Some(response) = stored(shared, entry, method, request, age, shared.clock.now()) {
+        if let Some(response) = stored(settings, entry, method, request, age) {
             return response;
         }
-        if encode::make_gzip(entry, &shared.encode).await {
-            shared.store.reweigh(entry);
+        if coding::make_gzip(entry, settings).await {
+            core.store.reweigh(entry);
         }
     }
 }
 
 fn whole(head: &StoredHead, rendition: &Rendition, method: &Method) -> Response<Body> {
-    let body = match *method == Method::HEAD {
-        true => Body::empty(),
-        false => Body::whole(rendition.body.clone()),
+    let body = if *method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::whole(rendition.body.clone())
     };
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
@@ -106,7 +111,7 @@ fn whole(head: &StoredHead, rendition: &Rendition, method: &Method) -> Response<
     response
 }
 
-pub(super) fn not_modified(mut headers: HeaderMap) -> Response<Body> {
+fn not_modified(mut headers: HeaderMap) -> Response<Body> {
     for name in OF_THE_BODY {
         headers.remove(name);
     }
@@ -116,55 +121,58 @@ pub(super) fn not_modified(mut headers: HeaderMap) -> Response<Body> {
     response
 }
 
-/// The answer with a body that is still arriving.
+/// The answer with a body that is being stored and is still arriving.
 pub(super) fn arriving(
-    shared: &Shared,
+    settings: &coding::Settings,
     stream: Stream,
     head: &StoredHead,
     request: &HeaderMap,
+    now: SystemTime,
 ) -> Response<Body> {
-    if client_has_it(request, head, encode::CODINGS, shared.clock.now()) {
+    if client_has_it(request, head, coding::CODINGS, now) {
         return not_modified(head.headers.clone());
     }
-    let mut response = Response::new(Body::empty());
+    let mut response = Response::new(());
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers.clone();
-    let coded = code_stream(shared, &mut response, request, head.no_transform);
-    *response.body_mut() = Body::stream(match coded {
-        true => coding::gzip_stream(stream, shared.encode.level),
-        false => stream,
-    });
-    response
+    coded(settings, response, stream, request, head.no_transform)
 }
 
-/// Marks `response` as coded where its body should be; says whether.
-pub(super) fn code_stream<B>(
-    shared: &Shared,
-    response: &mut Response<B>,
+/// The answer that a response becomes which is not stored: 304 where the client has it, else coded where that is liked.
+pub(super) fn passing(
+    settings: &coding::Settings,
+    response: Response<Stream>,
+    method: &Method,
+    request: &HeaderMap,
+) -> Response<Body> {
+    if *method == Method::HEAD {
+        return response.map(|_| Body::empty());
+    }
+    let (parts, stream) = response.into_parts();
+    if *method == Method::GET
+        && matches!(parts.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
+        && request.contains_key(IF_NONE_MATCH)
+        && none_match_fails(request, &parts.headers, coding::CODINGS)
+    {
+        return not_modified(parts.headers);
+    }
+    let no_transform = ResponseDirectives::of(&parts.headers).no_transform;
+    let response = Response::from_parts(parts, ());
+    coded(settings, response, stream, request, no_transform)
+}
+
+/// `response` with the body `stream`, coded where it should be.
+fn coded(
+    settings: &coding::Settings,
+    mut response: Response<()>,
+    stream: Stream,
     request: &HeaderMap,
     no_transform: bool,
-) -> bool {
-    let settings = &shared.encode;
-    let length: Option<u64> = response
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    let large_enough = length.is_none_or(|length| length >= settings.min_size);
-    if !large_enough
-        || !encode::is_codable(
-            response.status(),
-            response.headers(),
-            no_transform,
-            settings,
-        )
-    {
-        return false;
-    }
-    if !encode::accepts_gzip(request) {
-        encode::vary_by_encoding(response.headers_mut());
-        return false;
-    }
-    encode::mark_gzip(response.headers_mut());
-    response.headers_mut().remove(CONTENT_LENGTH);
-    true
+) -> Response<Body> {
+    let body = if coding::code_stream(settings, &mut response, request, no_transform) {
+        gzip::gzip_stream(stream, settings.level)
+    } else {
+        stream
+    };
+    response.map(|()| Body::stream(body))
 }

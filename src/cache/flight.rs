@@ -1,75 +1,85 @@
 //! Concurrent misses share one fetch. It belongs to the key: it goes on when the client that began it has left.
 //!
-//! Whoever waits is woken by the head of the response. Where it may be shared, all read the same buffer as it fills;
-//! where it may not, each goes on alone at once, and for a short time nobody queues for that key at all.
+//! The request that begins a fetch is its *leader*, those that wait for it are *followers*. They are woken by the head of
+//! the response. Where it may be shared, all read the same buffer as it fills; where it may not, each goes on alone at
+//! once, and for a short time nobody queues for that key at all.
 
-#[path = "flight/buffer.rs"]
 mod buffer;
 
 pub(super) use self::buffer::{Buffer, Overflow};
 
-use super::{
-    body::Stream,
-    upstream::{UpstreamBody, UpstreamError},
-};
+use super::caller::Caller;
 use crate::{
+    message::Stream,
     metrics::Metrics,
+    origin::FetchError,
     semantics::{Key, Refusal, StoredHead},
     store::Entry,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use parking_lot::Mutex;
-use quick_cache::sync::Cache;
-use std::{collections::HashMap, fmt, hash::BuildHasher, sync::Arc, time::Duration};
-use tokio::{sync::watch, time::Instant};
+use std::{collections::HashMap, fmt, sync::Arc};
+use tokio::sync::{oneshot, watch};
 
-/// For how long nobody waits for another one's fetch of a key whose answer could not be shared.
-const UNCACHEABLE_MEMORY: Duration = Duration::from_secs(5);
-
-/// Keys that are remembered as not worth waiting for, by hash: a key may be as long as a request head, and one that
-/// collides is only fetched without waiting.
-const MAX_UNCACHEABLE: usize = 10_000;
-
-/// What a fetch brought, as far as those who wait for it need to know.
+/// What a fetch brought, as far as its followers need to know.
 #[derive(Clone, Debug)]
-pub(super) enum Landing {
+pub(super) enum Fetched {
     /// A whole response, now in the store.
-    Stored(Arc<Entry>, Fetched),
+    Stored(Arc<Entry>, Provenance),
     /// The head of one that is being stored; the body arrives in the flight's buffer.
     Streaming(Arc<StoredHead>),
-    /// One that may not be shared: it is for the client that began the flight.
-    Alone(Refusal),
+    /// One that may not be shared: it is for the leader.
+    NotShared,
     /// None.
-    Failed(UpstreamError),
+    Failed(FetchError),
 }
 
-/// How the entry of a landing came about.
+/// Where a stored response comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fetched {
+pub(super) enum Provenance {
     /// The origin sent it.
-    New,
-    /// The origin confirmed what was stored (304).
-    Confirmed,
+    Origin,
+    /// The origin confirmed what was stored ([RFC 9111 §4.3]).
+    ///
+    /// [RFC 9111 §4.3]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3
+    Validated,
     /// The origin confirmed what was stored, and forbids to use it another time.
-    ConfirmedOnce,
+    ValidatedOnce,
     /// Another replica fetched it.
-    Elsewhere,
-    /// The origin failed, with this status if it gave one, and what was stored may be used.
-    StaleOnError(Option<StatusCode>),
+    Replica,
+    /// The origin failed, with this status if it gave one, and what was stored may be used ([RFC 5861 §4]).
+    ///
+    /// [RFC 5861 §4]: https://www.rfc-editor.org/rfc/rfc5861#section-4
+    StaleIfError(Option<StatusCode>),
 }
 
-/// One fetch.
+/// What the client of the leader gets: more than its followers, because the response was made for it.
+pub(super) enum OwnAnswer {
+    /// A stored response, and the fields that it was stored without (`Set-Cookie`, `private="…"`).
+    Stored {
+        entry: Arc<Entry>,
+        provenance: Provenance,
+        withheld: HeaderMap,
+    },
+    /// A response that is being stored, from its first byte on.
+    Streaming {
+        head: Arc<StoredHead>,
+        stream: Stream,
+        withheld: HeaderMap,
+    },
+    /// A response that may not be shared.
+    NotShared(Response<Stream>, Refusal),
+    /// None.
+    Failed(FetchError),
+}
+
+/// One fetch, as its followers see it.
 pub(super) struct Flight {
     /// How many purges were known when it began: who comes after another one is not to be given what was before it.
     began: u64,
-    landing: watch::Sender<Option<Landing>>,
+    fetched: watch::Sender<Option<Fetched>>,
+    /// The body as it arrives.
     pub(super) buffer: Arc<Buffer>,
-    /// What may not be shared, for the one client that it is for.
-    refused: Mutex<Option<Response<UpstreamBody>>>,
-    /// The place of the client that began it, kept from before the first piece.
-    leader: Mutex<Option<Stream>>,
-    /// The fields that are stored without (`Set-Cookie`, `private="…"`), for the client that began it.
-    withheld: Mutex<HeaderMap>,
 }
 
 impl fmt::Debug for Flight {
@@ -84,123 +94,55 @@ impl Flight {
     fn new(began: u64) -> Arc<Self> {
         Arc::new(Self {
             began,
-            leader: Mutex::default(),
-            withheld: Mutex::default(),
-            landing: watch::Sender::new(None),
+            fetched: watch::Sender::new(None),
             buffer: Arc::default(),
-            refused: Mutex::default(),
         })
     }
 
-    /// Waits for the landing. Ends by itself: the fetch has its own limits, and a panic in it is a landing too.
-    pub(super) async fn landing(&self) -> Landing {
-        let mut receiver = self.landing.subscribe();
-        let landed = receiver
-            .wait_for(Option::is_some)
-            .await
-            .map(|landing| landing.clone());
-        landed
+    /// Waits for what the fetch brings. Ends by itself: the fetch has its own limits, and a panic in it is a failure.
+    pub(super) async fn fetched(&self) -> Fetched {
+        let mut receiver = self.fetched.subscribe();
+        let fetched = receiver.wait_for(Option::is_some).await;
+        let fetched = fetched.map(|fetched| fetched.clone());
+        fetched
             .ok()
             .flatten()
-            .unwrap_or(Landing::Failed(UpstreamError::Abandoned))
+            .unwrap_or(Fetched::Failed(FetchError::Abandoned))
     }
 
     /// Says what the fetch brought. The first word counts.
-    pub(super) fn land(&self, landing: Landing) {
-        self.landing.send_if_modified(|current| {
+    fn finish(&self, fetched: Fetched) {
+        self.fetched.send_if_modified(|current| {
             let first = current.is_none();
             if first {
-                *current = Some(landing);
+                *current = Some(fetched);
             }
             first
         });
     }
-
-    /// Hands over what may not be shared.
-    pub(super) fn refuse(&self, refusal: Refusal, response: Response<UpstreamBody>) {
-        *self.refused.lock() = Some(response);
-        self.land(Landing::Alone(refusal));
-    }
-
-    /// Keeps a place for a client from the first piece on.
-    pub(super) fn seat_leader(&self) {
-        *self.leader.lock() = self.buffer.read();
-    }
-
-    /// The place of the client that began it. There once.
-    pub(super) fn take_seat(&self) -> Option<Stream> {
-        self.leader.lock().take()
-    }
-
-    /// Keeps what is stored without, for the client that began it.
-    pub(super) fn withhold(&self, fields: HeaderMap) {
-        *self.withheld.lock() = fields;
-    }
-
-    /// As [`Self::withhold`], one more.
-    pub(super) fn withhold_more(&self, name: HeaderName, value: HeaderValue) {
-        self.withheld.lock().append(name, value);
-    }
-
-    /// The fields that only the client that began it gets.
-    pub(super) fn take_withheld(&self) -> HeaderMap {
-        std::mem::take(&mut self.withheld.lock())
-    }
-
-    /// Takes what may not be shared. There once, for the client that began the flight.
-    pub(super) fn take_refused(&self) -> Option<Response<UpstreamBody>> {
-        self.refused.lock().take()
-    }
 }
 
 /// Whose fetch a request waits for.
-#[derive(Debug)]
-pub(super) enum Boarding {
+pub(super) enum Role {
     /// Its own: it has to begin it.
-    Lead(Departure),
+    Leader(Leader, Own),
     /// Another one's.
-    Follow(Arc<Flight>),
+    Follower(Arc<Flight>),
 }
 
-/// Keys whose last answer could not be shared.
-#[derive(Debug)]
-struct Uncacheable {
-    until: Cache<u64, Instant>,
-    /// Nobody outside knows which keys collide.
-    hasher: foldhash::quality::RandomState,
-}
+/// The leading client's end of a fetch.
+pub(super) struct Own(oneshot::Receiver<OwnAnswer>);
 
-impl Default for Uncacheable {
-    fn default() -> Self {
-        Self {
-            until: Cache::new(MAX_UNCACHEABLE),
-            hasher: foldhash::quality::RandomState::default(),
-        }
+impl Own {
+    /// Waits for the answer; a fetch that panicked has failed.
+    pub(super) async fn answer(self) -> OwnAnswer {
+        let abandoned = |_| OwnAnswer::Failed(FetchError::Abandoned);
+        self.0.await.unwrap_or_else(abandoned)
     }
 }
 
-impl Uncacheable {
-    fn has(&self, party: &Party) -> bool {
-        let until = self.until.get(&self.hasher.hash_one(party));
-        until.is_some_and(|until| until > Instant::now())
-    }
-
-    fn add(&self, party: &Party) {
-        let until = Instant::now() + UNCACHEABLE_MEMORY;
-        self.until.insert(self.hasher.hash_one(party), until);
-    }
-}
-
-/// Who shares a flight: requests of one key, and of those only callers with credentials, or only callers without. What
-/// the first ones get may not be for others, and nobody shall wait for that.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Party {
-    pub(super) key: Key,
-    pub(super) private: bool,
-}
-
-/// Flights by party; several, so that they rarely wait for each other.
-type Stripe = Mutex<HashMap<Party, Arc<Flight>>>;
+/// Flights by caller; several, so that they rarely wait for each other.
+type Stripe = Mutex<HashMap<Caller, Arc<Flight>>>;
 
 const STRIPES: usize = 16;
 
@@ -208,7 +150,6 @@ const STRIPES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Flights {
     listed: Arc<[Stripe; STRIPES]>,
-    uncacheable: Arc<Uncacheable>,
     metrics: Arc<Metrics>,
 }
 
@@ -216,48 +157,40 @@ impl Flights {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             listed: Arc::new(std::array::from_fn(|_| Mutex::default())),
-            uncacheable: Arc::default(),
             metrics,
         }
     }
 
-    /// Joins the flight of `key`, or begins one that others may join. One that began before the last of `purges` is not
+    /// Joins the flight of `caller`, or begins one that others may join. One that began before the last of `purges` is not
     /// joined: it may bring what was purged since.
-    pub(super) fn board(&self, party: Party, purges: u64) -> Boarding {
-        let mut listed = self.listed[stripe(&party.key)].lock();
-        let flight = listed.get(&party);
+    pub(super) fn join_or_lead(&self, caller: Caller, purges: u64) -> Role {
+        let mut listed = self.listed[stripe(&caller.key)].lock();
+        let flight = listed.get(&caller);
         if let Some(flight) = flight.filter(|flight| flight.began >= purges) {
-            return Boarding::Follow(Arc::clone(flight));
+            return Role::Follower(Arc::clone(flight));
         }
         let flight = Flight::new(purges);
-        listed.insert(party.clone(), Arc::clone(&flight));
-        Boarding::Lead(self.departure(flight, Some(party)))
-    }
-
-    /// Whether the last answer for `party` was for nobody else, a short time ago: nobody waits for another one then.
-    pub(super) fn is_uncacheable(&self, party: &Party) -> bool {
-        self.uncacheable.has(party)
-    }
-
-    /// So was another one.
-    pub(super) fn remember_uncacheable(&self, party: &Party) {
-        self.uncacheable.add(party);
+        listed.insert(caller.clone(), Arc::clone(&flight));
+        let (leader, own) = self.leader(flight, Some(caller));
+        Role::Leader(leader, own)
     }
 
     /// Begins a flight that nobody can join.
-    pub(super) fn alone(&self, purges: u64) -> Departure {
-        self.departure(Flight::new(purges), None)
+    pub(super) fn lead_alone(&self, purges: u64) -> (Leader, Own) {
+        self.leader(Flight::new(purges), None)
     }
 
-    fn departure(&self, flight: Arc<Flight>, party: Option<Party>) -> Departure {
+    fn leader(&self, flight: Arc<Flight>, caller: Option<Caller>) -> (Leader, Own) {
         self.metrics.flights.inc();
-        Departure {
+        let (own, receiver) = oneshot::channel();
+        let leader = Leader {
             flight,
-            party,
+            own: Some(own),
+            caller,
             listed: Arc::clone(&self.listed),
-            uncacheable: Arc::clone(&self.uncacheable),
             metrics: Arc::clone(&self.metrics),
-        }
+        };
+        (leader, Own(receiver))
     }
 }
 
@@ -273,49 +206,94 @@ fn stripe(key: &Key) -> usize {
         % STRIPES
 }
 
-/// A flight that was begun and must end: when this is dropped nobody waits for it any more.
-#[derive(Debug)]
-pub(super) struct Departure {
-    pub(super) flight: Arc<Flight>,
-    party: Option<Party>,
+/// The right and the duty to end a flight: when this is dropped nobody waits for it any more.
+pub(super) struct Leader {
+    flight: Arc<Flight>,
+    own: Option<oneshot::Sender<OwnAnswer>>,
+    caller: Option<Caller>,
     listed: Arc<[Stripe; STRIPES]>,
-    uncacheable: Arc<Uncacheable>,
     metrics: Arc<Metrics>,
 }
 
-impl Departure {
+impl Leader {
     /// Whether others may join.
     pub(super) fn is_shared(&self) -> bool {
-        self.party.is_some()
+        self.caller.is_some()
+    }
+
+    /// The body as it arrives.
+    pub(super) fn buffer(&self) -> &Arc<Buffer> {
+        &self.flight.buffer
     }
 
     /// Nobody joins from now on.
     pub(super) fn close(&self) {
-        if let Some(party) = &self.party {
-            let mut listed = self.listed[stripe(&party.key)].lock();
+        if let Some(caller) = &self.caller {
+            let mut listed = self.listed[stripe(&caller.key)].lock();
             // By identity: another flight of the same key may have begun.
             if listed
-                .get(party)
+                .get(caller)
                 .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
             {
-                listed.remove(party);
+                listed.remove(caller);
             }
         }
     }
 
-    /// Nobody joins, and for a while nobody waits for another one's fetch of this key.
-    pub(super) fn close_as_uncacheable(&self) {
-        if let Some(party) = &self.party {
-            self.uncacheable.add(party);
+    /// The fetch brought a stored response; `withheld` are the fields that it was stored without.
+    pub(super) fn stored(
+        &mut self,
+        entry: Arc<Entry>,
+        provenance: Provenance,
+        withheld: HeaderMap,
+    ) {
+        self.flight
+            .finish(Fetched::Stored(Arc::clone(&entry), provenance));
+        self.answer(OwnAnswer::Stored {
+            entry,
+            provenance,
+            withheld,
+        });
+    }
+
+    /// The body of a response that is being stored begins to arrive in the buffer. Its own client reads from the first byte
+    /// on, however much of it is dropped later.
+    pub(super) fn streaming(&mut self, head: Arc<StoredHead>, withheld: HeaderMap) {
+        let waits = self.own.as_ref().is_some_and(|own| !own.is_closed());
+        if let Some(stream) = waits.then(|| self.flight.buffer.read()).flatten() {
+            self.answer(OwnAnswer::Streaming {
+                head: Arc::clone(&head),
+                stream,
+                withheld,
+            });
         }
-        self.close();
+        self.flight.finish(Fetched::Streaming(head));
+    }
+
+    /// The response may not be shared: it goes to its own client alone.
+    pub(super) fn not_shared(&mut self, response: Response<Stream>, refusal: Refusal) {
+        self.flight.finish(Fetched::NotShared);
+        self.answer(OwnAnswer::NotShared(response, refusal));
+    }
+
+    /// The fetch brought nothing.
+    pub(super) fn failed(&mut self, error: FetchError) {
+        self.flight.finish(Fetched::Failed(error.clone()));
+        self.answer(OwnAnswer::Failed(error));
+    }
+
+    /// The first answer counts. A client that has left needs none.
+    fn answer(&mut self, answer: OwnAnswer) {
+        if let Some(own) = self.own.take() {
+            drop(own.send(answer));
+        }
     }
 }
 
-impl Drop for Departure {
+impl Drop for Leader {
     fn drop(&mut self) {
         self.close();
-        self.flight.land(Landing::Failed(UpstreamError::Abandoned)); // no effect unless the fetch panicked
+        self.failed(FetchError::Abandoned); // no effect unless the fetch panicked
         self.flight.buffer.abandon();
         self.metrics.flights.dec();
     }

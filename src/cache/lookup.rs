@@ -1,84 +1,71 @@
-//! One request: key, lookup, verdict, and the answer where memory has it.
-//!
-//! [`begin`] is synchronous and ends most requests; what has to wait is in `fetch`.
+//! What the store has for a request: memory at once, Redis where memory has nothing usable.
 
 use super::{
-    Shared,
-    body::Body,
+    answer::{Answered, Unanswered},
+    ask::Ask,
+    core::Core,
     deliver::{self, AgeField},
-    forward, purge, query,
-    route::Compiled,
-    target::{BYPASS, Target},
+    refresh::Refresh,
+    rule::Rule,
 };
 use crate::{
+    origin::FetchError,
     semantics::{
-        Decision, Key, Outcome, Policy, Reason, Reuse, conditional::is_for_the_origin,
-        freshness::refreshes_early, key::Builder, range, reuse::reuse,
+        Decision, Key, Outcome, Policy, Reason, Reuse, directives::RequestDirectives,
+        freshness::refreshes_early, policy::ClientDirectives, range, reuse::reuse,
     },
-    store::{Entry, Found, Lookup},
+    store::{self, Entry, Found},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use http::{HeaderMap, Method};
+use std::{sync::Arc, time::SystemTime};
 
-/// An answer with why.
+/// What memory has for a request.
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) response: Response<Body>,
-    pub(super) decision: Decision,
+pub(crate) enum Lookup {
+    /// The answer, and what of it is to be refreshed.
+    Hit(Answered, Option<Refresh>),
+    /// A response whose content coding has to be made first.
+    Encode(Encode),
+    /// Nothing that may be served.
+    Miss(Miss),
 }
 
-/// How far a request came without waiting.
+/// A stored response that may be served once it is coded.
 #[derive(Debug)]
-pub(super) enum Begin {
-    /// It is answered.
-    Answered(Answered),
-    /// It is answered with something that is to be refreshed.
-    Refreshing(Answered, Refresh),
-    /// It has to wait for something.
-    Go(Plan),
+pub(crate) struct Encode {
+    entry: Arc<Entry>,
+    decision: Decision,
+    /// What is to be refreshed meanwhile.
+    pub(crate) refresh: Option<Refresh>,
 }
 
-/// What is to be refreshed in the background.
+/// Why the store could not answer, and what it has all the same.
 #[derive(Debug)]
-pub(super) struct Refresh {
-    pub(super) key: Key,
-    pub(super) entry: Arc<Entry>,
-    /// For how long it has been purged softly.
-    pub(super) purged: Option<Duration>,
+pub(crate) struct Miss {
+    pub(crate) reason: Reason,
+    /// What may be confirmed, completed, or served if the origin fails.
+    pub(crate) stored: Option<Arc<Entry>>,
 }
 
-/// What a request has to wait for.
+/// What came of asking Redis.
 #[derive(Debug)]
-pub(super) enum Plan {
-    /// The upstream: the cache is not asked.
-    Pass(Reason),
-    /// The outer tier, and then perhaps the upstream.
-    Ask { key: Key, memory: Miss },
-    /// The body of a QUERY, which is part of its key.
-    Query,
-    /// The purge log.
-    Purge,
-    /// A coding of what is stored; then the answer is there.
-    Code {
-        found: Found,
-        decision: Decision,
-        refresh: Option<Refresh>,
-    },
-}
-
-/// Why memory could not answer, and what it has all the same.
-#[derive(Debug)]
-pub(super) struct Miss {
-    pub(super) reason: Reason,
-    pub(super) stored: Option<Arc<Entry>>,
+pub(crate) enum Outer {
+    /// The answer.
+    Hit(Answered),
+    /// The origin has to be asked.
+    Miss(Miss),
 }
 
 impl Miss {
+    const fn empty(reason: Reason) -> Self {
+        Self {
+            reason,
+            stored: None,
+        }
+    }
+
     /// Whether what it has comes later from the origin than what `other` has, if anything.
-    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+    fn is_newer_than(&self, other: &Self) -> bool {
         let came = |miss: &Self| {
             let stored = miss.stored.as_ref();
             stored.map(|entry| entry.head.freshness.response_time)
@@ -87,167 +74,120 @@ impl Miss {
     }
 }
 
-/// As far as it goes without waiting: route to response for what memory has.
-pub(super) fn begin<B>(
-    shared: &Shared,
-    route: &Compiled,
-    target: &Target,
-    request: &Request<B>,
-) -> Begin {
-    if purge::is_one(shared, request) {
-        return Begin::Go(Plan::Purge);
+/// What memory has for `key`. Synchronous: this is the way of nearly every request.
+pub(super) fn memory(
+    core: &Core,
+    rule: &Rule,
+    key: &Key,
+    method: &Method,
+    request: &HeaderMap,
+) -> Lookup {
+    let now = core.clock.now();
+    let found = match core.store.lookup_memory(key, request, now) {
+        store::Lookup::Hit(found) => found,
+        store::Lookup::VaryMiss => return Lookup::Miss(Miss::empty(Reason::VaryMiss)),
+        store::Lookup::Miss => return Lookup::Miss(Miss::empty(Reason::UriMiss)),
+    };
+    let decision = match judge(&rule.policy, method, request, &found, now) {
+        Ok(decision) => decision,
+        Err(miss) => return Lookup::Miss(miss),
+    };
+    let refresh = wanted_refresh(rule, &found, decision, now);
+    let settings = &rule.settings.coding;
+    let age = AgeField::Current(now);
+    match deliver::stored(settings, &found.entry, method, request, age) {
+        Some(response) => Lookup::Hit(Answered { response, decision }, refresh),
+        None => Lookup::Encode(Encode {
+            entry: found.entry,
+            decision,
+            refresh,
+        }),
     }
-    if let Some(reason) = bypass(shared, &route.route.policy, request) {
-        return Begin::Go(Plan::Pass(reason));
-    }
-    if query::is_one(request.method()) {
-        return Begin::Go(Plan::Query);
-    }
-    look_up(
-        shared,
-        route,
-        key_of(shared, route, target, request),
-        request,
-    )
 }
 
-/// What memory has for `key`.
-pub(super) fn look_up<B>(
-    shared: &Shared,
-    route: &Compiled,
-    key: Key,
-    request: &Request<B>,
-) -> Begin {
-    let now = shared.clock.now();
-    let miss = match shared.store.lookup_memory(&key, request.headers(), now) {
-        Lookup::Hit(found) => match judge(&route.route.policy, request, &found, now) {
-            Ok(decision) => {
-                let refresh = wants_refresh(route, &found, decision, now).then(|| Refresh {
-                    key,
-                    entry: Arc::clone(&found.entry),
-                    purged: found.standing.stale_for(),
-                });
-                return serve(shared, found, decision, refresh, request, now);
+/// Makes the coding that a hit needs.
+pub(super) async fn encode(
+    core: &Core,
+    rule: &Rule,
+    hit: Encode,
+    method: &Method,
+    request: &HeaderMap,
+) -> Answered {
+    let (entry, age) = (&hit.entry, AgeField::Current(core.clock.now()));
+    Answered {
+        response: deliver::stored_coding(core, rule, entry, method, request, age).await,
+        decision: hit.decision,
+    }
+}
+
+/// What Redis has, where memory has nothing, or something expired or purged: what another replica has refreshed since is
+/// nearer than the origin.
+pub(super) async fn outer(
+    core: &Arc<Core>,
+    ask: &Arc<Ask>,
+    mut miss: Miss,
+) -> Result<Outer, Unanswered> {
+    let may_be_newer = matches!(miss.reason, Reason::Expired | Reason::Purged);
+    if core.store.has_outer() && (miss.stored.is_none() || may_be_newer) {
+        let now = core.clock.now();
+        match core.store.lookup_outer(&ask.key, &ask.request, now).await {
+            store::Lookup::Hit(found) => {
+                match judge(&ask.rule.policy, &ask.method, &ask.request, &found, now) {
+                    Ok(decision) => return Ok(Outer::Hit(serve(core, ask, found, decision).await)),
+                    Err(other) if other.is_newer_than(&miss) => miss = other,
+                    Err(_) => {}
+                }
             }
-            Err(miss) => miss,
-        },
-        Lookup::VaryMiss => Miss {
-            reason: Reason::VaryMiss,
-            stored: None,
-        },
-        Lookup::Miss => Miss {
-            reason: Reason::UriMiss,
-            stored: None,
-        },
-    };
-    Begin::Go(Plan::Ask { key, memory: miss })
-}
-
-/// Why the cache is not asked, if so.
-fn bypass<B>(shared: &Shared, policy: &Policy, request: &Request<B>) -> Option<Reason> {
-    let headers = request.headers();
-    if !shared.settings.enabled {
-        return Some(Reason::Disabled);
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) && !query::is_small(request) {
-        return Some(Reason::Method);
-    }
-    if !policy.cache {
-        return Some(Reason::Route);
-    }
-    if has_token(shared, headers) {
-        return Some(Reason::Token);
-    }
-    is_for_the_origin(headers).then_some(Reason::Precondition)
-}
-
-fn has_token(shared: &Shared, headers: &HeaderMap) -> bool {
-    same_secret(shared.settings.bypass_token.as_deref(), headers.get(BYPASS))
-}
-
-/// Compares in a time that does not tell how much of it was right.
-pub(super) fn same_secret(token: Option<&str>, given: Option<&HeaderValue>) -> bool {
-    let (Some(token), Some(given)) = (token, given) else {
-        return false;
-    };
-    let (token, given) = (token.as_bytes(), given.as_bytes());
-    token.len() == given.len()
-        && token
-            .iter()
-            .zip(given)
-            .fold(0, |differs, (a, b)| differs | (a ^ b))
-            == 0
-}
-
-/// The primary key: with everything that tells the upstream how it was reached, because it may answer by that.
-pub(super) fn key_of<B>(
-    shared: &Shared,
-    route: &Compiled,
-    target: &Target,
-    request: &Request<B>,
-) -> Key {
-    key_builder(shared, route, target, request).build()
-}
-
-/// The key as far as the target and the fields make it.
-pub(super) fn key_builder<B>(
-    shared: &Shared,
-    route: &Compiled,
-    target: &Target,
-    request: &Request<B>,
-) -> Builder {
-    let (headers, host) = (request.headers(), target.host(request));
-    let mut key = Builder::new("http", host, target.path());
-    for (name, value) in headers {
-        if forward::says_how_it_was_reached(name) {
-            key = key.field(name.as_str(), Some(value.as_bytes()));
+            store::Lookup::VaryMiss if miss.stored.is_none() => miss.reason = Reason::VaryMiss,
+            store::Lookup::VaryMiss | store::Lookup::Miss => {}
         }
     }
-    let spec = &route.route.key;
-    match spec.no_vary_search {
-        false => spec.complete(key, target.query(), headers),
-        true => {
-            let counted = shared.searches.counted(host, target.path(), target.query());
-            spec.complete(key, counted.as_deref(), headers)
-        }
+    if only_if_cached(&ask.rule.policy, &ask.request) {
+        return Err(FetchError::OnlyIfCached.into());
     }
+    Ok(Outer::Miss(miss))
+}
+
+/// The answer that Redis gives.
+async fn serve(core: &Arc<Core>, ask: &Arc<Ask>, found: Found, decision: Decision) -> Answered {
+    let now = core.clock.now();
+    if let Some(refresh) = wanted_refresh(&ask.rule, &found, decision, now) {
+        super::refresh::start(core, Arc::clone(ask), refresh);
+    }
+    let age = AgeField::Current(now);
+    let (method, request) = (&ask.method, &ask.request);
+    let response =
+        deliver::stored_coding(core, &ask.rule, &found.entry, method, request, age).await;
+    Answered { response, decision }
 }
 
 /// The decision to serve what was found, or why not and what of it is of use all the same.
-pub(super) fn judge<B>(
+fn judge(
     policy: &Policy,
-    request: &Request<B>,
+    method: &Method,
+    request: &HeaderMap,
     found: &Found,
     now: SystemTime,
 ) -> Result<Decision, Miss> {
-    let (method, request) = (request.method(), request.headers());
+    let with_stored = |reason| Miss {
+        reason,
+        stored: Some(Arc::clone(&found.entry)),
+    };
     if let Some(part) = found.entry.head.part
         && (*method != Method::GET // which alone knows ranges (RFC 9110 §14.2)
             || range::select_of_part(request, &found.entry.head, part).is_none())
     {
         // Only a part is stored, and something else is asked for. It may be completed.
-        let stored = Some(Arc::clone(&found.entry));
-        return Err(Miss {
-            reason: Reason::Range,
-            stored,
-        });
+        return Err(with_stored(Reason::Range));
     }
     let freshness = &found.entry.head.freshness;
     let (outcome, reason) = match reuse(&found.entry.head, request, policy, found.standing, now) {
         Reuse::Serve if freshness.is_fresh(now) => (Outcome::Hit, Reason::Fresh),
         Reuse::Serve => (Outcome::Stale, Reason::Client),
         Reuse::ServeStale => (Outcome::Stale, Reason::WhileRevalidate),
-        Reuse::Validate(reason) => {
-            let stored = Some(Arc::clone(&found.entry));
-            return Err(Miss { reason, stored });
-        }
-        // What is stored is for others: it is neither confirmed nor replaced for this caller.
-        Reuse::Fetch(reason) => {
-            return Err(Miss {
-                reason,
-                stored: None,
-            });
-        }
+        Reuse::Validate(reason) => return Err(with_stored(reason)),
+        // The stored response is for others: it is neither confirmed nor replaced for this caller.
+        Reuse::Fetch(reason) => return Err(Miss::empty(reason)),
     };
     Ok(Decision {
         tier: Some(found.tier),
@@ -256,14 +196,14 @@ pub(super) fn judge<B>(
     })
 }
 
-/// Whether an answer from the store begins a refresh: one that is stale, and here and there one that soon will be.
-pub(super) fn wants_refresh(
-    route: &Compiled,
+/// What a hit begins to refresh: a response that is stale, and here and there one that soon will be.
+fn wanted_refresh(
+    rule: &Rule,
     found: &Found,
     decision: Decision,
     now: SystemTime,
-) -> bool {
-    match (decision.reason, route.route.refresh_ahead) {
+) -> Option<Refresh> {
+    let wanted = match (decision.reason, rule.refresh_ahead) {
         (Reason::WhileRevalidate, _) => true,
         (Reason::Fresh, Some(window)) => {
             let freshness = &found.entry.head.freshness;
@@ -273,37 +213,15 @@ pub(super) fn wants_refresh(
             refreshes_early(left, window, fastrand::f64())
         }
         _ => false,
-    }
+    };
+    wanted.then(|| Refresh {
+        entry: Arc::clone(&found.entry),
+        purged: found.standing.stale_for(),
+    })
 }
 
-fn serve<B>(
-    shared: &Shared,
-    found: Found,
-    decision: Decision,
-    refresh: Option<Refresh>,
-    request: &Request<B>,
-    now: SystemTime,
-) -> Begin {
-    let (method, headers) = (request.method(), request.headers());
-    match (
-        deliver::stored(
-            shared,
-            &found.entry,
-            method,
-            headers,
-            AgeField::Current,
-            now,
-        ),
-        refresh,
-    ) {
-        (Some(response), None) => Begin::Answered(Answered { response, decision }),
-        (Some(response), Some(refresh)) => {
-            Begin::Refreshing(Answered { response, decision }, refresh)
-        }
-        (None, refresh) => Begin::Go(Plan::Code {
-            found,
-            decision,
-            refresh,
-        }),
-    }
+/// RFC 9111 §5.2.1.7, where the route respects clients.
+fn only_if_cached(policy: &Policy, request: &HeaderMap) -> bool {
+    policy.client_directives == ClientDirectives::Respect
+        && RequestDirectives::of(request).only_if_cached
 }

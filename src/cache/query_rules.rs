@@ -12,23 +12,23 @@ const MAX_RULES: usize = 4_000;
 /// The rules. Each process learns its own, so the second request of a path is a miss once more.
 ///
 /// By digest: a path may be as long as a request head, and another one's rule must not be applied to it.
-pub(super) struct Searches(Cache<[u8; 32], Arc<Rule>>);
+pub(super) struct QueryRules(Cache<[u8; 32], Arc<Rule>>);
 
-impl Default for Searches {
+impl Default for QueryRules {
     fn default() -> Self {
         Self(Cache::new(MAX_RULES))
     }
 }
 
-impl fmt::Debug for Searches {
+impl fmt::Debug for QueryRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Searches")
+        f.debug_struct("QueryRules")
             .field("rules", &self.0.len())
             .finish()
     }
 }
 
-impl Searches {
+impl QueryRules {
     /// What of `query` counts; `None` where nothing does.
     pub(super) fn counted(&self, host: &[u8], path: &str, query: Option<&str>) -> Option<String> {
         let query = query?;

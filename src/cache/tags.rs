@@ -19,6 +19,17 @@ pub struct Settings {
     pub pass: bool,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            fields: ["surrogate-key", "cache-tag"]
+                .map(HeaderName::from_static)
+                .to_vec(),
+            pass: false,
+        }
+    }
+}
+
 /// The tags of a response, beside its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum OriginTags {

@@ -51,7 +51,7 @@ pub(super) fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, Failur
 /// Starts the proxy and says where.
 pub(super) async fn start(config: Config, guard: &Guard) -> Result<App, Failure> {
     let upstream = config.upstream.authority.clone();
-    let (routes, tiers, cache) = (config.routes.len(), tiers(&config), config.service.enabled);
+    let (routes, tiers, cache) = (config.routes.len(), tiers(&config), config.proxy.enabled);
     let app = App::start(config, Clock::System)
         .await
         .map_err(|error| Failure::new("cannot start", error))?;
@@ -114,7 +114,7 @@ impl Signals {
 /// Where answers are kept, in words.
 pub(super) fn tiers(config: &Config) -> &'static str {
     match (&config.store.redis, config.store.memory.max) {
-        _ if !config.service.enabled => "nothing: the cache is off",
+        _ if !config.proxy.enabled => "nothing: the cache is off",
         (Some(_), 0) => "redis alone",
         (Some(_), _) => "memory over redis",
         (None, 0) => "nothing: no tier is on",

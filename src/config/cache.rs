@@ -17,8 +17,9 @@ use super::{
     value::{Scalar, Value},
 };
 use crate::{
+    cache::{self, coding, tags},
+    proxy::{self, Token},
     semantics::{ClientDirectives, Policy, targeted::CDN_CACHE_CONTROL},
-    service,
     store::{self, redis::Certificates},
 };
 
@@ -27,7 +28,8 @@ const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What `[cache]` says, for the layers that it concerns.
 pub(super) struct Cache {
-    pub(super) service: service::Settings,
+    pub(super) proxy: proxy::Settings,
+    pub(super) cache: cache::Settings,
     pub(super) store: store::Settings,
     pub(super) heuristic: bool,
     pub(super) client_directives: ClientDirectives,
@@ -56,7 +58,7 @@ impl Cache {
 pub(super) type Names<'a> = BTreeMap<&'a str, Option<Duration>>;
 
 /// Reads `[cache]`.
-pub(super) fn read(section: Section<'_>) -> Cache {
+pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
     let words = [
         ("ignore", ClientDirectives::Ignore),
         ("respect", ClientDirectives::Respect),
@@ -75,13 +77,16 @@ pub(super) fn read(section: Section<'_>) -> Cache {
     let redis_section = section.table("redis");
     let has_redis = redis_section.is_present();
     let cache = Cache {
-        service: service::Settings {
+        proxy: proxy::Settings {
             enabled: enabled(&section),
-            max_object: max_object.value,
             clear_site_data: section.boolean("clear_site_data", false).value,
             bypass_token: section.read("bypass_token", token).or(None).value,
             purge_token: section.read("purge_token", token).or(None).value,
-            tags: tags(&section),
+        },
+        cache: cache::Settings {
+            max_object: max_object.value,
+            tags: origin_tags(&section),
+            coding,
         },
         store: store::Settings {
             memory: store::memory::Settings { max: memory.value },
@@ -234,13 +239,13 @@ fn prefix(value: &Value<'_>) -> Option<String> {
 }
 
 /// The fields by which the origin tags its responses.
-fn tags(section: &Section<'_>) -> service::tags::Settings {
+fn origin_tags(section: &Section<'_>) -> tags::Settings {
     let usual = || {
         ["surrogate-key", "cache-tag"]
             .map(HeaderName::from_static)
             .to_vec()
     };
-    service::tags::Settings {
+    tags::Settings {
         fields: section
             .list("tag_headers", field_name)
             .value
@@ -249,13 +254,13 @@ fn tags(section: &Section<'_>) -> service::tags::Settings {
     }
 }
 
-fn token(value: &Value<'_>) -> Option<Option<String>> {
+fn token(value: &Value<'_>) -> Option<Option<Token>> {
     let text = value.text()?;
     if text.value.is_empty() {
         return Some(None);
     }
     if (16..=256).contains(&text.value.len()) && text.value.bytes().all(|b| b.is_ascii_graphic()) {
-        return Some(Some(text.value.into_owned()));
+        return Some(Some(Token::new(text.value)));
     }
     let help = "make one with `openssl rand -hex 16`, or leave it out to have none";
     value.fail_secret("must be 16 to 256 visible ASCII characters", help)

@@ -14,11 +14,7 @@ use super::{
     typed::{ANY_DURATION, TIMEOUT},
     value::Value,
 };
-use crate::{
-    admin, server,
-    service::{encode, upstream},
-    telemetry,
-};
+use crate::{admin, cache::coding, server, telemetry, upstream};
 
 /// Nobody has more connections or threads to give.
 const MOST_CONNECTIONS: usize = 1_000_000;
@@ -31,23 +27,22 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
     let (admin, private) = admin(root.table("admin"));
     let log = log(root.table("log"));
     let (upstream, url) = upstream(root.table("upstream"));
-    let cache = cache::read(root.table("cache"));
-    let names = cache::ttl(root.table("ttl"), &cache);
     let compress = compress(root.table("compress"));
+    let cache = cache::read(root.table("cache"), compress);
+    let names = cache::ttl(root.table("ttl"), &cache);
     let routes = routes::read(&root, &cache, &names);
     lint::listeners(root.reader, &public, &private);
     lint::upstream_is_another(root.reader, &url, &public);
     root.finish();
     let default_policy = cache.default_policy();
-    let (service, store) = (cache.service, cache.store);
     Some(Config {
         server,
         admin,
         log,
         upstream: upstream?,
-        service,
-        store,
-        compress,
+        proxy: cache.proxy,
+        cache: cache.cache,
+        store: cache.store,
         routes,
         default_policy,
     })
@@ -130,9 +125,9 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
     (settings, url)
 }
 
-fn compress(section: Section<'_>) -> encode::Settings {
+fn compress(section: Section<'_>) -> coding::Settings {
     let level = section.count("level", 6, 1..=9).value;
-    let settings = encode::Settings {
+    let settings = coding::Settings {
         enabled: section.boolean("enabled", true).value,
         min_size: section.size("min_size", 1_000, 0..=u64::MAX).value,
         level: u32::try_from(level).expect("its limit is 9"),

@@ -16,8 +16,9 @@ use super::{
     value::{Scalar, Text, Value},
 };
 use crate::{
+    cache::{Collapse, KeySpec},
+    proxy::route::{Pattern, PatternError, PurgeTemplate, Route, Template},
     semantics::{Policy, SetCookie, Share, policy::StatusTtl},
-    service::route::{Collapse, KeySpec, Pattern, PatternError, PurgeTemplate, Route, Template},
 };
 
 /// The first match wins, so that each costs a comparison.

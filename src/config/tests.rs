@@ -86,8 +86,8 @@ fn every_key_reaches_its_setting() {
     assert_eq!(config.upstream.authority, "backend:9000");
     assert_eq!(config.upstream.timeout, secs(90));
     assert_eq!(
-        config.service.bypass_token.as_deref(),
-        Some("0123456789abcdef")
+        config.proxy.bypass_token,
+        Some(crate::proxy::Token::new("0123456789abcdef"))
     );
     assert_eq!(config.store.memory.max, 128_000_000);
     let redis = config.store.redis.unwrap();
@@ -119,7 +119,7 @@ fn every_key_reaches_its_setting() {
     assert_eq!((item.tags.len(), write.purge.len()), (2, 2));
     assert_eq!(write.methods, [http::Method::PUT, http::Method::DELETE]);
     assert_eq!((off.policy.cache, off.policy.ttl), (false, Some(secs(60))));
-    assert_eq!(off.key, crate::service::route::KeySpec::default());
+    assert_eq!(off.key, crate::cache::KeySpec::default());
 }
 
 #[test]
@@ -129,9 +129,9 @@ fn the_file_of_defaults_says_what_no_file_says() {
     assert_eq!(written.admin, default.admin);
     assert_eq!(written.log, default.log);
     assert_eq!(written.upstream, default.upstream);
-    assert_eq!(written.service, default.service);
+    assert_eq!(written.proxy, default.proxy);
+    assert_eq!(written.cache, default.cache);
     assert!(written.store == default.store && default.store.redis.is_none());
-    assert_eq!(written.compress, default.compress);
     assert!(written.routes.is_empty() && default.routes.is_empty());
 }
 
@@ -184,7 +184,7 @@ fn a_variable_may_stand_for_any_scalar() {
     let text = format!("{MINIMAL}[cache]\nenabled = \"${{OFF}}\"\n[ttl]\na = \"${{N:-300}}\"\n");
     let route = "[[route]]\nname = \"a\"\npath = \"/\"\nttl = \"${N:-a}\"\n";
     let config = parse(&(text + route), &[]).unwrap();
-    assert!(!config.service.enabled);
+    assert!(!config.proxy.enabled);
     assert_eq!(config.routes[0].policy.ttl, Some(secs(300)));
 }
 
@@ -193,7 +193,10 @@ fn numbers_may_be_written_as_toml_has_them() {
     let text = format!("{MINIMAL}max_connections = 1_000\n[server]\nworkers = 0x10\n");
     let config = parse(&text, &["compress.min_size=0b1000"]).unwrap();
     assert_eq!(config.upstream.max_connections, 1_000);
-    assert_eq!((config.server.workers, config.compress.min_size), (16, 8));
+    assert_eq!(
+        (config.server.workers, config.cache.coding.min_size),
+        (16, 8)
+    );
 }
 
 #[test]

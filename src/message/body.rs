@@ -1,6 +1,5 @@
 //! The bodies that the proxy sends: whole ones from the store, and streams.
 
-use super::observe::Event;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::{
@@ -23,8 +22,8 @@ pub enum BodyError {
     Lagging,
 }
 
-/// A stream of data that may fail.
-pub(super) type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>;
+/// A stream of data that may fail. Boxed: it comes from many places, and only answers that are not whole pay for that.
+pub type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>;
 
 /// A response body.
 pub struct Body(Kind);
@@ -32,49 +31,55 @@ pub struct Body(Kind);
 enum Kind {
     Whole(Option<Bytes>),
     /// Boxed, so that a whole body, which is what a hit has, stays small to move.
-    Stream(Box<Observed>),
+    Stream(Box<Streamed>),
 }
 
-struct Observed {
+struct Streamed {
     stream: Stream,
-    event: Option<Event>,
+    watch: Option<Box<dyn Watch>>,
+}
+
+/// Somebody who is told what becomes of a stream. Dropped before [`Watch::ended`] or [`Watch::broke`], the client left.
+pub trait Watch: Send {
+    /// So many more bytes went on.
+    fn sent(&mut self, bytes: usize);
+    /// The stream failed before its end.
+    fn broke(&mut self);
+    /// The stream came to its end. May be called more than once.
+    fn ended(&mut self);
 }
 
 impl Body {
     /// No bytes.
-    pub(super) fn empty() -> Self {
+    pub fn empty() -> Self {
         Self(Kind::Whole(None))
     }
 
     /// These bytes.
-    pub(super) fn whole(bytes: Bytes) -> Self {
+    pub fn whole(bytes: Bytes) -> Self {
         Self(Kind::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
     }
 
     /// What `stream` gives.
-    pub(super) fn stream(stream: Stream) -> Self {
-        Self(Kind::Stream(Box::new(Observed {
+    pub fn stream(stream: Stream) -> Self {
+        Self(Kind::Stream(Box::new(Streamed {
             stream,
-            event: None,
+            watch: None,
         })))
     }
 
     /// The number of bytes, where that is known without reading them.
-    pub(super) fn known_size(&self) -> Option<u64> {
+    pub fn known_size(&self) -> Option<u64> {
         match &self.0 {
             Kind::Whole(bytes) => Some(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Kind::Stream(_) => None,
         }
     }
 
-    /// Reports `event` when the stream ends, however it does. Gives it back where there is no stream.
-    pub(super) fn report(&mut self, report: Event) -> Option<Event> {
-        match &mut self.0 {
-            Kind::Whole(_) => Some(report),
-            Kind::Stream(observed) => {
-                observed.event = Some(report);
-                None
-            }
+    /// Tells `watch` what becomes of the stream. A whole body is sent in one piece and has nothing to watch.
+    pub fn watch(&mut self, watch: Box<dyn Watch>) {
+        if let Kind::Stream(streamed) = &mut self.0 {
+            streamed.watch = Some(watch);
         }
     }
 }
@@ -98,18 +103,18 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
             Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Stream(observed) => {
-                let Observed { stream, event } = &mut **observed;
+            Kind::Stream(streamed) => {
+                let Streamed { stream, watch } = &mut **streamed;
                 let frame = ready!(stream.as_mut().poll_frame(cx));
-                if let Some(event) = event {
+                if let Some(watch) = watch {
                     match &frame {
-                        Some(Ok(frame)) => event.sent(frame.data_ref().map_or(0, Bytes::len)),
-                        Some(Err(error)) => event.broke(error),
-                        None => event.ended(),
+                        Some(Ok(frame)) => watch.sent(frame.data_ref().map_or(0, Bytes::len)),
+                        Some(Err(_)) => watch.broke(),
+                        None => watch.ended(),
                     }
                     // The server does not ask again for the end of a body whose length it knows.
                     if stream.is_end_stream() {
-                        event.ended();
+                        watch.ended();
                     }
                 }
                 Poll::Ready(frame)
@@ -120,7 +125,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Whole(bytes) => bytes.is_none(),
-            Kind::Stream(observed) => observed.stream.is_end_stream(),
+            Kind::Stream(streamed) => streamed.stream.is_end_stream(),
         }
     }
 
@@ -129,7 +134,7 @@ impl http_body::Body for Body {
             Kind::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Kind::Stream(observed) => observed.stream.size_hint(),
+            Kind::Stream(streamed) => streamed.stream.size_hint(),
         }
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri};
 
 /// The same fields with all values in one piece of memory.
-pub(super) fn fields(headers: &HeaderMap) -> HeaderMap {
+pub fn fields(headers: &HeaderMap) -> HeaderMap {
     let values: Vec<u8> = headers
         .values()
         .flat_map(HeaderValue::as_bytes)
@@ -21,11 +21,11 @@ pub(super) fn fields(headers: &HeaderMap) -> HeaderMap {
 }
 
 /// The same value.
-pub(super) fn value(value: &HeaderValue) -> HeaderValue {
+pub fn value(value: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(value.as_bytes()).expect("it was a valid value before")
 }
 
 /// The same URI.
-pub(super) fn uri(uri: &Uri) -> Uri {
+pub fn uri(uri: &Uri) -> Uri {
     uri.to_string().parse().unwrap_or_else(|_| uri.clone()) // a form that only requests have stays as it is
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Codes `stream` with gzip, flushing after each of its pieces. Trailers do not survive: they may speak of the bytes.
-pub(super) fn gzip_stream(stream: Stream, level: u32) -> Stream {
+pub fn gzip_stream(stream: Stream, level: u32) -> Stream {
     Box::pin(GzipStream {
         stream,
         encoder: Some(GzEncoder::new(Vec::new(), Compression::new(level))),
@@ -19,7 +19,7 @@ pub(super) fn gzip_stream(stream: Stream, level: u32) -> Stream {
 }
 
 /// The whole of `body` in gzip.
-pub(super) fn gzip(body: &[u8], level: u32) -> Vec<u8> {
+pub fn gzip(body: &[u8], level: u32) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::new(level));
     encoder
         .write_all(body)

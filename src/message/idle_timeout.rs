@@ -3,7 +3,6 @@
 use super::body::BodyError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -14,43 +13,45 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// See the module docs.
+/// A body that fails with [`BodyError::Silent`] when nothing of it came for a while.
+///
+/// The body is asked first and the timer exists only while the body waits, so a body that is at hand pays nothing.
 #[derive(Debug)]
-pub(super) struct Patient {
-    incoming: Incoming,
+pub struct IdleTimeout<B> {
+    body: B,
     limit: Duration,
     /// Set while a piece is waited for.
     silence: Option<Pin<Box<Sleep>>>,
-    /// Dropped at the end, which whoever waits for that sees.
+    /// Dropped with the body, which whoever waits for its end sees.
     _end: Option<oneshot::Sender<()>>,
 }
 
-impl Patient {
-    pub(super) fn new(incoming: Incoming, limit: Duration) -> Self {
+impl<B> IdleTimeout<B> {
+    /// `body`, between two pieces of which at most `limit` may pass.
+    pub fn new(body: B, limit: Duration) -> Self {
         Self {
-            incoming,
+            body,
             limit,
             silence: None,
             _end: None,
         }
     }
-}
 
-impl Patient {
-    /// A body, and what ends when it has been read or given up.
-    pub(super) fn with_end(incoming: Incoming, limit: Duration) -> (Self, oneshot::Receiver<()>) {
+    /// As [`Self::new`], beside a receiver that ends when the body has been read or given up.
+    pub fn with_end(body: B, limit: Duration) -> (Self, oneshot::Receiver<()>) {
         let (sender, end) = oneshot::channel();
-        (
-            Self {
-                _end: Some(sender),
-                ..Self::new(incoming, limit)
-            },
-            end,
-        )
+        let body = Self {
+            _end: Some(sender),
+            ..Self::new(body, limit)
+        };
+        (body, end)
     }
 }
 
-impl Body for Patient {
+impl<B> Body for IdleTimeout<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     type Data = Bytes;
     type Error = BodyError;
 
@@ -58,7 +59,7 @@ impl Body for Patient {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.silence = None;
                 Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)))
@@ -75,10 +76,47 @@ impl Body for Patient {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{BodyExt, StreamBody, channel::Channel};
+
+    const LIMIT: Duration = Duration::from_secs(3);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_goes_silent_fails_and_one_that_keeps_coming_does_not() {
+        let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(1);
+        let mut body = IdleTimeout::new(body, LIMIT);
+        let sending = async {
+            for _ in 0..3 {
+                tokio::time::sleep(LIMIT * 2 / 3).await;
+                sender.send_data(Bytes::from_static(b"x")).await.unwrap();
+            }
+        };
+        let reading = async {
+            for _ in 0..3 {
+                assert!(body.frame().await.unwrap().is_ok());
+            }
+        };
+        tokio::join!(sending, reading);
+        let silent = body.frame().await;
+        assert!(matches!(silent, Some(Err(BodyError::Silent))));
+    }
+
+    #[tokio::test]
+    async fn the_end_is_told_when_the_body_is_dropped() {
+        let frames = futures_util::stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::new()))]);
+        let (body, mut end) = IdleTimeout::with_end(StreamBody::new(frames), LIMIT);
+        assert!(end.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+        drop(body);
+        assert!(end.await.is_err());
     }
 }

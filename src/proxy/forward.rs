@@ -1,8 +1,15 @@
 //! Rewriting messages on their way: what ends at this hop, and what says who passed it on (RFC 9110 §7.6).
 
-use super::target::{BYPASS, PURGE_TOKEN, Target};
-use crate::interim::Interim;
-use crate::semantics::{cache_status::NAME, fields::all_members, hop_by_hop};
+use super::target::Target;
+use crate::{
+    message::{
+        Interim,
+        names::{
+            BYPASS, PURGE_TOKEN, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REQUEST_ID,
+        },
+    },
+    semantics::{cache_status::NAME, date, hop_by_hop},
+};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, TE, TRANSFER_ENCODING, VIA},
@@ -10,74 +17,34 @@ use http::{
 };
 use std::{net::SocketAddr, time::SystemTime};
 
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-/// Fields by which servers learn how they were reached, and by which some of them answer: links, redirects, whole pages.
-/// Callers can send them, so what was made for one value is not for another.
-pub(super) fn says_how_it_was_reached(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    if !name.starts_with(['x', 'f']) {
-        return false; // nearly all fields end here
-    }
-    let forwarded = name
-        .strip_prefix("x-forwarded-")
-        .is_some_and(|what| what != "for");
-    forwarded
-        || matches!(
-            name,
-            "forwarded"
-                | "x-host"
-                | "x-original-host"
-                | "x-original-url"
-                | "x-rewrite-url"
-                | "x-http-method-override"
-        )
-}
-
-/// The client said that it takes trailers (RFC 9110 §6.5.1); the field itself ends at this hop.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AcceptsTrailers;
-
-/// Whether a request says so.
-pub(super) fn accepts_trailers(request: &HeaderMap) -> bool {
-    all_members(request, &TE).any(|member| member.eq_ignore_ascii_case(b"trailers"))
-}
-
 /// The fields of the request that goes upstream.
 ///
 /// The client's `Host` goes on, so that the upstream makes the same links as without a proxy.
-pub(super) fn request_headers<B>(
-    request: &Request<B>,
+pub(super) fn request_headers(
+    fields: &HeaderMap,
     target: &Target,
     authority: &Authority,
     request_id: &HeaderValue,
     peer: SocketAddr,
 ) -> HeaderMap {
-    let mut headers = request.headers().clone();
+    let mut headers = fields.clone();
     hop_by_hop::remove(&mut headers);
     headers.remove(BYPASS);
     headers.remove(PURGE_TOKEN);
-    if request.extensions().get::<AcceptsTrailers>().is_some() {
+    if target.accepts_trailers() {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     headers.remove(EXPECT); // answered by our own server
-    let host = match target.host(request) {
-        b"" => authority.as_str().as_bytes(),
-        host => host,
-    };
-    // In lower case, as in the key: an origin that corrects the spelling would redirect everybody for ever.
-    let host = HeaderValue::from_bytes(&host.to_ascii_lowercase())
-        .unwrap_or_else(|_| HeaderValue::from_static(""));
+    let host = target.host_field().unwrap_or_else(|| {
+        HeaderValue::from_str(authority.as_str()).expect("an authority is visible ASCII")
+    });
     headers
         .entry(X_FORWARDED_HOST)
         .or_insert_with(|| host.clone());
     headers
         .entry(X_FORWARDED_PROTO)
-        .or_insert(HeaderValue::from_static("http"));
+        .or_insert(HeaderValue::from_static(target.scheme()));
     headers.insert(HOST, host);
     append_member(
         &mut headers,
@@ -85,7 +52,7 @@ pub(super) fn request_headers<B>(
         &peer.ip().to_canonical().to_string(),
     );
     headers.insert(X_REQUEST_ID, request_id.clone());
-    append_member(&mut headers, &VIA, &via(request.version()));
+    append_member(&mut headers, &VIA, &via(target.version()));
     headers
 }
 
@@ -142,8 +109,7 @@ pub(super) fn prepare_response<B>(response: &mut Response<B>, now: SystemTime) {
     hop_by_hop::remove(headers);
     // A recipient with a clock adds the date where the origin has none (RFC 9110 §6.6.1).
     headers.entry(DATE).or_insert_with(|| {
-        HeaderValue::from_bytes(&crate::semantics::date::format(now))
-            .expect("a date is visible ASCII")
+        HeaderValue::from_bytes(&date::format(now)).expect("a date is visible ASCII")
     });
     append_member(headers, &VIA, &via(version));
 }

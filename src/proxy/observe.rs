@@ -1,32 +1,24 @@
 //! One event per request: the metrics, the access line and the fields that say what happened.
 
 use super::{
-    Shared,
-    body::{Body, BodyError},
-    cache::Answered,
-    compact,
-    forward::X_REQUEST_ID,
-    rescue::{self, Problem},
-    route::{Compiled, RouteId},
+    access::{End, Event, Line},
+    route::Compiled,
+    shared::Shared,
 };
-use crate::semantics::{Decision, Storage, Tier, cache_status::CacheStatus};
+use crate::{
+    cache::Answered,
+    message::{
+        Body, compact, hex,
+        names::{CACHE_STATUS, X_REQUEST_ID},
+    },
+    semantics::{Decision, Storage, cache_status::CacheStatus},
+};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::HOST};
-use std::time::Duration;
+use http::{HeaderMap, HeaderValue, Request, Response, header::HOST};
 use tokio::time::Instant;
-
-pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// A longer id of a client is not passed on, in bytes.
 const MAX_REQUEST_ID: usize = 128;
-
-/// What the access line says of a request.
-#[derive(Debug)]
-struct Line {
-    method: Method,
-    uri: Uri,
-    host: Option<HeaderValue>,
-}
 
 /// A request under observation.
 #[derive(Debug)]
@@ -87,34 +79,26 @@ impl Observed {
         if let Some(line) = self.line {
             let event = Event {
                 line,
-                route: route.route.name.clone(),
+                route: route.name.clone(),
                 status: response.status(),
                 decision,
                 request_id: self.request_id,
                 started: self.started,
                 head: elapsed,
-                bytes: response.body().known_size().unwrap_or(0),
+                bytes: 0,
                 end: End::Left,
             };
-            if let Some(mut whole) = response.body_mut().report(event) {
-                whole.ended();
+            match response.body().known_size() {
+                Some(bytes) => event.sent_whole(bytes),
+                None => response.body_mut().watch(Box::new(event)),
             }
         }
         response
     }
-
-    /// Answers a request that no route sees.
-    pub(super) fn refused(self, shared: &Shared, problem: &Problem) -> Response<Body> {
-        self.finish(
-            shared,
-            shared.routes.get(RouteId::DEFAULT),
-            rescue::answer(problem),
-        )
-    }
 }
 
 /// The last member of `Cache-Status` is ours (RFC 9211 §2).
-fn mark(headers: &mut http::HeaderMap, decision: Decision) {
+fn mark(headers: &mut HeaderMap, decision: Decision) {
     let earlier = headers
         .get(CACHE_STATUS)
         .is_some_and(|line| !line.is_empty());
@@ -144,103 +128,11 @@ fn request_id<B>(request: &Request<B>) -> HeaderValue {
     match request.headers().get(X_REQUEST_ID).filter(fit) {
         Some(given) => given.clone(),
         None => {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            // By hand: every hit pays for this, and formatting costs five times as much.
-            let mut id = Vec::with_capacity(32);
-            for byte in fastrand::u128(..).to_ne_bytes() {
-                id.extend([
-                    DIGITS[usize::from(byte >> 4)],
-                    DIGITS[usize::from(byte & 15)],
-                ]);
-            }
+            let id = hex(&fastrand::u128(..).to_ne_bytes());
             HeaderValue::from_maybe_shared(Bytes::from(id))
                 .expect("hexadecimal digits are visible ASCII")
         }
     }
-}
-
-/// The access line of one request, written when its body has ended, however that was.
-#[derive(Debug)]
-pub(super) struct Event {
-    line: Line,
-    route: String,
-    status: StatusCode,
-    decision: Decision,
-    request_id: HeaderValue,
-    started: Instant,
-    head: Duration,
-    bytes: u64,
-    end: End,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum End {
-    /// The whole body was sent.
-    Complete,
-    /// The upstream failed in the middle.
-    Broken,
-    /// The client left, or the connection failed.
-    Left,
-}
-
-impl Event {
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
-    }
-
-    pub(super) fn broke(&mut self, _error: &BodyError) {
-        self.end = End::Broken;
-    }
-
-    pub(super) fn ended(&mut self) {
-        self.end = End::Complete;
-    }
-}
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        let Decision {
-            outcome,
-            reason,
-            tier,
-            storage,
-            collapsed,
-            ..
-        } = self.decision;
-        tracing::info!(
-            target: "access",
-            method = %self.line.method,
-            host = self.line.host.as_ref().and_then(|host| host.to_str().ok()),
-            path = self.line.uri.path(),
-            query = self.line.uri.query(),
-            status = self.status.as_u16(),
-            route = self.route,
-            outcome = outcome.as_str(),
-            reason = reason.as_str(),
-            tier = tier.map(Tier::as_str),
-            stored = match storage {
-                Storage::None => None,
-                Storage::Stored => Some("yes"),
-                Storage::Refused(refusal) => Some(refusal.as_str()),
-            },
-            collapsed,
-            head_ms = millis(self.head),
-            total_ms = millis(self.started.elapsed()),
-            bytes = self.bytes,
-            end = match self.end {
-                End::Complete => "complete",
-                End::Broken => "broken",
-                End::Left => "left",
-            },
-            request_id = self.request_id.to_str().unwrap_or_default(),
-            "served"
-        );
-    }
-}
-
-/// Milliseconds with three decimals.
-fn millis(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 #[cfg(test)]

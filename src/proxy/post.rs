@@ -3,78 +3,74 @@
 //!
 //! [RFC 9110 §9.3.3]: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.3
 
+use super::{problem::Problem, received::Received};
 use crate::{
+    cache::{Answered, Ask, FetchStart},
+    message::Stream,
     semantics::{
-        Decision, Outcome, Reason, freshness::explicit_lifetime,
-        invalidation::is_of_its_own_target, targeted,
-    },
-    service::{
-        cache::{Answered, key_of},
-        fetch::{Asked, fetch_for},
-        fill::{self, Begun, Fetch},
-        rescue::Problem,
-        upstream::UpstreamBody,
+        Decision, Reason, freshness::explicit_lifetime, invalidation::is_of_its_own_target,
+        targeted,
     },
 };
-use http::{HeaderMap, Method, Request, Response, header::ACCEPT_ENCODING};
+use http::{
+    Method, Response,
+    header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE},
+    request::Parts,
+};
 use std::sync::Arc;
 
-/// What a GET of the same URI would have fetched, where `response` can stand for it.
-pub(super) fn fetch(
-    asked: &Asked<'_>,
-    method: &Method,
-    client: &HeaderMap,
-    response: &Response<UpstreamBody>,
-) -> Option<Fetch> {
-    let shared = asked.shared;
-    if *method != Method::POST || !shared.settings.enabled || !response.status().is_success() {
+/// What a GET of the same URI would have asked, where `response` can stand for its answer.
+pub(super) fn ask(
+    received: &Received,
+    parts: &Parts,
+    response: &Response<Stream>,
+) -> Option<Arc<Ask>> {
+    let (live, shared) = (&received.live, &received.shared);
+    if parts.method != Method::POST || !live.settings.enabled || !response.status().is_success() {
         return None;
     }
-    let mut request = Request::new(());
-    *request.headers_mut() = client.clone();
-    let id = shared.routes.find(&Method::GET, asked.target.path());
-    let route = shared.routes.get(id);
-    let policy = &route.route.policy;
+    let target = received.target.parts();
+    let route = live.routes.find(&Method::GET, target.path);
+    let policy = &route.rule.policy;
     let directives = targeted::directives(response.headers(), &policy.targeted);
     let stated = explicit_lifetime(response.headers(), &directives, shared.clock.now());
-    let (host, target) = (asked.target.host(&request), &asked.target);
-    let own = is_of_its_own_target(response.headers(), host, target.path(), target.query());
+    let own = is_of_its_own_target(response.headers(), target.host, target.path, target.query);
     if !policy.cache || stated.is_none() || !own {
         return None;
     }
-    let key = key_of(shared, route, target, &request);
-    Some(fetch_for(
-        shared, id, target, &request, asked.peer, &asked.id, key, None,
-    ))
+    let mut headers = parts.headers.clone();
+    // Neither preconditions nor ranges of a POST are about what is stored.
+    for name in [
+        RANGE,
+        IF_RANGE,
+        IF_MATCH,
+        IF_NONE_MATCH,
+        IF_MODIFIED_SINCE,
+        IF_UNMODIFIED_SINCE,
+    ] {
+        headers.remove(name);
+    }
+    let key = shared.cache.key(&route.rule, &target, &headers).build();
+    let received = Received {
+        route: Arc::clone(route),
+        ..received.clone()
+    };
+    Some(Arc::new(received.ask(key, &Method::GET, &headers, None)))
 }
 
 /// Answers the POST from the flight that stores its answer.
 pub(super) async fn keep(
-    asked: &Asked<'_>,
-    begun: Begun,
-    fetch: Fetch,
-    response: Response<UpstreamBody>,
-    client: &HeaderMap,
+    received: &Received,
+    ask: Arc<Ask>,
+    start: FetchStart,
+    response: Response<Stream>,
 ) -> Result<Answered, Problem> {
-    let shared = asked.shared;
-    let departure = shared.flights.alone(shared.store.purges_seen());
-    let flight = Arc::clone(&departure.flight);
-    flight.seat_leader();
-    let keeping = fill::keep(Arc::clone(shared), departure, begun, fetch, response);
-    shared.tasks.spawn(keeping);
-    // Neither preconditions nor ranges of a POST are about what is stored.
-    let mut request = Request::new(());
-    for coding in client.get_all(ACCEPT_ENCODING) {
-        request
-            .headers_mut()
-            .append(ACCEPT_ENCODING, coding.clone());
-    }
-    let answered = asked.land(&flight, Reason::Method, &request).await?;
+    let answered = received.shared.cache.keep(&ask, start, response).await?;
     let storage = answered.decision.storage;
     Ok(Answered {
         decision: Decision {
             storage,
-            ..Decision::new(Outcome::Bypass, Reason::Method)
+            ..Decision::forwarded(Reason::Method)
         },
         ..answered
     })

@@ -1,14 +1,10 @@
 //! `PURGE` on the public port, where the operator has switched it on with a token.
 
-use super::{
-    Shared,
-    body::Body,
-    cache::{Answered, same_secret},
-    rescue::Problem,
-    target::{PURGE_TOKEN, Target},
-};
+use super::{problem::Problem, received::Received};
 use crate::{
-    semantics::{Decision, Outcome, Reason},
+    cache::Answered,
+    message::{Body, names::PURGE_TOKEN},
+    semantics::{Decision, Reason},
     store::{Purge, Reach, Selector},
 };
 use http::{
@@ -16,29 +12,24 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 
-/// Whether `request` is one to this cache.
-pub(super) fn is_one<B>(shared: &Shared, request: &Request<B>) -> bool {
-    request.method().as_str() == "PURGE" && shared.settings.purge_token.is_some()
-}
-
 /// Purges every query and variant of the target, hard.
 pub(super) async fn answer<B>(
-    shared: &Shared,
-    target: &Target,
+    received: &Received,
     request: &Request<B>,
 ) -> Result<Answered, Problem> {
-    let token = shared.settings.purge_token.as_deref();
-    if !same_secret(token, request.headers().get(PURGE_TOKEN)) {
+    let token = received.live.settings.purge_token.as_ref();
+    if !token.is_some_and(|token| token.is(request.headers().get(PURGE_TOKEN))) {
         return Err(Problem::PurgeToken);
     }
+    let target = received.target.parts();
     let purge = Purge {
-        selector: Selector::of_uri(target.host(request), target.path()),
+        selector: Selector::of_uri(target.host, target.path),
         hard: true,
     };
-    let reach = shared.store.purge(vec![purge]).await;
+    let reach = received.shared.cache.purge(vec![purge]).await;
     Ok(Answered {
         response: said(reach),
-        decision: Decision::new(Outcome::Bypass, Reason::Method),
+        decision: Decision::forwarded(Reason::Method),
     })
 }
 

@@ -2,89 +2,62 @@
 //!
 //! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 
-use super::{body::Body, cache::Answered, upstream::UpstreamError};
-use crate::semantics::{Decision, Outcome, Reason};
+use super::problem::Problem;
+use crate::{
+    cache::Answered,
+    message::Body,
+    origin::{FetchError, OriginError},
+    semantics::{Decision, Outcome, Reason},
+};
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
-/// Why a request has no answer of the upstream or the store.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Problem {
-    /// The upstream failed.
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
-    /// The client accepts only what is stored, and nothing usable is (RFC 9111 §5.2.1.7).
-    #[error("nothing stored can be used, and the request said only-if-cached")]
-    OnlyIfCached,
-    /// `Host` is missing, repeated or malformed (RFC 9112 §3.2).
-    #[error("the request needs exactly one well-formed Host field")]
-    Host,
-    /// The target is not a path.
-    #[error("the request target must be a path or an absolute URL")]
-    Target,
-    /// A transfer coding other than chunked (RFC 9112 §6.1).
-    #[error("the only transfer coding that is served is chunked")]
-    TransferCoding,
-    /// A PURGE without the right token.
-    #[error("PURGE needs the right token in X-Sidecache-Purge")]
-    PurgeToken,
-    /// A tunnel was asked for.
-    #[error("this is a reverse proxy: CONNECT is not served")]
-    Connect,
+fn status(problem: &Problem) -> StatusCode {
+    match problem {
+        Problem::Fetch(unanswered) => match &unanswered.error {
+            FetchError::Origin(OriginError::Connect(_) | OriginError::Broken(_)) => {
+                StatusCode::BAD_GATEWAY
+            }
+            FetchError::Origin(OriginError::ConnectTimeout | OriginError::Timeout)
+            | FetchError::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
+            FetchError::Overloaded | FetchError::Abandoned => StatusCode::SERVICE_UNAVAILABLE,
+            FetchError::ClientBody => StatusCode::BAD_REQUEST,
+        },
+        Problem::Host | Problem::Target => StatusCode::BAD_REQUEST,
+        Problem::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+        Problem::PurgeToken => StatusCode::FORBIDDEN,
+        Problem::Connect => StatusCode::METHOD_NOT_ALLOWED,
+    }
 }
 
-impl Problem {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Upstream(error) => match error {
-                UpstreamError::Connect(_) | UpstreamError::Broken(_) => StatusCode::BAD_GATEWAY,
-                UpstreamError::ConnectTimeout | UpstreamError::Timeout => {
-                    StatusCode::GATEWAY_TIMEOUT
-                }
-                UpstreamError::Busy | UpstreamError::Abandoned => StatusCode::SERVICE_UNAVAILABLE,
-                UpstreamError::Request => StatusCode::BAD_REQUEST,
-            },
-            Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
-            Self::Host | Self::Target => StatusCode::BAD_REQUEST,
-            Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
-            Self::PurgeToken => StatusCode::FORBIDDEN,
-            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
-        }
-    }
-
-    /// The word for it in the body: stable, for programs.
-    fn cause(&self) -> &'static str {
-        match self {
-            Self::Upstream(error) => error.cause(),
-            Self::OnlyIfCached => "only_if_cached",
-            Self::Host => "host",
-            Self::Target => "target",
-            Self::TransferCoding => "transfer_coding",
-            Self::PurgeToken => "purge_token",
-            Self::Connect => "connect_method",
-        }
-    }
-
-    fn reason(&self) -> Reason {
-        match self {
-            Self::Upstream(_) => Reason::Upstream,
-            Self::OnlyIfCached => Reason::OnlyIfCached,
-            Self::PurgeToken => Reason::Token,
-            Self::Host | Self::Target | Self::TransferCoding | Self::Connect => Reason::Request,
+fn decision(problem: &Problem) -> Decision {
+    let failed = |reason| Decision::new(Outcome::Failed, reason);
+    match problem {
+        Problem::Fetch(unanswered) => Decision {
+            collapsed: unanswered.collapsed,
+            ..failed(match unanswered.error {
+                FetchError::OnlyIfCached => Reason::OnlyIfCached,
+                FetchError::Origin(_)
+                | FetchError::ClientBody
+                | FetchError::Overloaded
+                | FetchError::Abandoned => Reason::Upstream,
+            })
+        },
+        Problem::PurgeToken => failed(Reason::Token),
+        Problem::Host | Problem::Target | Problem::TransferCoding | Problem::Connect => {
+            failed(Reason::Request)
         }
     }
 }
 
 /// The answer that `problem` gets, with why.
 pub(super) fn answer(problem: &Problem) -> Answered {
-    let status = problem.status();
-    if let Problem::Upstream(error) = problem {
-        tracing::debug!(
-            error = error as &dyn std::error::Error,
-            "the upstream has no answer"
-        );
+    let (status, decision) = (status(problem), decision(problem));
+    if let Problem::Fetch(unanswered) = problem {
+        let error = &unanswered.error as &dyn std::error::Error;
+        tracing::debug!(error, "there is no answer");
     }
     let body = serde_json::json!({
         "type": "about:blank",
@@ -96,26 +69,18 @@ pub(super) fn answer(problem: &Problem) -> Answered {
     .to_string();
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    if problem.reason() == Reason::Request {
+    let headers = response.headers_mut();
+    let content_type = HeaderValue::from_static("application/problem+json");
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if decision.reason == Reason::Request {
         // Whoever sends such a request may not mean what follows on the connection as one either.
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-        response.headers_mut().insert(http::header::ALLOW, allowed);
+        headers.insert(ALLOW, allowed);
     }
     *response.body_mut() = Body::whole(body.into());
-    Answered {
-        response,
-        decision: Decision::new(Outcome::Failed, problem.reason()),
-    }
+    Answered { response, decision }
 }

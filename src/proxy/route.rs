@@ -10,33 +10,17 @@ pub use self::{
     template::{PurgeTemplate, Template},
 };
 
-use super::refresh;
 use crate::{
+    cache::{Collapse, KeySpec, Rule, Settings},
     metrics::{Metrics, RouteMetrics},
-    semantics::{Policy, key::Builder},
+    semantics::Policy,
+    store::Purge,
 };
-use http::{
-    HeaderMap, HeaderName, Method,
-    header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
-};
-use sha2::{Digest, Sha256};
+use http::Method;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
 
 /// The name under which requests are counted that no route matches.
 pub const DEFAULT: &str = "default";
-
-/// Which concurrent misses share one fetch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Collapse {
-    /// None.
-    Off,
-    /// Those of one process.
-    #[default]
-    Local,
-    /// Those of all replicas that share a Redis.
-    Cluster,
-}
 
 /// One `[[route]]`, checked and compiled.
 #[derive(Clone, Debug)]
@@ -63,91 +47,74 @@ pub struct Route {
     pub refresh_ahead: Option<Duration>,
 }
 
-/// What a route adds to or removes from the cache key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeySpec {
-    /// Only these query parameters count, sorted; `None` means the query as received.
-    pub query: Option<Vec<String>>,
-    /// These request fields count.
-    pub headers: Vec<HeaderName>,
-    /// What the origin's `No-Vary-Search` says does not count, does not.
-    pub no_vary_search: bool,
-}
-
-impl KeySpec {
-    /// Completes `key` with what this route counts of `query` and `headers`.
-    pub(super) fn complete(
-        &self,
-        key: Builder,
-        query: Option<&str>,
-        headers: &HeaderMap,
-    ) -> Builder {
-        let mut key = match &self.query {
-            None => key.query(query),
-            Some(names) => key.chosen_query(query, names),
-        };
-        for name in &self.headers {
-            let mut lines = headers.get_all(name).iter();
-            let value = lines.next().map(|first| {
-                lines.fold(first.as_bytes().to_vec(), |mut all, line| {
-                    all.extend_from_slice(b", ");
-                    all.extend_from_slice(line.as_bytes());
-                    all
-                })
-            });
-            // Keys are stored, also in Redis: what a caller proves himself with is not to be read there.
-            let value = match SECRETS.contains(name) {
-                true => value
-                    .map(|value| Sha256::digest([b"sidecache key ", &value[..]].concat()).to_vec()),
-                false => value,
-            };
-            key = key.field(name.as_str(), value.as_deref());
-        }
-        key
-    }
-}
-
-/// Fields that prove who the caller is.
-const SECRETS: [HeaderName; 5] = [
-    AUTHORIZATION,
-    COOKIE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("x-auth-token"),
-];
-
-/// A route with the handles of its metrics.
+/// A route as requests find it.
 #[derive(Debug)]
 pub(super) struct Compiled {
-    pub(super) route: Route,
+    pub(super) name: String,
+    path: Pattern,
+    methods: Vec<Method>,
+    tags: Vec<Template>,
+    purge: Vec<PurgeTemplate>,
+    /// How the cache treats its requests.
+    pub(super) rule: Arc<Rule>,
     pub(super) metrics: RouteMetrics,
-    /// Its part of the slots for background refreshes: a route whose backend hangs leaves some to the others.
-    pub(super) refreshes: Arc<Semaphore>,
 }
 
-/// Which route was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RouteId(usize);
+impl Compiled {
+    fn new(route: Route, settings: &Arc<Settings>, metrics: &Metrics) -> Self {
+        let mut rule = Rule::new(route.policy, Arc::clone(settings));
+        rule.key = route.key;
+        rule.collapse = route.collapse;
+        rule.ttl_jitter = route.ttl_jitter;
+        rule.refresh_ahead = route.refresh_ahead;
+        Self {
+            metrics: metrics.route(&route.name),
+            name: route.name,
+            path: route.path,
+            methods: route.methods,
+            tags: route.tags,
+            purge: route.purge,
+            rule: Arc::new(rule),
+        }
+    }
 
-impl RouteId {
-    /// What applies where none matches.
-    pub(super) const DEFAULT: Self = Self(usize::MAX);
+    /// What purges can name the responses for a target by.
+    pub(super) fn tags_of(&self, path: &str, query: Option<&str>) -> Vec<Box<str>> {
+        if self.tags.is_empty() {
+            return Vec::new();
+        }
+        let captures = self.path.capture(path, query);
+        captures
+            .iter()
+            .flat_map(|captures| self.tags.iter().map(|tag| tag.expand(captures).into()))
+            .collect()
+    }
+
+    /// What a successful write to a target purges, beside its own URI.
+    pub(super) fn purges_of(&self, path: &str, query: Option<&str>) -> Vec<Purge> {
+        let captures = self.path.capture(path, query);
+        captures
+            .iter()
+            .flat_map(|captures| self.purge.iter().map(|purge| purge.expand(captures)))
+            .collect()
+    }
 }
 
 /// All routes, in order, and what applies where none matches.
 #[derive(Debug)]
 pub(super) struct Routes {
-    routes: Vec<Compiled>,
-    default: Compiled,
+    routes: Vec<Arc<Compiled>>,
+    default: Arc<Compiled>,
 }
 
 impl Routes {
-    pub(super) fn new(routes: Vec<Route>, default_policy: Policy, metrics: &Metrics) -> Self {
-        let compile = |route: Route| Compiled {
-            metrics: metrics.route(&route.name),
-            refreshes: Arc::new(Semaphore::new(refresh::SLOTS_OF_A_ROUTE)),
-            route,
-        };
+    pub(super) fn new(
+        routes: Vec<Route>,
+        default_policy: Policy,
+        settings: &Arc<Settings>,
+        metrics: &Metrics,
+    ) -> Self {
+        let compile = |route| Arc::new(Compiled::new(route, settings, metrics));
         let default = Route {
             name: DEFAULT.to_owned(),
             path: Pattern::parse("/{*rest}").expect("this pattern is well formed"),
@@ -167,19 +134,15 @@ impl Routes {
     }
 
     /// The first that matches.
-    pub(super) fn find(&self, method: &Method, path: &str) -> RouteId {
-        let matches = |compiled: &Compiled| {
-            compiled.route.methods.contains(method) && compiled.route.path.matches(path)
-        };
-        self.routes
-            .iter()
-            .position(matches)
-            .map_or(RouteId::DEFAULT, RouteId)
+    pub(super) fn find(&self, method: &Method, path: &str) -> &Arc<Compiled> {
+        let matches =
+            |route: &&Arc<Compiled>| route.methods.contains(method) && route.path.matches(path);
+        self.routes.iter().find(matches).unwrap_or(&self.default)
     }
 
-    /// The route that was found.
-    pub(super) fn get(&self, id: RouteId) -> &Compiled {
-        self.routes.get(id.0).unwrap_or(&self.default)
+    /// What applies where none matches.
+    pub(super) fn default(&self) -> &Arc<Compiled> {
+        &self.default
     }
 }
 
@@ -209,58 +172,13 @@ mod tests {
             route("write", "/a/{id}", &[Method::PUT]),
             route("rest", "/a/{*rest}", &[Method::GET]),
         ];
-        let routes = Routes::new(routes, Policy::default(), &Metrics::new());
-        let name = |method, path| routes.get(routes.find(&method, path)).route.name.as_str();
+        let settings = Arc::new(Settings::default());
+        let routes = Routes::new(routes, Policy::default(), &settings, &Metrics::new());
+        let name = |method, path| routes.find(&method, path).name.as_str();
         assert_eq!(name(Method::GET, "/a/1"), "one");
         assert_eq!(name(Method::PUT, "/a/1"), "write");
         assert_eq!(name(Method::GET, "/a/1/2"), "rest");
         assert_eq!(name(Method::DELETE, "/a/1"), DEFAULT);
         assert_eq!(name(Method::GET, "/b"), DEFAULT);
-    }
-
-    #[test]
-    fn a_credential_is_not_readable_in_the_key() {
-        let spec = KeySpec {
-            headers: vec![AUTHORIZATION],
-            ..KeySpec::default()
-        };
-        let key = |value: &'static str| {
-            let headers = [(AUTHORIZATION, http::HeaderValue::from_static(value))]
-                .into_iter()
-                .collect();
-            spec.complete(Builder::new("http", b"a", "/"), None, &headers)
-                .build()
-        };
-        assert_ne!(key("Bearer one"), key("Bearer two"));
-        assert!(!String::from_utf8_lossy(key("Bearer one").as_bytes()).contains("one"));
-    }
-
-    #[test]
-    fn chosen_fields_are_part_of_the_key() {
-        let spec = KeySpec {
-            query: Some(vec!["q".into()]),
-            headers: vec![http::header::ACCEPT_LANGUAGE],
-            no_vary_search: false,
-        };
-        let key = |query, language: Option<&'static str>| {
-            let headers = language.map(|l| {
-                (
-                    http::header::ACCEPT_LANGUAGE,
-                    http::HeaderValue::from_static(l),
-                )
-            });
-            spec.complete(
-                Builder::new("http", b"a", "/s"),
-                query,
-                &headers.into_iter().collect(),
-            )
-            .build()
-        };
-        assert_eq!(
-            key(Some("q=1&x=2"), Some("en")),
-            key(Some("x=3&q=1"), Some("en"))
-        );
-        assert_ne!(key(Some("q=1"), Some("en")), key(Some("q=1"), Some("de")));
-        assert_ne!(key(Some("q=1"), Some("")), key(Some("q=1"), None));
     }
 }

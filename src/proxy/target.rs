@@ -1,101 +1,137 @@
-//! The target of a request, reconstructed as RFC 9110 §7.1 says and checked before anything else looks at it.
+//! The effective request: what a request is about, as RFC 9110 §7.1 says, computed once and checked before anything else
+//! looks at it.
+//!
+//! Route, key, purges and the way to the upstream all read this one value, so that they cannot disagree about where a
+//! request goes and how it was reached.
 
-use super::{compact, rescue::Problem};
+use super::problem::Problem;
+use crate::{
+    cache,
+    message::compact,
+    semantics::{fields::all_members, hop_by_hop},
+};
 use http::{
-    HeaderName, Method, Request, Uri, Version,
-    header::{HOST, TRANSFER_ENCODING},
+    HeaderMap, HeaderValue, Method, Request, Uri, Version,
+    header::{CONNECTION, HOST, TE, TRANSFER_ENCODING},
 };
 
-/// What a request is about.
+/// See the module docs.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
+    /// Path and query as received; an absolute target also has its scheme and authority.
     uri: Uri,
-    /// `Host`, or the authority of an absolute target, which wins over it (RFC 9112 §3.2.2).
-    pub(super) host: Host,
-}
-
-/// Where the host came from.
-#[derive(Clone, Debug)]
-pub(super) enum Host {
-    /// An absolute target.
-    Authority,
-    /// The field.
-    Field,
-    /// An HTTP/1.0 request may have none.
-    None,
+    /// `Host`, or the authority of an absolute target, which wins over it (RFC 9112 §3.2.2); in lower case, because an
+    /// origin that corrects the spelling would redirect everybody for ever. An HTTP/1.0 request may have none.
+    host: Option<HeaderValue>,
+    version: Version,
+    /// The client said that it takes trailers (RFC 9110 §6.5.1); the field itself ends at this hop.
+    accepts_trailers: bool,
 }
 
 impl Target {
-    pub(super) fn path(&self) -> &str {
-        self.uri.path()
+    /// Checks what hyper leaves to us, and takes the fields of this hop out of `request`; ambiguous lengths hyper has
+    /// refused or resolved already ([RFC 9112 §3.2]).
+    ///
+    /// [RFC 9112 §3.2]: https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    pub(super) fn of<B>(request: &mut Request<B>) -> Result<Self, Problem> {
+        if *request.method() == Method::CONNECT {
+            return Err(Problem::Connect);
+        }
+        if !request.uri().path().starts_with('/') {
+            return Err(Problem::Target);
+        }
+        let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+        if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            return Err(Problem::TransferCoding);
+        }
+        let mut target = Self {
+            host: host(request)?,
+            uri: request.uri().clone(),
+            version: request.version(),
+            accepts_trailers: false,
+        };
+        if request.headers().contains_key(CONNECTION) {
+            target.accepts_trailers = accepts_trailers(request.headers());
+            // Before anything looks at the fields: key, variants and credentials are of what the upstream will see.
+            hop_by_hop::remove(request.headers_mut());
+        }
+        Ok(target)
     }
 
-    pub(super) fn query(&self) -> Option<&str> {
-        self.uri.query()
+    /// `http`: the listener speaks nothing else.
+    pub(super) fn scheme(&self) -> &'static str {
+        "http"
+    }
+
+    pub(super) fn path(&self) -> &str {
+        self.uri.path()
     }
 
     pub(super) fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// Lets go of the buffer that it was read into.
-    pub(super) fn detach(&mut self) {
-        self.uri = compact::uri(&self.uri);
+    pub(super) fn version(&self) -> Version {
+        self.version
     }
 
-    /// The host as received.
-    pub(super) fn host<'a, B>(&'a self, request: &'a Request<B>) -> &'a [u8] {
-        match self.host {
-            Host::Authority => self
-                .uri
-                .authority()
-                .map_or(b"", |authority| authority.as_str().as_bytes()),
-            Host::Field => request
-                .headers()
-                .get(HOST)
-                .map_or(b"", |host| host.as_bytes()),
-            Host::None => b"",
+    pub(super) fn accepts_trailers(&self) -> bool {
+        self.accepts_trailers
+    }
+
+    /// The `Host` that goes upstream, so that the upstream makes the same links as without a proxy.
+    pub(super) fn host_field(&self) -> Option<HeaderValue> {
+        self.host.clone()
+    }
+
+    /// As the cache sees it.
+    pub(super) fn parts(&self) -> cache::Target<'_> {
+        cache::Target {
+            scheme: self.scheme(),
+            host: self.host.as_ref().map_or(b"", |host| host.as_bytes()),
+            path: self.uri.path(),
+            query: self.uri.query(),
+        }
+    }
+
+    /// Without the buffer that it was read into.
+    pub(super) fn detached(self) -> Self {
+        Self {
+            uri: compact::uri(&self.uri),
+            host: self.host.as_ref().map(compact::value),
+            ..self
         }
     }
 }
 
-/// Checks what hyper leaves to us; ambiguous lengths it has refused or resolved already ([RFC 9112 §3.2]).
-///
-/// [RFC 9112 §3.2]: https://www.rfc-editor.org/rfc/rfc9112#section-3.2
-pub(super) fn of<B>(request: &Request<B>) -> Result<Target, Problem> {
-    if *request.method() == Method::CONNECT {
-        return Err(Problem::Connect);
-    }
-    if !request.uri().path().starts_with('/') {
-        return Err(Problem::Target);
-    }
-    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
-    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return Err(Problem::TransferCoding);
-    }
+fn host<B>(request: &Request<B>) -> Result<Option<HeaderValue>, Problem> {
     let authority = request
         .uri()
         .authority()
-        .map_or(&b""[..], |authority| authority.as_str().as_bytes());
-    if !is_host(authority) {
+        .map(|authority| authority.as_str());
+    if authority.is_some_and(|authority| !is_host(authority.as_bytes())) {
         return Err(Problem::Host);
     }
-    Ok(Target {
-        host: host(request)?,
-        uri: request.uri().clone(),
-    })
+    let mut lines = request.headers().get_all(HOST).iter();
+    let host = match (lines.next(), lines.next()) {
+        (_, Some(_)) => return Err(Problem::Host),
+        (Some(host), None) if !is_host(host.as_bytes()) => return Err(Problem::Host),
+        (None, None) if request.version() >= Version::HTTP_11 => return Err(Problem::Host),
+        (host, None) => host,
+    };
+    let host = match authority {
+        Some(authority) => Some(HeaderValue::from_str(authority).map_err(|_| Problem::Host)?),
+        None => host.filter(|host| !host.is_empty()).cloned(),
+    };
+    Ok(host.map(in_lower_case))
 }
 
-fn host<B>(request: &Request<B>) -> Result<Host, Problem> {
-    let mut lines = request.headers().get_all(HOST).iter();
-    match (lines.next(), lines.next()) {
-        (_, Some(_)) => Err(Problem::Host),
-        (Some(host), None) if !is_host(host.as_bytes()) => Err(Problem::Host),
-        (Some(_), None) if request.uri().authority().is_none() => Ok(Host::Field),
-        (None, None) if request.version() >= Version::HTTP_11 => Err(Problem::Host),
-        (None, None) if request.uri().authority().is_none() => Ok(Host::None),
-        _ => Ok(Host::Authority),
+fn in_lower_case(host: HeaderValue) -> HeaderValue {
+    if !host.as_bytes().iter().any(u8::is_ascii_uppercase) {
+        return host;
     }
+    HeaderValue::from_bytes(&host.as_bytes().to_ascii_lowercase())
+        .expect("lower case is as valid as upper case")
 }
 
 /// The characters that a host and a port may have; anything else is an attempt to confuse somebody.
@@ -104,11 +140,10 @@ fn is_host(host: &[u8]) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte))
 }
 
-/// The field by which callers may ask to bypass the cache.
-pub(super) const BYPASS: HeaderName = HeaderName::from_static("x-sidecache-bypass");
-
-/// The field by which callers prove that they may purge.
-pub(super) const PURGE_TOKEN: HeaderName = HeaderName::from_static("x-sidecache-purge");
+/// Whether a request says that its sender takes trailers.
+fn accepts_trailers(request: &HeaderMap) -> bool {
+    all_members(request, &TE).any(|member| member.eq_ignore_ascii_case(b"trailers"))
+}
 
 #[cfg(test)]
 mod tests {
@@ -117,23 +152,15 @@ mod tests {
     fn check(
         build: impl FnOnce(http::request::Builder) -> http::request::Builder,
     ) -> Result<Target, Problem> {
-        of(&build(Request::builder()).body(()).unwrap())
+        Target::of(&mut build(Request::builder()).body(()).unwrap())
     }
 
     #[test]
     fn an_absolute_target_wins_over_host() {
-        let request = Request::builder()
-            .uri("http://a.example/x")
-            .header(HOST, "b.example")
-            .body(())
-            .unwrap();
-        assert_eq!(of(&request).unwrap().host(&request), b"a.example");
-        let request = Request::builder()
-            .uri("/x")
-            .header(HOST, "b.example")
-            .body(())
-            .unwrap();
-        assert_eq!(of(&request).unwrap().host(&request), b"b.example");
+        let absolute = check(|r| r.uri("http://a.example/x").header(HOST, "b.example"));
+        assert_eq!(absolute.unwrap().parts().host, b"a.example");
+        let relative = check(|r| r.uri("/x").header(HOST, "B.example"));
+        assert_eq!(relative.unwrap().parts().host, b"b.example");
     }
 
     #[test]
@@ -147,7 +174,8 @@ mod tests {
             check(|r| r.uri("/").header(HOST, "a/b")),
             Err(Problem::Host)
         ));
-        assert!(check(|r| r.uri("/").version(Version::HTTP_10)).is_ok());
+        let old = check(|r| r.uri("/").version(Version::HTTP_10));
+        assert_eq!(old.unwrap().parts().host, b"");
     }
 
     #[test]
@@ -160,5 +188,22 @@ mod tests {
             check(|r| r.method("CONNECT").uri("a:1").header(HOST, "a")),
             Err(Problem::Connect)
         ));
+    }
+
+    #[test]
+    fn fields_of_this_hop_are_gone_before_anybody_reads_them() {
+        let mut request = Request::builder()
+            .uri("/")
+            .header(HOST, "a")
+            .header(CONNECTION, "te, x-secret")
+            .header(TE, "trailers")
+            .header("x-secret", "1")
+            .header("x-other", "2")
+            .body(())
+            .unwrap();
+        let target = Target::of(&mut request).unwrap();
+        assert!(target.accepts_trailers());
+        let left: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
+        assert_eq!(left, ["host", "x-other"]);
     }
 }

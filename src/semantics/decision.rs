@@ -146,6 +146,31 @@ impl Reason {
         }
     }
 
+    /// What a request is counted as that is passed on for this reason.
+    const fn outcome_of_a_pass(self) -> Outcome {
+        match self {
+            Self::Disabled | Self::Route | Self::Token | Self::Precondition | Self::Method => {
+                Outcome::Bypass
+            }
+            Self::Fresh
+            | Self::WhileRevalidate
+            | Self::IfError
+            | Self::OnDisconnect
+            | Self::UriMiss
+            | Self::VaryMiss
+            | Self::Expired
+            | Self::Purged
+            | Self::NoCache
+            | Self::PurgeGap
+            | Self::Client
+            | Self::Credentials
+            | Self::Range
+            | Self::OnlyIfCached
+            | Self::Upstream
+            | Self::Request => Outcome::Miss,
+        }
+    }
+
     /// The `fwd` parameter of `Cache-Status` ([RFC 9211 §2.2]); `None` where nothing was forwarded.
     ///
     /// [RFC 9211 §2.2]: https://www.rfc-editor.org/rfc/rfc9211#section-2.2
@@ -232,6 +257,11 @@ impl Decision {
             storage: Storage::None,
             collapsed: false,
         }
+    }
+
+    /// The decision about a request that is passed on for this reason, where the store has no part in its answer.
+    pub const fn forwarded(reason: Reason) -> Self {
+        Self::new(reason.outcome_of_a_pass(), reason)
     }
 }
 

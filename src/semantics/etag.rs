@@ -2,7 +2,8 @@
 //!
 //! [RFC 9110 §8.8.3]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3
 
-use http::HeaderValue;
+use super::fields::all_tags;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The tag without a leading `W/`: two tags match weakly when these are equal ([RFC 9110 §8.8.3.2]).
 ///
@@ -33,6 +34,36 @@ pub fn without_coding<'a>(tag: &'a [u8], coding: &str) -> Option<(&'a [u8], &'st
         .strip_suffix(coding.as_bytes())?
         .strip_suffix(b"-")?;
     Some((inner, b"\""))
+}
+
+/// The value of `name` with the tag of the identity representation beside each tag that may be of a coding of ours, for an
+/// origin, which knows only its own tags. `None` where there is none.
+///
+/// The tag as it came stays in the list, because the suffix may be the origin's own: Apache's mod_deflate adds `-gzip` too.
+pub fn with_uncoded(
+    fields: &HeaderMap,
+    name: &HeaderName,
+    codings: &[&str],
+) -> Option<HeaderValue> {
+    let mut listed: Vec<Vec<u8>> = all_tags(fields, name).map(<[u8]>::to_vec).collect();
+    let uncoded: Vec<Vec<u8>> = listed
+        .iter()
+        .filter_map(|tag| {
+            let found = codings
+                .iter()
+                .find_map(|coding| without_coding(tag, coding));
+            found.map(|(head, tail)| [head, tail].concat())
+        })
+        .collect();
+    if uncoded.is_empty() {
+        return None;
+    }
+    for tag in uncoded {
+        if !listed.contains(&tag) {
+            listed.push(tag);
+        }
+    }
+    HeaderValue::from_bytes(&listed.join(&b", "[..])).ok()
 }
 
 /// Whether `candidate` names the same representation as `stored`, in any of `codings`, by weak comparison.
@@ -75,5 +106,23 @@ mod tests {
             of_coding(&HeaderValue::from_static("W/\"a\""), "gzip"),
             "W/\"a\""
         );
+    }
+
+    #[test]
+    fn the_origin_is_asked_by_its_own_tag_and_by_the_one_that_came() {
+        let name = http::header::IF_NONE_MATCH;
+        let asked = |value: &'static str| {
+            let fields = [(name.clone(), HeaderValue::from_static(value))];
+            with_uncoded(&fields.into_iter().collect(), &name, &["gzip"])
+        };
+        assert_eq!(asked("\"a-gzip\"").unwrap(), "\"a-gzip\", \"a\"");
+        assert_eq!(
+            asked("W/\"b-gzip\", \"b\", \"c\"").unwrap(),
+            "W/\"b-gzip\", \"b\", \"c\", W/\"b\""
+        );
+        assert_eq!(asked("\"a-gzip\", \"a\"").unwrap(), "\"a-gzip\", \"a\"");
+        for nothing_of_ours in ["\"a\"", "*", "\"a-gzip", ""] {
+            assert_eq!(asked(nothing_of_ours), None, "{nothing_of_ours}");
+        }
     }
 }

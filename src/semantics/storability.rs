@@ -74,14 +74,22 @@ pub enum Refusal {
     /// It is an event stream, which has no end of its own.
     Endless,
     /// Its `No-Vary-Search` does not say what the key of its request was shortened by.
-    Search,
+    NoVarySearch,
     /// It has more or other tags than can be kept, so that a purge would miss it.
     Tags,
+    /// It answers a range, and is neither the whole nor a part.
+    RangeAnswer,
+    /// It is a part, and nobody asked for one.
+    UnaskedPart,
+    /// It is an error for later, and the stored response may still be served stale.
+    StaleServes,
+    /// It does not say which requests select it, and would be served to those that select stored variants.
+    HidesVariants,
 }
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Method,
         Self::Status,
         Self::NoStore,
@@ -94,8 +102,12 @@ impl Refusal {
         Self::TooLarge,
         Self::Incomplete,
         Self::Endless,
-        Self::Search,
+        Self::NoVarySearch,
         Self::Tags,
+        Self::RangeAnswer,
+        Self::UnaskedPart,
+        Self::StaleServes,
+        Self::HidesVariants,
     ];
 
     /// The word for it in labels and fields.
@@ -113,8 +125,12 @@ impl Refusal {
             Self::TooLarge => "too-large",
             Self::Incomplete => "incomplete",
             Self::Endless => "endless",
-            Self::Search => "search",
+            Self::NoVarySearch => "no-vary-search",
             Self::Tags => "tags",
+            Self::RangeAnswer => "range-answer",
+            Self::UnaskedPart => "unasked-part",
+            Self::StaleServes => "stale-serves",
+            Self::HidesVariants => "hides-variants",
         }
     }
 }

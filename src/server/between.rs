@@ -5,7 +5,7 @@
 //! response does not return the final one before it was written ([`Interim::around`]), so none of the final one has been.
 //! Once an interim response was begun, hyper's writes wait until it is complete.
 
-use crate::interim::Interim;
+use crate::message::Interim;
 use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::{

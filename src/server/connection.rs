@@ -1,7 +1,7 @@
 //! One connection: protocol limits, time limits and a graceful end.
 
 use super::{Settings, between::Between, stall::StallLimit};
-use crate::interim::Interim;
+use crate::message::Interim;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};

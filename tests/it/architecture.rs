@@ -5,30 +5,54 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The rooms of one request, which are still one module tree.
-const IN_SERVICE: &[&str] = &[
-    "service",
-    "store",
-    "semantics",
-    "interim",
-    "clock",
-    "metrics",
-];
-
 /// Which modules of the crate each module may use. Arrows point down.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("semantics", &[]),
     ("clock", &[]),
     ("metrics", &["semantics"]),
     ("store", &["semantics", "clock", "metrics"]),
-    ("proxy", IN_SERVICE),
-    ("cache", IN_SERVICE),
-    ("upstream", IN_SERVICE),
-    ("message", IN_SERVICE),
-    ("server", &["interim", "clock", "metrics"]),
+    ("message", &[]),
+    ("origin", &["message"]),
+    (
+        "upstream",
+        &["origin", "message", "semantics", "clock", "metrics"],
+    ),
+    (
+        "cache",
+        &[
+            "store",
+            "origin",
+            "message",
+            "semantics",
+            "clock",
+            "metrics",
+        ],
+    ),
+    (
+        "proxy",
+        &[
+            "cache",
+            "store",
+            "upstream",
+            "origin",
+            "message",
+            "semantics",
+            "clock",
+            "metrics",
+        ],
+    ),
+    ("server", &["message", "clock", "metrics"]),
     (
         "admin",
-        &["service", "store", "semantics", "clock", "metrics"],
+        &[
+            "proxy",
+            "cache",
+            "upstream",
+            "store",
+            "semantics",
+            "clock",
+            "metrics",
+        ],
     ),
     ("telemetry", &[]),
     (
@@ -36,7 +60,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "server",
             "admin",
-            "service",
+            "proxy",
+            "cache",
+            "upstream",
             "store",
             "semantics",
             "telemetry",
@@ -49,7 +75,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "telemetry",
             "server",
             "admin",
-            "service",
+            "proxy",
+            "cache",
+            "upstream",
             "store",
             "semantics",
             "clock",

@@ -3,8 +3,8 @@
 //! Ranges are always of the identity representation, whose tag a client that asks for them has.
 
 use crate::{
+    message::Body,
     semantics::range::{ByteRange, Selected, is_asked_for, select, select_of_part},
-    service::body::Body,
     store::{Entry, Rendition},
 };
 use bytes::Bytes;

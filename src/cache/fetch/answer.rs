@@ -1,210 +1,224 @@
 //! From what a fetch brought to the answer of each request that waits for it.
 
-use super::Asked;
 use crate::{
+    cache::{
+        answer::{Answered, Unanswered},
+        ask::Ask,
+        core::Core,
+        deliver::{self, AgeField},
+        flight::{Fetched, Flight, Own, OwnAnswer, Provenance},
+    },
+    message::{Body, Stream},
     metrics::Metrics,
+    origin::{FetchError, OriginError},
     semantics::{
         Decision, Outcome, Reason, Refusal, Reuse, Storage, StoredHead, Tier,
         reuse::{Standing, may_serve_on_error, reuse},
     },
-    service::{
-        body::Body,
-        cache::Answered,
-        deliver::{self, AgeField},
-        flight::{Fetched, Flight, Landing},
-        pass,
-        rescue::{self, Problem},
-        upstream::{UpstreamBody, UpstreamError},
-    },
     store::Entry,
 };
-use http::{HeaderMap, Request, Response, StatusCode, header::CONTENT_RANGE};
+use http::{HeaderMap, Response, StatusCode, header::CONTENT_RANGE};
 use std::{sync::Arc, time::SystemTime};
 
 /// What came of waiting for another request's fetch.
-pub(super) enum Joined {
-    /// Its answer is for this one too.
-    Answered(Box<Answered>),
+pub(super) enum Followed {
+    /// Its result is for this one too.
+    Answered(Box<Result<Answered, Unanswered>>),
     /// It is not.
     Alone,
     /// The origin did not answer that one; it may answer another.
     Again,
 }
 
-impl Asked<'_> {
-    /// The answer of a fetch that this request began.
-    pub(in crate::service) async fn land<B>(
-        &self,
-        flight: &Flight,
-        reason: Reason,
-        request: &Request<B>,
-    ) -> Result<Answered, Problem> {
-        match flight.landing().await {
-            Landing::Stored(entry, fetched) => {
-                let mut answered = self.landed(&entry, fetched, reason, request).await;
-                let mut withheld = flight.take_withheld();
-                let as_it_came =
-                    answered.response.body().known_size() == Some(entry.body.len() as u64);
+/// A request that waits for a response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply<'a> {
+    pub(super) core: &'a Arc<Core>,
+    pub(super) ask: &'a Arc<Ask>,
+    /// Why the store could not answer.
+    pub(super) reason: Reason,
+}
+
+impl Reply<'_> {
+    /// The answer of the fetch that this request began.
+    pub(super) async fn of_own(&self, own: Own) -> Result<Answered, Unanswered> {
+        match own.answer().await {
+            OwnAnswer::Stored {
+                entry,
+                provenance,
+                mut withheld,
+            } => {
+                let mut answered = self.of_stored(&entry, provenance).await;
+                let response = &mut answered.response;
+                let as_it_came = response.body().known_size() == Some(entry.body.len() as u64);
                 if let Some(range) = withheld.remove(CONTENT_RANGE).filter(|_| as_it_came)
-                    && answered.response.status() == StatusCode::PARTIAL_CONTENT
+                    && response.status() == StatusCode::PARTIAL_CONTENT
                 {
-                    answered.response.headers_mut().insert(CONTENT_RANGE, range);
+                    response.headers_mut().insert(CONTENT_RANGE, range);
                 }
-                give_back(&mut answered.response, withheld);
+                give_back(response, withheld);
                 Ok(answered)
             }
-            Landing::Streaming(head) => {
-                let stream = flight.take_seat().ok_or(UpstreamError::Abandoned)?;
-                let mut response = deliver::arriving(self.shared, stream, &head, request.headers());
-                give_back(&mut response, flight.take_withheld());
-                let decision = Decision {
-                    storage: Storage::Stored,
-                    ..Decision::new(Outcome::Miss, reason)
-                };
-                Ok(Answered { response, decision })
+            OwnAnswer::Streaming {
+                head,
+                stream,
+                withheld,
+            } => {
+                let mut answered = self.of_stream(stream, &head);
+                give_back(&mut answered.response, withheld);
+                answered.decision.storage = Storage::Stored;
+                Ok(answered)
             }
-            Landing::Alone(refusal) => {
-                let response = flight.take_refused().ok_or(UpstreamError::Abandoned)?;
-                Ok(self.refused(response, refusal, reason, request))
-            }
-            Landing::Failed(error) => Err(error.into()),
-        }
-    }
-
-    /// The answer that may not be stored.
-    pub(super) fn refused<B>(
-        &self,
-        response: Response<UpstreamBody>,
-        refusal: Refusal,
-        reason: Reason,
-        request: &Request<B>,
-    ) -> Answered {
-        let (method, headers) = (request.method(), request.headers());
-        Answered {
-            response: pass::finish(self.shared, response, method, headers),
-            decision: Decision {
-                storage: Storage::Refused(refusal),
-                ..Decision::new(Outcome::Miss, reason)
-            },
+            OwnAnswer::NotShared(response, refusal) => Ok(self.of_refused(response, refusal)),
+            OwnAnswer::Failed(error) => Err(error.into()),
         }
     }
 
     /// The answer of another request's fetch, where it is for this one too; `second` where it is not the first that this
     /// one waits for.
-    pub(super) async fn join<B>(
-        &self,
-        flight: &Flight,
-        reason: Reason,
-        request: &Request<B>,
-        second: bool,
-    ) -> Joined {
-        let landing = {
-            let _waiting = Waiting::new(&self.shared.metrics);
-            flight.landing().await
+    pub(super) async fn of_flight(&self, flight: &Flight, second: bool) -> Followed {
+        let fetched = {
+            let _waiting = Waiting::new(&self.core.metrics);
+            flight.fetched().await
         };
-        let answered = match landing {
-            Landing::Stored(entry, fetched)
-                if self.may_share(&entry.head, fetched, request.headers()) =>
-            {
-                self.landed(&entry, fetched, reason, request).await
+        let answer = match fetched {
+            Fetched::Stored(entry, provenance) if self.may_share(&entry.head, provenance) => {
+                Ok(self.of_stored(&entry, provenance).await)
             }
-            Landing::Streaming(head) if self.may_share(&head, Fetched::New, request.headers()) => {
+            Fetched::Streaming(head) if self.may_share(&head, Provenance::Origin) => {
                 let Some(stream) = flight.buffer.read() else {
-                    return Joined::Alone;
+                    return Followed::Alone;
                 };
-                let response = deliver::arriving(self.shared, stream, &head, request.headers());
-                Answered {
-                    response,
-                    decision: Decision::new(Outcome::Miss, reason),
-                }
+                Ok(self.of_stream(stream, &head))
             }
-            // An origin that cannot be reached answers nobody; another failure may be about one request.
-            Landing::Failed(
-                error @ (UpstreamError::Connect(_)
-                | UpstreamError::ConnectTimeout
-                | UpstreamError::Busy),
-            ) => rescue::answer(&error.into()),
-            // Neither does one that hangs twice, and to find that out has taken long enough.
-            Landing::Failed(error @ UpstreamError::Timeout) if second => {
-                rescue::answer(&error.into())
-            }
-            Landing::Failed(UpstreamError::Timeout) => return Joined::Again,
-            Landing::Stored(..)
-            | Landing::Streaming(_)
-            | Landing::Alone(_)
-            | Landing::Failed(_) => {
-                return Joined::Alone;
+            Fetched::Failed(error) => match failure_of_all(error, second) {
+                Ok(error) => Err(error),
+                Err(followed) => return followed,
+            },
+            Fetched::Stored(..) | Fetched::Streaming(_) | Fetched::NotShared => {
+                return Followed::Alone;
             }
         };
-        self.shared.metrics.collapsed.inc();
-        Joined::Answered(Box::new(Answered {
-            decision: Decision {
+        self.core.metrics.collapsed.inc();
+        let answer = match answer {
+            Ok(mut answered) => {
+                answered.decision.collapsed = true;
+                Ok(answered)
+            }
+            Err(error) => Err(Unanswered {
+                error,
                 collapsed: true,
-                ..answered.decision
-            },
-            ..answered
-        }))
+            }),
+        };
+        Followed::Answered(Box::new(answer))
     }
 
     /// Whether what another request fetched is for this one: asked anew, as if it had been found in the store.
-    fn may_share(&self, head: &StoredHead, fetched: Fetched, request: &HeaderMap) -> bool {
-        let now = self.shared.clock.now();
-        let verdict = reuse(
-            head,
-            request,
-            &self.route().route.policy,
-            Standing::Good,
-            now,
-        );
-        let usable = match fetched {
-            Fetched::New | Fetched::Confirmed | Fetched::Elsewhere => verdict == Reuse::Serve,
-            Fetched::ConfirmedOnce => false,
-            Fetched::StaleOnError(_) => matches!(verdict, Reuse::Validate(Reason::Expired)),
+    fn may_share(&self, head: &StoredHead, provenance: Provenance) -> bool {
+        let (request, policy) = (&self.ask.request, &self.ask.rule.policy);
+        let now = self.core.clock.now();
+        let verdict = reuse(head, request, policy, Standing::Good, now);
+        let usable = match provenance {
+            Provenance::Origin | Provenance::Validated | Provenance::Replica => {
+                verdict == Reuse::Serve
+            }
+            Provenance::ValidatedOnce => false,
+            Provenance::StaleIfError(_) => matches!(verdict, Reuse::Validate(Reason::Expired)),
         };
         usable && head.is_selected_by(request)
     }
 
-    pub(super) async fn landed<B>(
-        &self,
-        entry: &Arc<Entry>,
-        fetched: Fetched,
-        reason: Reason,
-        request: &Request<B>,
-    ) -> Answered {
-        let age = match fetched {
-            Fetched::New | Fetched::Confirmed | Fetched::ConfirmedOnce => AgeField::AsReceived,
-            Fetched::StaleOnError(_) | Fetched::Elsewhere => AgeField::Current,
+    /// The answer that a stored response gives.
+    pub(super) async fn of_stored(&self, entry: &Arc<Entry>, provenance: Provenance) -> Answered {
+        let now = self.core.clock.now();
+        let age = match provenance {
+            Provenance::Origin | Provenance::Validated | Provenance::ValidatedOnce => {
+                AgeField::AsReceived(now)
+            }
+            Provenance::StaleIfError(_) | Provenance::Replica => AgeField::Current(now),
         };
-        let response =
-            deliver::stored_coding(self.shared, entry, request.method(), request.headers(), age)
-                .await;
-        let decision = match fetched {
-            Fetched::New => Decision {
+        let Ask {
+            rule,
+            method,
+            request,
+            ..
+        } = &**self.ask;
+        Answered {
+            response: deliver::stored_coding(self.core, rule, entry, method, request, age).await,
+            decision: self.decision_of_stored(entry, provenance, now),
+        }
+    }
+
+    fn decision_of_stored(
+        &self,
+        entry: &Entry,
+        provenance: Provenance,
+        now: SystemTime,
+    ) -> Decision {
+        let ttl = || Some(entry.head.freshness.ttl(now));
+        let revalidated = |storage| Decision {
+            fwd_status: Some(StatusCode::NOT_MODIFIED),
+            storage,
+            ..Decision::new(Outcome::Revalidated, self.reason)
+        };
+        match provenance {
+            Provenance::Origin => Decision {
                 storage: Storage::Stored,
-                ..Decision::new(Outcome::Miss, reason)
+                ..Decision::new(Outcome::Miss, self.reason)
             },
-            Fetched::Confirmed | Fetched::ConfirmedOnce => Decision {
-                fwd_status: Some(StatusCode::NOT_MODIFIED),
-                storage: match fetched {
-                    Fetched::Confirmed => Storage::Stored,
-                    _ => Storage::None,
-                },
-                ..Decision::new(Outcome::Revalidated, reason)
-            },
-            Fetched::Elsewhere => Decision {
-                ttl: Some(entry.head.freshness.ttl(self.shared.clock.now())),
+            Provenance::Validated => revalidated(Storage::Stored),
+            Provenance::ValidatedOnce => revalidated(Storage::None),
+            Provenance::Replica => Decision {
+                ttl: ttl(),
                 tier: Some(Tier::Redis),
                 collapsed: true,
                 ..Decision::new(Outcome::Hit, Reason::Fresh)
             },
-            Fetched::StaleOnError(status) => Decision {
+            Provenance::StaleIfError(status) => Decision {
                 fwd_status: status,
-                ttl: Some(entry.head.freshness.ttl(self.shared.clock.now())),
+                ttl: ttl(),
                 tier: Some(Tier::Memory),
-                ..Decision::new(Outcome::Stale, why_stale(entry, self.shared.clock.now()))
+                ..Decision::new(Outcome::Stale, why_stale(entry, now))
             },
-        };
-        Answered { response, decision }
+        }
+    }
+
+    /// The answer with a body that is being stored and is still arriving.
+    fn of_stream(&self, stream: Stream, head: &StoredHead) -> Answered {
+        let settings = &self.ask.rule.settings.coding;
+        let (request, now) = (&self.ask.request, self.core.clock.now());
+        Answered {
+            response: deliver::arriving(settings, stream, head, request, now),
+            decision: Decision::new(Outcome::Miss, self.reason),
+        }
+    }
+
+    /// The answer that may not be stored.
+    pub(super) fn of_refused(&self, response: Response<Stream>, refusal: Refusal) -> Answered {
+        let settings = &self.ask.rule.settings.coding;
+        let (method, request) = (&self.ask.method, &self.ask.request);
+        Answered {
+            response: deliver::passing(settings, response, method, request),
+            decision: Decision {
+                storage: Storage::Refused(refusal),
+                ..Decision::new(Outcome::Miss, self.reason)
+            },
+        }
+    }
+}
+
+/// The error that a follower fails with too. An origin that cannot be reached answers nobody; another failure may be about
+/// one request. Neither does one answer that hangs twice, and to find that out has taken long enough.
+fn failure_of_all(error: FetchError, second: bool) -> Result<FetchError, Followed> {
+    match error {
+        FetchError::Origin(OriginError::Connect(_) | OriginError::ConnectTimeout)
+        | FetchError::Overloaded => Ok(error),
+        FetchError::Origin(OriginError::Timeout) if second => Ok(error),
+        FetchError::Origin(OriginError::Timeout) => Err(Followed::Again),
+        FetchError::Origin(OriginError::Broken(_))
+        | FetchError::ClientBody
+        | FetchError::Abandoned
+        | FetchError::OnlyIfCached => Err(Followed::Alone),
     }
 }
 
@@ -227,13 +241,12 @@ impl Drop for Waiting<'_> {
 /// By which permission it is served although the origin failed.
 fn why_stale(entry: &Entry, now: SystemTime) -> Reason {
     let freshness = &entry.head.freshness;
-    match (
-        may_serve_on_error(freshness, None, now),
-        freshness.is_fresh(now),
-    ) {
-        (true, _) => Reason::IfError,
-        (false, true) => Reason::PurgeGap,
-        (false, false) => Reason::OnDisconnect,
+    if may_serve_on_error(freshness, None, now) {
+        Reason::IfError
+    } else if freshness.is_fresh(now) {
+        Reason::PurgeGap
+    } else {
+        Reason::OnDisconnect
     }
 }
 

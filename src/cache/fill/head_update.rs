@@ -1,60 +1,56 @@
-//! What a HEAD that was passed on says of what is stored ([RFC 9111 §4.3.5]).
+//! What a HEAD that was passed on says of the stored response ([RFC 9111 §4.3.5]).
 //!
 //! [RFC 9111 §4.3.5]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3.5
 
-use super::{Begun, Fetch, Filling};
+use super::{
+    context::Context,
+    job::{FetchStart, Job},
+    validated,
+};
 use crate::{
+    cache::{ask::Ask, core::Core, lookup::Miss, tags::OriginTags},
     semantics::validation::{self, Word},
-    service::{Shared, flight::Departure, tags::OriginTags},
 };
 use http::{HeaderMap, StatusCode};
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::Arc;
 
-/// A HEAD under way that may freshen what is stored.
-pub(in crate::service) struct Freshening<'a> {
-    shared: &'a Arc<Shared>,
-    departure: Departure,
-    fetch: Fetch,
-    begun: Begun,
+/// A HEAD under way that may freshen a stored response.
+#[derive(Debug)]
+pub(crate) struct HeadUpdate {
+    job: Job,
+    start: FetchStart,
 }
 
-impl<'a> Freshening<'a> {
-    /// Before the request leaves.
-    pub(in crate::service) fn begin(
-        shared: &'a Arc<Shared>,
-        departure: Departure,
-        fetch: Fetch,
-    ) -> Self {
-        Self {
-            begun: Begun::now(shared),
-            shared,
-            departure,
-            fetch,
-        }
+impl HeadUpdate {
+    /// For a HEAD that begins at `start`.
+    pub(crate) fn new(ask: &Arc<Ask>, miss: Miss, start: FetchStart) -> Self {
+        let job = Job {
+            ask: Arc::clone(ask),
+            stored: miss.stored,
+            why: miss.reason,
+        };
+        Self { job, start }
     }
 
-    /// A 200 that agrees with what is stored freshens it; one that does not says that it is out of date.
-    pub(in crate::service) fn end(self, status: StatusCode, head: &HeaderMap) {
-        let Some(stored) = self
-            .fetch
-            .stored
-            .as_ref()
-            .filter(|_| status == StatusCode::OK && !self.fetch.private)
+    /// A 200 that agrees with the stored response freshens it; one that does not says that it is out of date.
+    pub(in crate::cache) fn end(mut self, core: &Core, status: StatusCode, head: &HeaderMap) {
+        self.job.drop_purged(core);
+        let stored = self.job.stored.as_ref();
+        let Some(stored) = stored.filter(|_| status == StatusCode::OK && !self.job.ask.credentials)
         else {
             return;
         };
-        match validation::word_of_head(&stored.head, head) {
-            Word::Same if stored.head.part.is_none() => {}
-            Word::Same | Word::Nothing => return,
-            Word::Other => return self.shared.store.forget(stored),
-        }
-        let filling = Filling {
-            shared: self.shared,
-            departure: &self.departure,
-            fetch: &self.fetch,
-            begun: self.begun,
-            kept: AtomicBool::new(false),
+        let cx = Context {
+            core,
+            job: &self.job,
+            start: self.start,
         };
-        filling.confirmed(stored, head, OriginTags::None);
+        match validation::word_of_head(&stored.head, head) {
+            Word::Same if stored.head.part.is_none() => {
+                validated::confirm(&cx, stored, head, OriginTags::None);
+            }
+            Word::Same | Word::Nothing => {}
+            Word::Other => cx.forget(stored),
+        }
     }
 }

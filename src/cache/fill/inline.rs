@@ -1,44 +1,62 @@
-//! A fetch for a key whose last answer was for nobody else: in the task of its client, as if the cache were not asked,
-//! until the answer turns out to be for others too.
+//! A fetch for a key whose last response was for nobody else: in the task of its client, as if the cache were not asked,
+//! until the response turns out to be for others too.
 
-use super::{Begun, Fetch};
+use super::{
+    context::Context,
+    job::{FetchStart, Job},
+    request,
+};
 use crate::{
+    cache::core::Core,
+    message::Stream,
+    origin::FetchError,
     semantics::{Refusal, Storability},
-    service::{
-        Shared,
-        upstream::{UpstreamBody, UpstreamError},
-    },
 };
 use http::Response;
 
 /// What came.
-#[derive(Debug)]
-pub(in crate::service) enum Inline {
+pub(in crate::cache) enum Inline {
     /// Again something that may not be stored.
-    Refused(Response<UpstreamBody>, Refusal),
+    Refused(Response<Stream>, Refusal),
     /// Something that may be.
-    Storable(Box<(Begun, Fetch, Response<UpstreamBody>)>),
+    Storable(Box<Storable>),
+}
+
+/// A response that has come and has a fill to begin.
+pub(in crate::cache) struct Storable {
+    pub(in crate::cache) job: Job,
+    pub(in crate::cache) start: FetchStart,
+    pub(in crate::cache) response: Response<Stream>,
 }
 
 /// Asks the origin. Dropping it gives the request up.
-pub(in crate::service) async fn inline(
-    shared: &Shared,
-    fetch: Fetch,
-) -> Result<Inline, UpstreamError> {
-    let begun = Begun::now(shared);
-    let (request, fetch, _) = fetch.ready(shared);
-    let mut response = match shared.upstream.send(request).await {
+pub(in crate::cache) async fn fetch_for_this_client(
+    core: &Core,
+    job: Job,
+) -> Result<Inline, FetchError> {
+    let start = FetchStart::now(core);
+    let prepared = request::prepare(&job);
+    let mut response = match job.ask.origin.send(prepared.request).await {
         Ok(response) => response,
         Err(error) => {
-            fetch.note_failure(shared, &error);
+            job.note_failure(core, &error);
             return Err(error);
         }
     };
-    shared.receive(&mut response);
+    let cx = Context {
+        core,
+        job: &job,
+        start,
+    };
+    cx.receive(&mut response);
     let (status, headers) = (response.status(), response.headers());
-    fetch.note(shared, status, headers);
-    match fetch.storability(shared, begun.request_time, status, headers) {
+    job.note(core, status, headers);
+    match cx.storability(status, headers) {
         Storability::Refuse(refusal) => Ok(Inline::Refused(response, refusal)),
-        Storability::Store(_) => Ok(Inline::Storable(Box::new((begun, fetch, response)))),
+        Storability::Store(_) => Ok(Inline::Storable(Box::new(Storable {
+            job,
+            start,
+            response,
+        }))),
     }
 }

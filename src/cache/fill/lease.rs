@@ -1,12 +1,14 @@
 //! One replica fetches for all: a lease in Redis decides which, where a route says `collapse = "cluster"`.
 //!
-//! Whoever does not get it waits for the answer to appear in Redis. It waits no longer than [`PATIENCE`]: then, or where
+//! Whoever does not get it waits for the answer to appear in Redis. It waits no longer than [`TIMEOUT`]: then, or where
 //! Redis does not answer, each replica fetches for itself, as without a lease.
 
-use super::{Shared, fill::Fetch, route::Collapse};
+use super::{finish::Kept, job::Job};
 use crate::{
+    cache::{core::Core, rule::Collapse},
+    clock::back_off,
     semantics::reuse::{Reuse, reuse},
-    store::{Entry, Found, Lease, Lookup},
+    store::{self, Entry, Found, Lookup},
 };
 use std::{
     sync::Arc,
@@ -15,7 +17,7 @@ use std::{
 use tokio::time::Instant;
 
 /// How long a lease holds, and how long anybody waits for one: a replica that dies with it delays nobody longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// For how long all replicas know that an answer was not for others, or that there was none.
 const REFUSED: Duration = Duration::from_secs(1);
@@ -26,51 +28,50 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// The pauses between two looks at Redis, the first and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
-/// What became of asking for it.
+/// Who fetches for all replicas.
 #[derive(Debug)]
-pub(super) enum Turn {
-    /// This replica fetches, with the lease or without one.
-    Fetch(Held),
+pub(super) enum Lease {
+    /// This replica, with the lease or without one.
+    Ours(Guard),
     /// Another one did.
-    Elsewhere(Arc<Entry>),
+    FetchedElsewhere(Arc<Entry>),
 }
 
-/// A lease until then, if there is one. It is given back by [`Held::end`], and otherwise by its TTL.
+/// A lease until then, if there is one. It is given back by [`Guard::end`], and otherwise by its TTL.
 #[derive(Debug)]
-pub(super) struct Held(Option<Instant>);
+pub(super) struct Guard(Option<Instant>);
 
 /// Waits for the turn of this replica to fetch, or for what another one brings.
-pub(super) async fn wait(shared: &Shared, fetch: &Fetch) -> Turn {
-    let route = &shared.routes.get(fetch.route).route;
-    if route.collapse != Collapse::Cluster || fetch.private {
-        return Turn::Fetch(Held(None));
+pub(super) async fn wait(core: &Core, job: &Job) -> Lease {
+    if job.ask.rule.collapse != Collapse::Cluster || job.ask.credentials {
+        return Lease::Ours(Guard(None));
     }
-    let (begun, since, mut pause) = (Instant::now(), shared.clock.now(), PAUSE.0);
-    while begun.elapsed() < PATIENCE {
-        match shared.store.take_lease(&fetch.key, PATIENCE).await {
-            Lease::Ours => {
-                let until = Instant::now() + PATIENCE - MARGIN;
+    let (begun, since, mut tries) = (Instant::now(), core.clock.now(), 0);
+    while begun.elapsed() < TIMEOUT {
+        match core.store.take_lease(&job.ask.key, TIMEOUT).await {
+            store::Lease::Ours => {
+                let until = Instant::now() + TIMEOUT - MARGIN;
                 // Whoever had it before may have brought it since this request looked.
-                return match arrived(shared, fetch, since).await {
+                return match arrived(core, job, since).await {
                     Arrived::Usable(entry) => {
-                        shared.store.end_lease(&fetch.key, until);
-                        Turn::Elsewhere(entry)
+                        core.store.end_lease(&job.ask.key, until);
+                        Lease::FetchedElsewhere(entry)
                     }
-                    Arrived::Nothing | Arrived::ForOthers => Turn::Fetch(Held(Some(until))),
+                    Arrived::Nothing | Arrived::ForOthers => Lease::Ours(Guard(Some(until))),
                 };
             }
-            Lease::NotForOthers | Lease::Unknown => break,
-            Lease::Theirs => {}
+            store::Lease::NotForOthers | store::Lease::Unknown => break,
+            store::Lease::Theirs => {}
         }
-        tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-        pause = (pause * 2).min(PAUSE.1);
-        match arrived(shared, fetch, since).await {
-            Arrived::Usable(entry) => return Turn::Elsewhere(entry),
+        tokio::time::sleep(back_off(PAUSE, tries)).await;
+        tries += 1;
+        match arrived(core, job, since).await {
+            Arrived::Usable(entry) => return Lease::FetchedElsewhere(entry),
             Arrived::ForOthers => break,
             Arrived::Nothing => {}
         }
     }
-    Turn::Fetch(Held(None))
+    Lease::Ours(Guard(None))
 }
 
 /// What Redis has by now.
@@ -83,12 +84,9 @@ enum Arrived {
     Nothing,
 }
 
-async fn arrived(shared: &Shared, fetch: &Fetch, since: SystemTime) -> Arrived {
-    let now = shared.clock.now();
-    let found = shared
-        .store
-        .lookup_outer(&fetch.key, &fetch.asked, now)
-        .await;
+async fn arrived(core: &Core, job: &Job, since: SystemTime) -> Arrived {
+    let (ask, now) = (&job.ask, core.clock.now());
+    let found = core.store.lookup_outer(&ask.key, &ask.request, now).await;
     let (entry, standing) = match found {
         Lookup::Hit(Found {
             entry, standing, ..
@@ -96,38 +94,34 @@ async fn arrived(shared: &Shared, fetch: &Fetch, since: SystemTime) -> Arrived {
         Lookup::VaryMiss => return Arrived::ForOthers,
         Lookup::Miss => return Arrived::Nothing,
     };
-    let policy = &shared.routes.get(fetch.route).route.policy;
     let came = entry.head.freshness.response_time;
-    let is_newer = fetch
-        .stored
-        .as_ref()
-        .is_none_or(|stored| came > stored.head.freshness.response_time);
-    let usable = reuse(&entry.head, &fetch.asked, policy, standing, now) == Reuse::Serve;
-    match (
-        usable && is_newer && entry.head.part.is_none(),
-        came >= since,
-    ) {
-        (true, _) => Arrived::Usable(entry),
-        (false, true) => Arrived::ForOthers,
-        (false, false) => Arrived::Nothing,
+    let stored = job.stored.as_ref();
+    let is_newer = stored.is_none_or(|stored| came > stored.head.freshness.response_time);
+    let verdict = reuse(&entry.head, &ask.request, &ask.rule.policy, standing, now);
+    if verdict == Reuse::Serve && is_newer && entry.head.part.is_none() {
+        Arrived::Usable(entry)
+    } else if came >= since {
+        Arrived::ForOthers
+    } else {
+        Arrived::Nothing
     }
 }
 
-impl Held {
+impl Guard {
     /// No lease.
-    pub(super) fn none() -> Self {
+    pub(super) const fn none() -> Self {
         Self(None)
     }
 
-    /// The fetch has ended; `kept` where what it brought was stored.
-    pub(super) async fn end(self, shared: &Shared, fetch: &Fetch, kept: bool) {
-        match self.0 {
-            // One that has expired may be another replica's by now.
-            Some(until) if Instant::now() < until => match kept {
-                true => shared.store.end_lease(&fetch.key, until),
-                false => shared.store.mark_uncacheable(&fetch.key, REFUSED).await,
-            },
-            Some(_) | None => {}
+    /// The fetch has ended, and this is what came of it.
+    pub(super) async fn end(self, core: &Core, job: &Job, kept: Kept) {
+        // One that has expired may be another replica's by now.
+        let Some(until) = self.0.filter(|until| Instant::now() < *until) else {
+            return;
+        };
+        match kept {
+            Kept::Stored => core.store.end_lease(&job.ask.key, until),
+            Kept::Nothing => core.store.mark_uncacheable(&job.ask.key, REFUSED).await,
         }
     }
 }

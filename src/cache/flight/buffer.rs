@@ -2,9 +2,9 @@
 //!
 //! While it is collected for the store it keeps everything, so that a reader may begin at any time. Past the limit it
 //! keeps only what some reader has still to read: the writer then waits for the slowest, and a reader that has not moved
-//! for [`PATIENCE`] while others wait for more is cut off, so that it delays nobody for longer.
+//! for [`LAGGING_TIMEOUT`] while others wait for more is cut off, so that it delays nobody for longer.
 
-use crate::service::body::{BodyError, Stream};
+use crate::message::{BodyError, Stream};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use parking_lot::Mutex;
@@ -21,15 +21,15 @@ use tokio::{sync::Notify, time::Instant};
 const WINDOW: usize = 256 << 10;
 
 /// How long a reader may stand still while others wait for more.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LAGGING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The body outgrew what may be collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::service) struct Overflow;
+pub(in crate::cache) struct Overflow;
 
 /// See the module docs.
 #[derive(Debug, Default)]
-pub(in crate::service) struct Buffer {
+pub(in crate::cache) struct Buffer {
     state: Mutex<State>,
     /// Some reader moved or left: the writer may go on.
     moved: Notify,
@@ -98,7 +98,7 @@ impl State {
             return; // nobody is kept waiting
         }
         for reader in self.readers.iter_mut().flatten() {
-            if reader.next < last && reader.moved.elapsed() >= PATIENCE {
+            if reader.next < last && reader.moved.elapsed() >= LAGGING_TIMEOUT {
                 reader.cut = true;
                 reader.waker.take().into_iter().for_each(Waker::wake);
             }
@@ -108,7 +108,7 @@ impl State {
 
 impl Buffer {
     /// Adds a piece. `Err` once there are more than `limit` bytes: the caller decides what then.
-    pub(in crate::service) fn collect(&self, piece: Bytes, limit: u64) -> Result<(), Overflow> {
+    pub(in crate::cache) fn collect(&self, piece: Bytes, limit: u64) -> Result<(), Overflow> {
         let mut state = self.state.lock();
         state.bytes += piece.len();
         state.pieces.push_back(piece);
@@ -121,14 +121,14 @@ impl Buffer {
     }
 
     /// From now on pieces leave once every reader has them.
-    pub(in crate::service) fn stop_collecting(&self) {
+    pub(in crate::cache) fn stop_collecting(&self) {
         let mut state = self.state.lock();
         state.passing = true;
         state.shrink();
     }
 
     /// Waits until there is room for more. `false` where nobody reads any more.
-    pub(in crate::service) async fn room(&self) -> bool {
+    pub(in crate::cache) async fn room(&self) -> bool {
         loop {
             let moved = self.moved.notified();
             {
@@ -142,12 +142,12 @@ impl Buffer {
                     return true;
                 }
             }
-            let _ = tokio::time::timeout(PATIENCE / 5, moved).await;
+            let _ = tokio::time::timeout(LAGGING_TIMEOUT / 5, moved).await;
         }
     }
 
     /// Adds a piece that is not collected.
-    pub(in crate::service) fn pass(&self, piece: Bytes) {
+    pub(in crate::cache) fn pass(&self, piece: Bytes) {
         let mut state = self.state.lock();
         // Who had everything so far begins to be late only now.
         let last = state.dropped + state.pieces.len();
@@ -162,20 +162,20 @@ impl Buffer {
     }
 
     /// No more comes: the body is complete, or it failed.
-    pub(in crate::service) fn end(&self, result: Result<(), BodyError>) {
+    pub(in crate::cache) fn end(&self, result: Result<(), BodyError>) {
         let mut state = self.state.lock();
         state.end.get_or_insert(result);
         state.wake_all();
     }
 
     /// The writer is gone. Whoever still reads sees a broken body, unless it was complete.
-    pub(in crate::service) fn abandon(&self) {
+    pub(in crate::cache) fn abandon(&self) {
         self.end(Err(BodyError::Broken));
     }
 
     /// Everything that was collected, copied into one piece of the right size: what arrived are slices of read buffers,
     /// and a small one would hold on to the whole of its buffer for as long as it is stored.
-    pub(in crate::service) fn whole(&self) -> Bytes {
+    pub(in crate::cache) fn whole(&self) -> Bytes {
         let state = self.state.lock();
         let mut whole = Vec::with_capacity(state.bytes);
         state
@@ -186,14 +186,14 @@ impl Buffer {
     }
 
     /// Forgets what was collected. Only before the landing: nobody reads yet.
-    pub(in crate::service) fn clear(&self) {
+    pub(in crate::cache) fn clear(&self) {
         let mut state = self.state.lock();
         state.pieces.clear();
         state.bytes = 0;
     }
 
     /// A reader from the beginning. `None` where the beginning is gone.
-    pub(in crate::service) fn read(self: &Arc<Self>) -> Option<Stream> {
+    pub(in crate::cache) fn read(self: &Arc<Self>) -> Option<Stream> {
         let mut state = self.state.lock();
         if state.dropped > 0 {
             return None;

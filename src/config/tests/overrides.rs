@@ -86,7 +86,7 @@ fn cache_enabled_wins_over_the_file_and_an_argument_over_both() {
             .collect();
         match (Config::parse("proxy.toml", &on, &set, &env), expected) {
             (Ok(config), Some(enabled)) => {
-                assert_eq!(config.service.enabled, enabled, "{variable:?}")
+                assert_eq!(config.proxy.enabled, enabled, "{variable:?}")
             }
             (Err(error), None) => {
                 let text = error.to_string();

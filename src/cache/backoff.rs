@@ -1,0 +1,129 @@
+//! Keys whose last fetch failed: they are left alone for a while that grows, and `Retry-After` is honoured.
+
+use super::{caller::Caller, remembered::Remembered};
+use crate::clock::back_off;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For how long a key is left alone after its first failure in a row, and at most without a `Retry-After`.
+pub(super) const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// What is remembered of a key whose last fetch brought no response for all.
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    in_a_row: u32,
+    at: Instant,
+    until: Instant,
+    /// The origin failed; else it only declined, and may answer others.
+    is_failure: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Backoff(Remembered<Failed>);
+
+impl Backoff {
+    /// Whether the origin may be asked for `caller` again while nobody waits for that. What was purged softly so long ago
+    /// must be asked for, if that was after the failure.
+    pub(super) fn may_ask(&self, caller: &Caller, purged: Option<Duration>) -> bool {
+        let failed = self.left_alone(caller);
+        failed.is_none_or(|failed| purged.is_some_and(|since| since < failed.at.elapsed()))
+    }
+
+    /// Whether the origin has just failed for `caller`, so that there is no use in waiting for it.
+    pub(super) fn is_failing(&self, caller: &Caller) -> bool {
+        self.left_alone(caller)
+            .is_some_and(|failed| failed.is_failure)
+    }
+
+    fn left_alone(&self, caller: &Caller) -> Option<Failed> {
+        let failed = self.0.get(caller);
+        failed.filter(|failed| failed.until > Instant::now())
+    }
+
+    /// The origin failed for `caller`, and wants to be left alone for `wish`.
+    pub(super) fn failed(&self, caller: &Caller, wish: Option<Duration>) {
+        self.leave_alone(caller, wish, true);
+    }
+
+    /// The origin declined to answer for `caller`, perhaps only this one time or this caller.
+    pub(super) fn declined(&self, caller: &Caller, wish: Option<Duration>) {
+        self.leave_alone(caller, wish, false);
+    }
+
+    fn leave_alone(&self, caller: &Caller, wish: Option<Duration>, is_failure: bool) {
+        let in_a_row = self.0.get(caller).map_or(0, |failed| failed.in_a_row);
+        let at = Instant::now();
+        // Replicas, and keys that failed together, come back one after the other.
+        let pause = back_off(BACK_OFF, in_a_row);
+        let failed = Failed {
+            in_a_row: in_a_row.saturating_add(1),
+            at,
+            until: at + pause.max(wish.unwrap_or_default()),
+            is_failure,
+        };
+        self.0.insert(caller, failed);
+    }
+
+    /// The origin has answered for `caller`.
+    pub(super) fn answered(&self, caller: &Caller) {
+        self.0.remove(caller);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::semantics::key::Builder;
+    use tokio::time::advance;
+
+    fn caller(path: &str) -> Caller {
+        Caller {
+            key: Builder::new("http", b"a", path).build(),
+            credentials: false,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_their_limit_and_end_with_an_answer() {
+        let (backoff, a) = (Backoff::default(), caller("/a"));
+        for most in [1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 75.0, 75.0] {
+            backoff.failed(&a, None);
+            assert!(backoff.is_failing(&a));
+            advance(Duration::from_secs_f64(most)).await;
+            assert!(!backoff.is_failing(&a), "after {most} s");
+        }
+        backoff.failed(&a, None);
+        advance(Duration::from_secs(44)).await;
+        assert!(backoff.is_failing(&a), "the last pauses are long");
+        assert!(!backoff.is_failing(&caller("/b")));
+        backoff.answered(&a);
+        assert!(!backoff.is_failing(&a));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_is_honoured_where_it_is_longer() {
+        let (backoff, a) = (Backoff::default(), caller("/a"));
+        backoff.failed(&a, Some(Duration::from_secs(300)));
+        advance(Duration::from_secs(299)).await;
+        assert!(!backoff.may_ask(&a, None));
+        advance(Duration::from_secs(1)).await;
+        assert!(backoff.may_ask(&a, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_purged_after_the_failure_must_be_asked_for() {
+        let (backoff, a) = (Backoff::default(), caller("/a"));
+        backoff.failed(&a, Some(Duration::from_secs(60)));
+        advance(Duration::from_secs(10)).await;
+        assert!(backoff.may_ask(&a, Some(Duration::from_secs(5))));
+        assert!(!backoff.may_ask(&a, Some(Duration::from_secs(15))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_origin_that_declined_is_not_failing_for_those_who_wait() {
+        let (backoff, a) = (Backoff::default(), caller("/a"));
+        backoff.declined(&a, None);
+        assert!(!backoff.is_failing(&a));
+        assert!(!backoff.may_ask(&a, None));
+    }
+}

@@ -1,0 +1,58 @@
+//! The state that all requests of one cache share.
+
+use super::{
+    backoff::Backoff, flight::Flights, hit_for_miss::HitForMiss, query_rules::QueryRules,
+    refresh::SLOTS,
+};
+use crate::{clock::Clock, metrics::Metrics, store::Store};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+/// See the module docs. Nothing here is configuration: that comes with each request, in its rule.
+#[derive(Debug)]
+pub(super) struct Core {
+    /// The tiers and the purge log.
+    pub(super) store: Store,
+    /// Fetches under way.
+    pub(super) flights: Flights,
+    /// Keys whose last fetch failed.
+    pub(super) backoff: Backoff,
+    /// Keys whose last response was for one caller alone.
+    pub(super) hit_for_miss: HitForMiss,
+    /// What origins said of queries that make no other answer.
+    pub(super) query_rules: QueryRules,
+    /// The slots for background refreshes.
+    pub(super) refreshes: Arc<Semaphore>,
+    /// The time that HTTP is about.
+    pub(super) clock: Clock,
+    /// What is counted.
+    pub(super) metrics: Arc<Metrics>,
+    tasks: TaskTracker,
+}
+
+impl Core {
+    pub(super) fn new(
+        store: Store,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            store,
+            flights: Flights::new(Arc::clone(&metrics)),
+            backoff: Backoff::default(),
+            hit_for_miss: HitForMiss::default(),
+            query_rules: QueryRules::default(),
+            refreshes: Arc::new(Semaphore::new(SLOTS)),
+            clock,
+            metrics,
+            tasks,
+        }
+    }
+
+    /// Runs `job` to its end, whoever began it. The drain waits for it.
+    pub(super) fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(job);
+    }
+}

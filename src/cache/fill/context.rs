@@ -1,0 +1,91 @@
+//! What every step of a fill reads, and what several of them do. Nothing here speaks to those who wait.
+
+use super::job::{FetchStart, Job};
+use crate::{
+    cache::{
+        ask::Ask,
+        core::Core,
+        query_rules::may_store,
+        rule::{Rule, Settings},
+        tags,
+    },
+    message::Stream,
+    semantics::{
+        Storability,
+        range::is_asked_for,
+        storability::{Exchange, storability},
+    },
+    store::Entry,
+};
+use http::{HeaderMap, Method, Response, StatusCode, header::VARY};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub(super) core: &'a Core,
+    pub(super) job: &'a Job,
+    pub(super) start: FetchStart,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn ask(&self) -> &'a Ask {
+        &self.job.ask
+    }
+
+    pub(super) fn rule(&self) -> &'a Rule {
+        &self.job.ask.rule
+    }
+
+    pub(super) fn settings(&self) -> &'a Settings {
+        &self.job.ask.rule.settings
+    }
+
+    /// What every response of the origin goes through first: its tags are for this cache.
+    pub(super) fn receive(&self, response: &mut Response<Stream>) {
+        tags::take(response, &self.settings().tags);
+    }
+
+    /// Whether a response with this head may be stored ([RFC 9111 §3]).
+    ///
+    /// [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
+    pub(super) fn storability(&self, status: StatusCode, headers: &HeaderMap) -> Storability {
+        let exchange = Exchange {
+            method: &Method::GET,
+            request: &self.ask().request,
+            status,
+            response: headers,
+            request_time: self.start.request_time,
+            response_time: self.core.clock.now(),
+        };
+        storability(&exchange, &self.rule().policy)
+    }
+
+    /// Whether the key was made by the rule of this response, not only of an earlier one (`No-Vary-Search`).
+    pub(super) fn has_its_own_key(&self, headers: &HeaderMap) -> bool {
+        let ask = self.ask();
+        !ask.rule.key.no_vary_search || may_store(&ask.key, ask.query.as_deref(), headers)
+    }
+
+    /// An error that does not say by which fields it was selected would be selected by every request ([RFC 9111 §4.1]).
+    ///
+    /// [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
+    pub(super) fn would_hide_variants(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let is_error = status.is_client_error() || status.is_server_error();
+        is_error && self.job.saw_variants() && !headers.contains_key(VARY)
+    }
+
+    /// Neither the whole nor a part, and perhaps so because a part was asked for.
+    pub(super) fn answers_a_range(&self, status: StatusCode) -> bool {
+        is_asked_for(&self.ask().request)
+            && !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
+    }
+
+    pub(super) fn insert(&self, entry: &Arc<Entry>) {
+        self.core.store.insert(entry);
+    }
+
+    /// The stored response is superseded: the origin has answered otherwise since.
+    pub(super) fn forget(&self, stored: &Arc<Entry>) {
+        self.core.store.forget(stored);
+    }
+}

@@ -1,0 +1,47 @@
+//! The stored response in place of an error ([RFC 5861 §4], [RFC 9111 §4.2.4]).
+//!
+//! [RFC 5861 §4]: https://www.rfc-editor.org/rfc/rfc5861#section-4
+//! [RFC 9111 §4.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4
+
+use super::{context::Context, request::is_enough};
+use crate::{
+    semantics::reuse::{may_serve_disconnected, may_serve_on_error},
+    store::Entry,
+};
+use http::StatusCode;
+use std::sync::Arc;
+
+/// The stored response, where it may be served although the origin failed, and gave no answer at all where it is
+/// `disconnected`. Whether it was purged is asked anew: that may have happened meanwhile.
+pub(super) fn on_error(cx: &Context<'_>, disconnected: bool) -> Option<Arc<Entry>> {
+    let entry = cx.job.stored.as_ref()?;
+    let freshness = &entry.head.freshness;
+    let now = cx.core.clock.now();
+    let purged = cx.core.store.standing(entry, now)?.stale_for();
+    let allowed = may_serve_on_error(freshness, purged, now)
+        || (cx.job.is_only_in_doubt() && freshness.is_fresh(now))
+        || (disconnected && may_serve_disconnected(freshness, purged, &cx.rule().policy, now));
+    let enough = is_enough(entry, &cx.ask().request);
+    (allowed && enough).then(|| Arc::clone(entry))
+}
+
+/// Whether the stored response may still be served stale; then an error response must not replace it, however long
+/// errors may be stored.
+pub(super) fn still_serves(cx: &Context<'_>) -> bool {
+    let now = cx.core.clock.now();
+    cx.job.stored.as_ref().is_some_and(|entry| {
+        let freshness = &entry.head.freshness;
+        let standing = cx.core.store.standing(entry, now);
+        let purged = standing.map(|standing| standing.stale_for());
+        let stale = purged.map(|purged| freshness.staleness(now).max(purged.unwrap_or_default()));
+        let window = freshness.while_revalidate.max(freshness.if_error);
+        stale.is_some_and(|stale| stale <= window)
+    })
+}
+
+/// The statuses that `stale-if-error` speaks of ([RFC 5861 §4]).
+///
+/// [RFC 5861 §4]: https://www.rfc-editor.org/rfc/rfc5861#section-4
+pub(super) fn is_failure(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}

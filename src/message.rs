@@ -1,0 +1,27 @@
+//! Messages on their way: bodies, the copies that are kept of fields, and the names of fields that are ours.
+//!
+//! Both sides of the proxy use this room. It knows neither of them.
+
+pub mod body;
+pub mod compact;
+pub mod gzip;
+pub mod idle_timeout;
+pub mod interim;
+pub mod names;
+
+pub use self::{
+    body::{Body, BodyError, Stream, Watch},
+    idle_timeout::IdleTimeout,
+    interim::Interim,
+};
+
+/// `bytes` in hexadecimal. By hand: every hit pays for one, and formatting costs five times as much.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}

@@ -1,0 +1,142 @@
+//! What kind of request it is.
+
+use super::{live::Settings, query};
+use crate::{
+    message::names::BYPASS,
+    semantics::{Policy, Reason, conditional::is_for_the_origin},
+};
+use http::{Method, Request};
+
+/// What is done with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// It purges this cache.
+    Purge,
+    /// It goes to the upstream and the cache is not asked.
+    Pass(Reason),
+    /// It is a QUERY: its content is read first, because that is part of its key.
+    Question,
+    /// The cache is asked.
+    Cached,
+}
+
+/// The plan for `request`. A pure function: nothing is looked up for it.
+pub(super) fn plan<B>(settings: &Settings, policy: &Policy, request: &Request<B>) -> Plan {
+    if settings.purge_token.is_some() && request.method().as_str() == "PURGE" {
+        return Plan::Purge;
+    }
+    if let Some(reason) = bypass(settings, policy, request) {
+        return Plan::Pass(reason);
+    }
+    if query::is_one(request.method()) {
+        Plan::Question
+    } else {
+        Plan::Cached
+    }
+}
+
+/// Why the cache is not asked, if so.
+fn bypass<B>(settings: &Settings, policy: &Policy, request: &Request<B>) -> Option<Reason> {
+    let headers = request.headers();
+    if !settings.enabled {
+        return Some(Reason::Disabled);
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) && !query::is_small(request) {
+        return Some(Reason::Method);
+    }
+    if !policy.cache {
+        return Some(Reason::Route);
+    }
+    let token = settings.bypass_token.as_ref();
+    if token.is_some_and(|token| token.is(headers.get(BYPASS))) {
+        return Some(Reason::Token);
+    }
+    is_for_the_origin(headers).then_some(Reason::Precondition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::token::Token;
+
+    fn settings() -> Settings {
+        Settings {
+            enabled: true,
+            clear_site_data: false,
+            bypass_token: None,
+            purge_token: None,
+        }
+    }
+
+    fn planned(
+        settings: &Settings,
+        policy: &Policy,
+        method: &str,
+        fields: &[(&str, &str)],
+    ) -> Plan {
+        let request = Request::builder().method(method).uri("/");
+        let request = fields.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        plan(settings, policy, &request.body(()).unwrap())
+    }
+
+    #[test]
+    fn safe_methods_are_cached_and_others_pass() {
+        let planned = |method| planned(&settings(), &Policy::default(), method, &[]);
+        assert_eq!(planned("GET"), Plan::Cached);
+        assert_eq!(planned("HEAD"), Plan::Cached);
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "PURGE", "QUERY"] {
+            assert_eq!(planned(method), Plan::Pass(Reason::Method), "{method}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_asked_when_its_content_says_that_it_is_small() {
+        let planned = |length| {
+            let fields = [("content-length", length)];
+            planned(&settings(), &Policy::default(), "QUERY", &fields)
+        };
+        assert_eq!(planned("0"), Plan::Question);
+        assert_eq!(planned("65536"), Plan::Question);
+        assert_eq!(planned("65537"), Plan::Pass(Reason::Method));
+    }
+
+    #[test]
+    fn what_the_operator_switched_off_passes() {
+        let off = Settings {
+            enabled: false,
+            ..settings()
+        };
+        let route = Policy {
+            cache: false,
+            ..Policy::default()
+        };
+        let get = |settings: &Settings, policy: &Policy| planned(settings, policy, "GET", &[]);
+        assert_eq!(get(&off, &Policy::default()), Plan::Pass(Reason::Disabled));
+        assert_eq!(get(&settings(), &route), Plan::Pass(Reason::Route));
+    }
+
+    #[test]
+    fn tokens_are_asked_for_only_where_there_are_some() {
+        let both = Settings {
+            bypass_token: Some(Token::new("bypass")),
+            purge_token: Some(Token::new("purge")),
+            ..settings()
+        };
+        let policy = Policy::default();
+        let with = |token| [("x-sidecache-bypass", token)];
+        let get = |settings: &Settings, token| planned(settings, &policy, "GET", &with(token));
+        assert_eq!(get(&both, "bypass"), Plan::Pass(Reason::Token));
+        assert_eq!(get(&both, "wrong"), Plan::Cached);
+        assert_eq!(get(&settings(), ""), Plan::Cached);
+        assert_eq!(planned(&both, &policy, "PURGE", &[]), Plan::Purge);
+    }
+
+    #[test]
+    fn a_precondition_that_only_the_origin_can_judge_passes() {
+        let fields = [("if-match", "\"1\"")];
+        let plan = planned(&settings(), &Policy::default(), "GET", &fields);
+        assert_eq!(plan, Plan::Pass(Reason::Precondition));
+    }
+}

@@ -1,0 +1,42 @@
+//! The proxy's way to the upstream, as the cache sees it.
+
+use super::{forward, shared::Shared, target::Target};
+use crate::{
+    message::Interim,
+    origin::{Origin, RequestBody, Sending},
+};
+use http::{HeaderMap, HeaderValue, Request};
+use std::{net::SocketAddr, sync::Arc};
+
+/// How the requests for one client's request are sent.
+#[derive(Debug)]
+pub(super) struct Forwarding {
+    pub(super) shared: Arc<Shared>,
+    pub(super) target: Target,
+    pub(super) peer: SocketAddr,
+    pub(super) id: HeaderValue,
+    pub(super) interim: Option<Interim>,
+}
+
+impl Origin for Forwarding {
+    fn request(&self, fields: &HeaderMap) -> Request<RequestBody> {
+        let authority = self.shared.upstream.authority();
+        let mut request = Request::new(RequestBody::empty());
+        *request.uri_mut() = forward::upstream_uri(&self.target, authority);
+        *request.headers_mut() =
+            forward::request_headers(fields, &self.target, authority, &self.id, self.peer);
+        if let Some(interim) = &self.interim {
+            forward::pass_interim(&mut request, interim);
+        }
+        request
+    }
+
+    fn send(&self, request: Request<RequestBody>) -> Sending {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let mut response = shared.upstream.send(request).await?;
+            forward::prepare_response(&mut response, shared.clock.now());
+            Ok(response)
+        })
+    }
+}

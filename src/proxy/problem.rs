@@ -1,0 +1,52 @@
+//! Why a request has no answer.
+
+use crate::{cache::Unanswered, origin::FetchError};
+
+/// See the module docs. `rescue` makes an answer of each.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    /// Neither the store nor the origin answered.
+    #[error("{}", .0.error)]
+    Fetch(Unanswered),
+    /// `Host` is missing, repeated or malformed (RFC 9112 §3.2).
+    #[error("the request needs exactly one well-formed Host field")]
+    Host,
+    /// The target is not a path.
+    #[error("the request target must be a path or an absolute URL")]
+    Target,
+    /// A transfer coding other than chunked (RFC 9112 §6.1).
+    #[error("the only transfer coding that is served is chunked")]
+    TransferCoding,
+    /// A PURGE without the right token.
+    #[error("PURGE needs the right token in X-Sidecache-Purge")]
+    PurgeToken,
+    /// A tunnel was asked for.
+    #[error("this is a reverse proxy: CONNECT is not served")]
+    Connect,
+}
+
+impl From<Unanswered> for Problem {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::Fetch(unanswered)
+    }
+}
+
+impl From<FetchError> for Problem {
+    fn from(error: FetchError) -> Self {
+        Self::Fetch(error.into())
+    }
+}
+
+impl Problem {
+    /// The word for it in the body of the answer: stable, for programs.
+    pub(super) fn cause(&self) -> &'static str {
+        match self {
+            Self::Fetch(unanswered) => unanswered.error.cause(),
+            Self::Host => "host",
+            Self::Target => "target",
+            Self::TransferCoding => "transfer_coding",
+            Self::PurgeToken => "purge_token",
+            Self::Connect => "connect_method",
+        }
+    }
+}

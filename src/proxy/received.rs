@@ -1,0 +1,88 @@
+//! A request on its way, as far as it is not the message itself.
+
+use super::{
+    forwarding::Forwarding, live::Live, observe::Observed, route::Compiled, shared::Shared,
+    target::Target,
+};
+use crate::{cache::Ask, message::Interim, semantics::Key};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Version};
+use std::{net::SocketAddr, sync::Arc};
+
+/// Everything that a request keeps from its beginning to its end, whatever is configured meanwhile.
+#[derive(Clone, Debug)]
+pub(super) struct Received {
+    pub(super) shared: Arc<Shared>,
+    pub(super) live: Arc<Live>,
+    pub(super) route: Arc<Compiled>,
+    pub(super) target: Target,
+    pub(super) peer: SocketAddr,
+    pub(super) id: HeaderValue,
+    /// Where its interim responses go; `None` for a client that knows none.
+    pub(super) interim: Option<Interim>,
+}
+
+impl Received {
+    pub(super) fn of(
+        shared: &Arc<Shared>,
+        live: &Arc<Live>,
+        route: &Arc<Compiled>,
+        target: Target,
+        peer: SocketAddr,
+        observed: &Observed,
+    ) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            live: Arc::clone(live),
+            route: Arc::clone(route),
+            target: target.detached(),
+            peer,
+            id: observed.request_id().clone(),
+            interim: None,
+        }
+    }
+
+    /// With a way for interim responses. Older clients do not know them (RFC 9110 §15.2).
+    pub(super) fn with_interim<B>(self, interim: &Interim, request: &Request<B>) -> Self {
+        let knows = request.version() >= Version::HTTP_11;
+        Self {
+            interim: knows.then(|| interim.clone()),
+            ..self
+        }
+    }
+
+    /// The same request as it is sent when nobody waits for its response.
+    pub(super) fn in_background(&self) -> Self {
+        Self {
+            id: HeaderValue::from_static("refresh"),
+            interim: None,
+            ..self.clone()
+        }
+    }
+
+    /// The way to the upstream for this request.
+    pub(super) fn forwarding(&self) -> Forwarding {
+        Forwarding {
+            shared: Arc::clone(&self.shared),
+            target: self.target.clone(),
+            peer: self.peer,
+            id: self.id.clone(),
+            interim: self.interim.clone(),
+        }
+    }
+
+    /// What the cache is asked with `key`, by the rule of `self.route`.
+    pub(super) fn ask(
+        &self,
+        key: Key,
+        method: &Method,
+        headers: &HeaderMap,
+        content: Option<Bytes>,
+    ) -> Ask {
+        let target = self.target.parts();
+        let (rule, origin) = (&self.route.rule, Arc::new(self.forwarding()));
+        Ask::new(rule, key, &target, method.clone(), headers, origin)
+            .tagged(self.route.tags_of(target.path, target.query))
+            .with_content(content)
+    }
+}

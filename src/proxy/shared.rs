@@ -1,0 +1,52 @@
+//! The state that all requests of one proxy share.
+
+use super::live::Live;
+use crate::{cache::Cache, clock::Clock, metrics::Metrics, upstream::Upstream};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio_util::task::TaskTracker;
+
+/// What a proxy is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What a reload may replace.
+    pub live: Live,
+    /// The way to the upstream.
+    pub upstream: Upstream,
+    /// The cache.
+    pub cache: Cache,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What goes on when its client has left; the drain waits for it.
+    pub tasks: TaskTracker,
+    /// Whether each request is logged.
+    pub access_log: bool,
+}
+
+/// See the module docs.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) live: ArcSwap<Live>,
+    pub(super) upstream: Upstream,
+    pub(super) cache: Cache,
+    pub(super) clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tasks: TaskTracker,
+    pub(super) access_log: bool,
+}
+
+impl Shared {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            live: ArcSwap::from_pointee(parts.live),
+            upstream: parts.upstream,
+            cache: parts.cache,
+            clock: parts.clock,
+            metrics: parts.metrics,
+            tasks: parts.tasks,
+            access_log: parts.access_log,
+        }
+    }
+}
