@@ -13,7 +13,7 @@ use super::entry::{Entry, Position, StreamId};
 use crate::semantics::{
     Freshness, Key, StoredHead,
     freshness::Source,
-    range::{ByteRange, Part},
+    part::{ByteRange, Part},
     vary::Selecting,
 };
 use bytes::{Buf, BufMut, Bytes};

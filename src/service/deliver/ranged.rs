@@ -3,7 +3,10 @@
 //! Ranges are always of the identity representation, whose tag a client that asks for them has.
 
 use crate::{
-    semantics::range::{ByteRange, Selected, is_asked_for, select, select_of_part},
+    semantics::{
+        part::ByteRange,
+        range::{Selected, is_asked_for, select, select_of_part},
+    },
     service::body::Body,
     store::{Entry, Rendition},
 };

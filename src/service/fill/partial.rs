@@ -7,10 +7,9 @@ use super::{Collected, Fetch, Filling};
 use crate::{
     semantics::{
         Refusal, Storability,
-        range::{
-            ByteRange, Part, claimed_part, is_asked_for, may_combine, part_of, select_of_part,
-            strong_tag,
-        },
+        etag::strong_tag,
+        part::{ByteRange, Part, claimed_part, may_combine, part_of},
+        range::{is_asked_for, select_of_part},
         storability::Verdict,
         validation,
     },
