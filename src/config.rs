@@ -32,41 +32,11 @@ use std::{
     sync::Arc,
 };
 
-pub use self::problem::Problems;
 use self::{document::Document, env::Env, reader::Reader, section::Section, source::Source};
-use crate::{
-    admin,
-    semantics::Policy,
-    server,
-    service::{self, encode, route::Route, upstream},
-    store, telemetry,
-};
+pub use self::{file::Config, problem::Problems};
 
 /// A configuration is written by hand; what is larger is some other file.
 const LARGEST_FILE: u64 = 1 << 20;
-
-/// Everything that was configured.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// `[server]`
-    pub server: server::Settings,
-    /// `[admin]`
-    pub admin: admin::Settings,
-    /// `[log]`
-    pub log: telemetry::Settings,
-    /// `[upstream]`
-    pub upstream: upstream::Settings,
-    /// `[cache]`, for answering
-    pub service: service::Settings,
-    /// `[cache]`, for keeping
-    pub store: store::Settings,
-    /// `[compress]`
-    pub compress: encode::Settings,
-    /// Each `[[route]]`, in the order in which they are tried.
-    pub routes: Vec<Route>,
-    /// What applies where no route matches: the origin's own headers decide.
-    pub default_policy: Policy,
-}
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
