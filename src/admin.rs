@@ -1,8 +1,11 @@
 //! The operator's HTTP, on a listener of its own: alive, ready, metrics, purge.
 
 mod purge;
+mod subject;
 
-use crate::{metrics::Metrics, proxy::Proxy, store::Health};
+pub use self::subject::Subject;
+
+use crate::store::Health;
 use axum::{
     Json, Router,
     extract::State,
@@ -10,7 +13,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -19,17 +22,6 @@ use tokio_util::sync::CancellationToken;
 pub struct Settings {
     /// Where the operator connects; never the public port.
     pub listen: SocketAddr,
-}
-
-/// What the operator is told about.
-#[derive(Clone, Debug)]
-pub struct Subject {
-    /// The proxy.
-    pub proxy: Proxy,
-    /// What it counts.
-    pub metrics: Arc<Metrics>,
-    /// Cancelled when the drain has begun.
-    pub draining: CancellationToken,
 }
 
 /// Serves until `stop`.

@@ -6,18 +6,16 @@ mod check;
 mod client;
 #[cfg(feature = "demo")]
 mod demo;
+mod failure;
 mod health;
+mod output;
 mod purge;
 mod run;
+mod source;
 
-use crate::config::{Config, ConfigError};
-use clap::{Args, Parser, Subcommand};
-use std::{
-    error::Error,
-    io::{IsTerminal, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use self::{failure::Failure, output::complain};
+use clap::{Parser, Subcommand};
+use std::{error::Error, io::IsTerminal, process::ExitCode};
 
 /// A caching reverse proxy that runs beside one backend API.
 #[derive(Debug, Parser)]
@@ -46,65 +44,6 @@ enum Command {
     /// Runs the demo backend and the proxy in front of it
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
-}
-
-/// Which configuration.
-#[derive(Clone, Debug, Args)]
-struct Source {
-    /// The configuration file
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "SIDECACHE_CONFIG",
-        default_value = "proxy.toml"
-    )]
-    config: PathBuf,
-    #[command(flatten)]
-    overrides: Overrides,
-}
-
-/// What wins over the file.
-#[derive(Clone, Debug, Args)]
-struct Overrides {
-    /// Sets one key, as in `--set server.listen=127.0.0.1:8081`; may be repeated, the last one counts
-    #[arg(long, value_name = "SECTION.KEY=VALUE")]
-    set: Vec<String>,
-}
-
-/// Why a command ends without success.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// Exit code 2; the text is complete.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// Exit code 2.
-    #[error("{0}")]
-    Usage(&'static str),
-    /// Exit code 1.
-    #[error("{what}")]
-    Failed {
-        what: &'static str,
-        source: Box<dyn Error + Send + Sync>,
-    },
-}
-
-impl Failure {
-    fn new(what: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Failed {
-            what,
-            source: source.into(),
-        }
-    }
-}
-
-impl Source {
-    fn load(&self) -> Result<Config, ConfigError> {
-        Config::load(&self.config, &self.overrides.set, &environment)
-    }
-}
-
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 /// Parses the arguments, runs the command, prints what went wrong.
@@ -149,15 +88,4 @@ fn chain(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// Prints to standard error. A closed standard error is no reason to fail.
-fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// Prints to standard output. A closed pipe is no reason to fail.
-fn say(text: &str) {
-    let mut out = std::io::stdout();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }

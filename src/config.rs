@@ -32,40 +32,11 @@ use std::{
     sync::Arc,
 };
 
-pub use self::problem::Problems;
 use self::{document::Document, env::Env, reader::Reader, section::Section, source::Source};
-use crate::{
-    admin,
-    proxy::{self, route::Route},
-    semantics::Policy,
-    server, store, telemetry, upstream,
-};
+pub use self::{file::Config, problem::Problems};
 
 /// A configuration is written by hand; what is larger is some other file.
 const LARGEST_FILE: u64 = 1 << 20;
-
-/// Everything that was configured.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// `[server]`
-    pub server: server::Settings,
-    /// `[admin]`
-    pub admin: admin::Settings,
-    /// `[log]`
-    pub log: telemetry::Settings,
-    /// `[upstream]`
-    pub upstream: upstream::Settings,
-    /// `[cache]`: who may ask it for what
-    pub proxy: proxy::Settings,
-    /// `[cache]` and `[compress]`: what it makes of responses
-    pub cache: crate::cache::Settings,
-    /// `[cache]`, for keeping
-    pub store: store::Settings,
-    /// Each `[[route]]`, in the order in which they are tried.
-    pub routes: Vec<Route>,
-    /// What applies where no route matches: the origin's own headers decide.
-    pub default_policy: Policy,
-}
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]

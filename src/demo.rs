@@ -4,6 +4,8 @@
 //! (`Server-Timing: db;dur=1.93;desc="n=2"`), so that what a cache saves can be read off; the
 //! counting needs [`profiler::layer`] in the program's subscriber.
 
+mod database;
+mod error;
 mod page;
 mod problem;
 pub mod profiler;
@@ -13,13 +15,13 @@ mod routes;
 mod schema;
 mod seed;
 
-use std::{io, net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
+pub use self::{database::Database, error::DemoError};
 use self::{profiler::Total, schema::Pools};
 
 /// How long open exchanges may take to end after the shutdown began.
@@ -34,49 +36,6 @@ pub struct Settings {
     pub database: Database,
 }
 
-/// Which database the demo uses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Database {
-    /// A new file, deleted when the demo ends.
-    #[default]
-    Temporary,
-    /// A file that stays. Its folder must exist.
-    File(PathBuf),
-}
-
-/// Why the demo could not start.
-#[derive(Debug, Error)]
-pub enum DemoError {
-    /// The text does not name a database file.
-    #[error("`{0}` is no database: write `sqlite:PATH`, without options")]
-    Database(String),
-    /// The address could not be bound.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// The address asked for.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The folder of a temporary database could not be made.
-    #[error("cannot create a temporary folder for the database")]
-    Temporary(#[source] io::Error),
-    /// The database could not be opened.
-    #[error("cannot open the database {}", path.display())]
-    Open {
-        /// The database file.
-        path: PathBuf,
-        /// What SQLite said.
-        source: sqlx::Error,
-    },
-    /// The tables could not be brought up to date.
-    #[error("cannot migrate the database")]
-    Migrate(#[source] sqlx::migrate::MigrateError),
-    /// The first data could not be written.
-    #[error("cannot seed the database")]
-    Seed(#[source] sqlx::Error),
-}
-
 /// The running demo backend.
 ///
 /// Dropping it does not end the server; the token given to [`Demo::start`] does.
@@ -85,29 +44,6 @@ pub struct Demo {
     address: SocketAddr,
     tasks: TaskTracker,
     total: Arc<Total>,
-}
-
-// === impl Database ===
-
-impl FromStr for Database {
-    type Err = DemoError;
-
-    /// Reads `sqlite:PATH` or `sqlite://PATH`.
-    ///
-    /// # Errors
-    /// [`DemoError::Database`] for anything else, for options (`?mode=ro`), and for `:memory:`,
-    /// which would be another database in each connection.
-    fn from_str(text: &str) -> Result<Self, DemoError> {
-        let path = text
-            .strip_prefix("sqlite:")
-            .map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-        match path {
-            Some(path) if !path.is_empty() && path != ":memory:" && !path.contains('?') => {
-                Ok(Database::File(PathBuf::from(path)))
-            }
-            _ => Err(DemoError::Database(text.to_owned())),
-        }
-    }
 }
 
 // === impl Demo ===
@@ -172,27 +108,5 @@ impl Demo {
     /// seconds later. Cancel safe.
     pub async fn finished(&self) {
         self.tasks.wait().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_database_is_a_sqlite_path() {
-        let file = |path: &str| Some(Database::File(PathBuf::from(path)));
-        let cases = [
-            ("sqlite:demo.db", file("demo.db")),
-            ("sqlite:/data/demo.db", file("/data/demo.db")),
-            ("sqlite:///data/demo.db", file("/data/demo.db")),
-            ("sqlite:", None),
-            ("sqlite::memory:", None),
-            ("sqlite:demo.db?mode=ro", None),
-            ("postgres://localhost/demo", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(text.parse::<Database>().ok(), expected, "{text}");
-        }
     }
 }

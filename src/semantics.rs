@@ -9,11 +9,12 @@
 //! | which URI is this? | RFC 9111 §2 | [`key`] |
 //! | which parts of the query count? | No-Vary-Search | [`no_vary_search`] |
 //! | which request fields selected it? | RFC 9111 §4.1 | [`vary`] |
-//! | may it be stored? | RFC 9111 §3 | [`storability`] |
+//! | may it be stored? | RFC 9111 §3 | [`storability`], [`refusal`] |
+//! | who may share it? | RFC 9111 §3.5 | [`sharing`] |
 //! | how long is it fresh, how old is it? | RFC 9111 §4.2 | [`freshness`] |
 //! | may it answer this request? | RFC 9111 §4 | [`reuse`] |
 //! | how is it validated and freshened? | RFC 9111 §4.3 | [`validation`] |
-//! | which part of it? | RFC 9110 §14, RFC 9111 §3.3 | [`range`] |
+//! | which part of it? | RFC 9110 §14, RFC 9111 §3.3 | [`range`], [`part`] |
 //! | does the client have it already? | RFC 9110 §13 | [`conditional`] |
 //! | what does a write invalidate? | RFC 9111 §4.4 | [`invalidation`] |
 //! | which fields end at this hop? | RFC 9110 §7.6.1 | [`hop_by_hop`] |
@@ -31,12 +32,15 @@ pub mod hop_by_hop;
 pub mod invalidation;
 pub mod key;
 pub mod no_vary_search;
+pub mod part;
 pub mod policy;
 #[cfg(test)]
 mod properties;
 pub mod range;
+pub mod refusal;
 pub mod retry_after;
 pub mod reuse;
+pub mod sharing;
 pub mod storability;
 pub mod stored;
 pub mod structured;
@@ -49,7 +53,8 @@ pub use self::{
     freshness::Freshness,
     key::Key,
     policy::{ClientDirectives, Policy, SetCookie, Share},
+    refusal::Refusal,
     reuse::Reuse,
-    storability::{Refusal, Storability},
+    storability::Storability,
     stored::StoredHead,
 };

@@ -53,7 +53,7 @@ pub async fn run<F, S, B>(
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let permits = Arc::new(Semaphore::new(settings.max_connections));
-    let protocol = connection::protocol(&settings);
+    let protocol = connection::protocol(settings.idle_timeout, settings.max_header_bytes);
     loop {
         let next = async {
             let permit = Arc::clone(&permits)

@@ -2,7 +2,7 @@
 //!
 //! Only JSON without `Origin` is taken: no page in the operator's browser can send that, by whatever name it reaches us.
 
-use super::Subject;
+use super::subject::Subject;
 use crate::store::{Purge, Selector, purge_log::PathPattern};
 use axum::{
     Json,

@@ -1,13 +1,13 @@
 //! The state that all requests of one cache share.
 
-use super::{
-    backoff::Backoff, flight::Flights, hit_for_miss::HitForMiss, query_rules::QueryRules,
-    refresh::SLOTS,
-};
+use super::{backoff::Backoff, flight::Flights, hit_for_miss::HitForMiss, query_rules::QueryRules};
 use crate::{clock::Clock, metrics::Metrics, store::Store};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+
+/// Background refreshes under way at the same time; a stale answer that finds no slot leaves it to the next one.
+pub(super) const REFRESHES: usize = 64;
 
 /// See the module docs. Nothing here is configuration: that comes with each request, in its rule.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Core {
             backoff: Backoff::default(),
             hit_for_miss: HitForMiss::default(),
             query_rules: QueryRules::default(),
-            refreshes: Arc::new(Semaphore::new(SLOTS)),
+            refreshes: Arc::new(Semaphore::new(REFRESHES)),
             clock,
             metrics,
             tasks,

@@ -4,9 +4,6 @@ use super::{ask::Ask, core::Core, fill, flight::Role};
 use crate::{semantics::Reason, store::Entry};
 use std::{sync::Arc, time::Duration};
 
-/// Refreshes under way at the same time; a stale answer that finds no slot leaves it to the next one.
-pub(super) const SLOTS: usize = 64;
-
 /// What is to be refreshed in the background.
 #[derive(Debug)]
 pub(crate) struct Refresh {

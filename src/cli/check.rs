@@ -1,6 +1,10 @@
 //! `sidecache check`: the configuration, and nothing else.
 
-use super::{Failure, Overrides, environment, say};
+use super::{
+    failure::Failure,
+    output::say,
+    source::{Overrides, environment},
+};
 use crate::{config::Config, telemetry};
 use clap::Args;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! One request to the admin port of a running proxy.
 
-use super::Failure;
+use super::failure::Failure;
 use std::{
     io::{self, Read, Write},
     net::{TcpStream, ToSocketAddrs},

@@ -1,9 +1,10 @@
 //! `sidecache demo`: the demo backend and the proxy in front of it, to try the cache with.
 
 use super::{
-    Failure, Overrides, environment,
+    failure::Failure,
+    output::say,
     run::{Signals, begin_log, drain, runtime, start, tiers},
-    say,
+    source::{Overrides, environment},
 };
 use crate::{
     config::{Config, ConfigError},

@@ -1,6 +1,6 @@
 //! `sidecache health`: what `/healthz` says, as an exit code, for containers without another HTTP client.
 
-use super::{Failure, client};
+use super::{client, failure::Failure};
 use clap::Args;
 
 /// Arguments of `health`.

@@ -1,6 +1,6 @@
 //! `sidecache purge`: what `POST /api/purge` does, from a shell.
 
-use super::{Failure, client, say};
+use super::{client, failure::Failure, output::say};
 use clap::Args;
 use serde_json::{Value, json};
 

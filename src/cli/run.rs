@@ -1,6 +1,6 @@
 //! `sidecache run`: the proxy until it is told to end.
 
-use super::{Failure, Source};
+use super::{failure::Failure, source::Source};
 use crate::{
     app::App,
     clock::Clock,

@@ -1,29 +1,27 @@
 //! `[cache]` with its two tiers, and the durations that `[ttl]` names.
 
+mod redis;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::HeaderName;
 
 use super::{
-    address, env,
-    file::{KIB, secs},
-    lint,
+    env, lint,
     problem::{Problem, Where},
     reader::Setting,
-    routes::field_name,
     section::Section,
-    typed::{self, ANY_DURATION, TIMEOUT, within},
-    units::{self, print_duration},
+    typed::{self, ANY_DURATION, TIMEOUT, field_name, within},
+    units::{self, KIB, MIB, print_duration, secs},
     value::{Scalar, Value},
 };
 use crate::{
     cache::{self, coding, tags},
     proxy::{self, Token},
     semantics::{ClientDirectives, Policy, targeted::CDN_CACHE_CONTROL},
-    store::{self, redis::Certificates},
+    store,
 };
 
-const MIB: u64 = 1 << 20;
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What `[cache]` says, for the layers that it concerns.
@@ -67,7 +65,7 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
     let max_object = section.size("max_object", MIB, KIB..=u64::MAX);
     lint::object_fits(section.reader, &max_object, &memory);
     let prefix = section
-        .read("prefix", prefix)
+        .read("prefix", redis::prefix)
         .or("sidecache".to_owned())
         .value;
     let max_lifetime = section.duration("max_lifetime", WEEK, secs(1)..=units::LONGEST);
@@ -90,7 +88,7 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
         },
         store: store::Settings {
             memory: store::memory::Settings { max: memory.value },
-            redis: redis(redis_section, prefix),
+            redis: redis::read(redis_section, prefix),
             purge_gap: section.duration("purge_gap", secs(5), TIMEOUT).value,
             keep_stale: stale_on_disconnect,
             max_lifetime: max_lifetime.value,
@@ -117,92 +115,6 @@ fn memory(section: Section<'_>) -> Setting<u64> {
     max
 }
 
-fn redis(section: Section<'_>, prefix: String) -> Option<store::redis::Settings> {
-    const MISSING: (&str, &str) = (
-        "`cache.redis.url` is missing",
-        "write `url = \"redis://127.0.0.1:6379\"`, or leave the section out to run on memory alone",
-    );
-    const CALL: std::ops::RangeInclusive<Duration> =
-        Duration::from_millis(1)..=Duration::from_secs(10);
-    if !section.is_present() {
-        return None;
-    }
-    let address = section
-        .require("url", MISSING, address::redis)
-        .or(None)
-        .value;
-    let (budget, connect) = (Duration::from_millis(50), Duration::from_millis(250));
-    let pool_size = section.count("pool_size", 16, 1..=1_024).value;
-    let budget = section.duration("budget", budget, CALL).value;
-    let connect_timeout = section.duration("connect_timeout", connect, CALL).value;
-    let compress_above = section.optional_size("compress_above", 1..=u64::MAX).value;
-    let certificates = certificates(&section);
-    section.finish();
-    Some(store::redis::Settings {
-        address: address?,
-        certificates,
-        prefix,
-        pool_size,
-        budget,
-        connect_timeout,
-        compress_above,
-    })
-}
-
-/// The files that `ca`, `cert` and `key` name; an empty name is none.
-fn certificates(section: &Section<'_>) -> Certificates {
-    let ca = section.read("ca", |value| {
-        let ca = pem(value)?;
-        checked(value, Certificates { ca, client: None })
-    });
-    let key = section.read("key", pem);
-    let client = section.read("cert", |value| {
-        let client = match (pem(value)?, key.value.clone()) {
-            (None, _) => None,
-            (Some(_), None) if !key.sound => return None, // the key is wrong, and that was said
-            (Some(_), None | Some(None)) => {
-                let help = "write `key = \"….pem\"` too";
-                return value.fail("is of no use without its key", help);
-            }
-            (Some(cert), Some(Some(key))) => Some((cert, key)),
-        };
-        checked(value, Certificates { ca: None, client })
-    });
-    let has_client = client.value.as_ref().is_some_and(|c| c.client.is_some());
-    if let (Some(at), Some(Some(_)), false) = (key.at, &key.value, has_client || !client.sound) {
-        let message = "`cache.redis.key` is of no use without its certificate";
-        let problem = Problem::new(message, at).help("write `cert = \"….pem\"` too");
-        section.reader.report(problem);
-    }
-    Certificates {
-        ca: ca.value.unwrap_or_default().ca,
-        client: client.value.unwrap_or_default().client,
-    }
-}
-
-fn checked(value: &Value<'_>, certificates: Certificates) -> Option<Certificates> {
-    match certificates.check() {
-        Ok(()) => Some(certificates),
-        Err(fault) => value.fail(fault, "name a file with `-----BEGIN …-----` lines"),
-    }
-}
-
-/// What is in the file that `value` names; `None` inside for no name.
-fn pem(value: &Value<'_>) -> Option<Option<Vec<u8>>> {
-    let text = value.text()?;
-    if text.value.is_empty() {
-        return Some(None);
-    }
-    match std::fs::read(text.value.as_ref()) {
-        Ok(bytes) => Some(Some(bytes)),
-        Err(_) => value.fail_text(
-            &text,
-            "cannot be read",
-            "name a file that this user may read",
-        ),
-    }
-}
-
 /// `--set` wins over the environment, and that over the file.
 fn enabled(section: &Section<'_>) -> bool {
     let written = section.boolean("enabled", true);
@@ -222,20 +134,6 @@ fn enabled(section: &Section<'_>) -> bool {
             written.value
         }
     }
-}
-
-fn prefix(value: &Value<'_>) -> Option<String> {
-    let text = value.text()?;
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-    if (1..=64).contains(&text.value.len()) && text.value.chars().all(allowed) {
-        return Some(text.value.into_owned());
-    }
-    let help = "write letters, digits, `_`, `.`, `:` and `-`";
-    value.fail_text(
-        &text,
-        "must be 1 to 64 characters that are safe in a key",
-        help,
-    )
 }
 
 /// The fields by which the origin tags its responses.

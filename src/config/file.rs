@@ -1,25 +1,54 @@
 //! Each section of the file: its keys, their defaults and their limits.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use http::uri::Authority;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Config, address, cache, lint,
+    address, cache, lint,
     nearest::nearest,
     reader::Setting,
     routes,
     section::Section,
     typed::{ANY_DURATION, TIMEOUT},
+    units::{KIB, secs},
     value::Value,
 };
-use crate::{admin, cache::coding, server, telemetry, upstream};
+use crate::{
+    admin,
+    cache::coding,
+    proxy::{self, route::Route},
+    semantics::Policy,
+    server, store, telemetry, upstream,
+};
 
 /// Nobody has more connections or threads to give.
 const MOST_CONNECTIONS: usize = 1_000_000;
 const MOST_WORKERS: usize = 1_024;
-pub(super) const KIB: u64 = 1 << 10;
+
+/// Everything that was configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[server]`
+    pub server: server::Settings,
+    /// `[admin]`
+    pub admin: admin::Settings,
+    /// `[log]`
+    pub log: telemetry::Settings,
+    /// `[upstream]`
+    pub upstream: upstream::Settings,
+    /// `[cache]`: who may ask it for what
+    pub proxy: proxy::Settings,
+    /// `[cache]` and `[compress]`: what it makes of responses
+    pub cache: crate::cache::Settings,
+    /// `[cache]`, for keeping
+    pub store: store::Settings,
+    /// Each `[[route]]`, in the order in which they are tried.
+    pub routes: Vec<Route>,
+    /// What applies where no route matches: the origin's own headers decide.
+    pub default_policy: Policy,
+}
 
 /// Reads everything; `None` where something that has no default is missing.
 pub(super) fn read(root: Section<'_>) -> Option<Config> {
@@ -167,8 +196,4 @@ fn level(value: &Value<'_>) -> Option<String> {
             "write a level, or directives such as \"info,sidecache::store=debug\"",
         ),
     }
-}
-
-pub(super) fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
 }

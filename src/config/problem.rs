@@ -1,11 +1,8 @@
-//! Everything that is wrong with a configuration, collected and then shown at once.
+//! Everything that is wrong with a configuration, collected to be shown at once.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    render,
-    source::{Place, Source},
-};
+use super::source::{Place, Source};
 
 /// More than this helps nobody; the rest is counted.
 pub(super) const SHOWN: usize = 100;
@@ -13,8 +10,8 @@ pub(super) const SHOWN: usize = 100;
 /// What is wrong with a configuration, in the order of its text.
 #[derive(Clone)]
 pub struct Problems {
-    sources: Arc<[Source]>,
-    list: Vec<Problem>,
+    pub(super) sources: Arc<[Source]>,
+    pub(super) list: Vec<Problem>,
     /// Lines that are not TOML, as (source, first byte) -> last byte.
     broken: BTreeMap<(usize, usize), usize>,
 }
@@ -148,48 +145,5 @@ impl Problems {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
-    }
-
-    /// The complete text: each with its line of the source, then how many there are.
-    pub fn render(&self, color: bool) -> String {
-        let mut text = render::all(&self.sources, &self.list[..self.len().min(SHOWN)], color);
-        if self.len() > SHOWN {
-            text += &format!("... and {} more\n\n", self.len() - SHOWN);
-        }
-        let noun = if self.len() == 1 {
-            "problem"
-        } else {
-            "problems"
-        };
-        text + &format!("{} {noun} in {}", self.len(), self.places())
-    }
-
-    /// The names of what has problems, each once.
-    fn places(&self) -> String {
-        let mut names: Vec<&str> = Vec::new();
-        for problem in &self.list {
-            let name = match problem.at {
-                Where::At(place) => &self.sources[place.source].name,
-                Where::File => &self.sources[0].name,
-                Where::Environment => render::ENVIRONMENT,
-            };
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names.join(" and ")
-    }
-}
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(false))
-    }
-}
-
-/// As `Display`: the sources hold secrets, which only the rendering hides.
-impl fmt::Debug for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

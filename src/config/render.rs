@@ -1,22 +1,67 @@
-//! A problem as text: place, line of the source, caret, remedy.
+//! Problems as text: place, line of the source, caret, remedy.
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use annotate_snippets::{
     Annotation, AnnotationKind, Group, Level, Message, Origin, Renderer, Snippet,
 };
 
 use super::{
-    problem::{Problem, Where},
+    problem::{Problem, Problems, SHOWN, Where},
     secret,
     source::{Place, Source},
 };
 
-pub(super) const ENVIRONMENT: &str = "the environment";
+const ENVIRONMENT: &str = "the environment";
 const HIDDEN: &str = "…";
 
+impl Problems {
+    /// The complete text: each with its line of the source, then how many there are.
+    pub fn render(&self, color: bool) -> String {
+        let mut text = all(&self.sources, &self.list[..self.len().min(SHOWN)], color);
+        if self.len() > SHOWN {
+            text += &format!("... and {} more\n\n", self.len() - SHOWN);
+        }
+        let noun = if self.len() == 1 {
+            "problem"
+        } else {
+            "problems"
+        };
+        text + &format!("{} {noun} in {}", self.len(), self.places())
+    }
+
+    /// The names of what has problems, each once.
+    fn places(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for problem in &self.list {
+            let name = match problem.at {
+                Where::At(place) => &self.sources[place.source].name,
+                Where::File => &self.sources[0].name,
+                Where::Environment => ENVIRONMENT,
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.join(" and ")
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+/// As `Display`: the sources hold secrets, which only the rendering hides.
+impl fmt::Debug for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// The text of `problems`, with an empty line after each.
-pub(super) fn all(sources: &[Source], problems: &[Problem], color: bool) -> String {
+fn all(sources: &[Source], problems: &[Problem], color: bool) -> String {
     let renderer = if color {
         Renderer::styled()
     } else {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use http::{HeaderName, Method, header};
+use http::{Method, header};
 
 use super::{
     cache::{Cache, Names, lifetime},
@@ -12,7 +12,7 @@ use super::{
     section::Section,
     shadow::Shadow,
     source::Place,
-    typed::{self, ANY_DURATION},
+    typed::{self, ANY_DURATION, field_name},
     value::{Scalar, Text, Value},
 };
 use crate::{
@@ -222,16 +222,6 @@ fn compile<T>(value: &Value<'_>, text: &Text<'_>, parsed: Result<T, PatternError
     parsed
         .map_err(|error| value.report(Problem::new(error.message, text.place(error.at))))
         .ok()
-}
-
-/// The name of a field.
-pub(super) fn field_name(value: &Value<'_>, text: &Text<'_>) -> Option<HeaderName> {
-    HeaderName::from_bytes(text.value.as_bytes())
-        .ok()
-        .or_else(|| {
-            let message = "holds what is not the name of a field";
-            value.fail_text(text, message, "write it like \"accept-language\"")
-        })
 }
 
 fn key(section: Section<'_>) -> KeySpec {

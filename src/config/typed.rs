@@ -2,6 +2,8 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use http::HeaderName;
+
 use super::{
     document::clip,
     nearest::nearest,
@@ -181,6 +183,16 @@ pub(super) fn boolean(value: &Value<'_>) -> Option<bool> {
             value.fail_type("a boolean", "write `true` or `false`, without quotes")
         }
     }
+}
+
+/// The name of a field.
+pub(super) fn field_name(value: &Value<'_>, text: &Text<'_>) -> Option<HeaderName> {
+    HeaderName::from_bytes(text.value.as_bytes())
+        .ok()
+        .or_else(|| {
+            let message = "holds what is not the name of a field";
+            value.fail_text(text, message, "write it like \"accept-language\"")
+        })
 }
 
 /// `found` if it is within `limits`, else the limit that it broke.

@@ -1,18 +1,21 @@
 //! Durations, sizes and truth values as people write them.
 
 mod duration;
+mod fault;
 mod size;
+
+use std::time::Duration;
 
 pub(super) use self::{
     duration::{DURATION_HELP, LONGEST, duration, print_duration, without_unit},
     size::{SIZE_HELP, print_size, size},
 };
 
-/// What is wrong with a text: a clause that follows the name of the key, and the remedy.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) clause: &'static str,
-    pub(super) help: String,
+pub(super) const KIB: u64 = 1 << 10;
+pub(super) const MIB: u64 = 1 << 20;
+
+pub(super) fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
 /// Reads what environment variables use for true and false.

@@ -10,6 +10,8 @@ pub(super) mod users;
 use serde::Serialize;
 use sqlx::FromRow;
 
+use super::problem::Problem;
+
 /// A user as named by a conversation or a message.
 #[derive(Serialize, FromRow)]
 pub(super) struct Person {
@@ -17,4 +19,11 @@ pub(super) struct Person {
     id: i64,
     #[sqlx(rename = "person_name")]
     name: String,
+}
+
+fn no_conversation(id: i64) -> Problem {
+    Problem::Missing {
+        what: "conversation",
+        id,
+    }
 }

@@ -1,5 +1,6 @@
 //! Which path is answered by whom.
 
+mod app;
 mod conversations;
 mod extras;
 mod messages;
@@ -7,17 +8,10 @@ mod users;
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::DefaultBodyLimit,
-    http::{StatusCode, header::LOCATION},
-    middleware,
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use serde::Serialize;
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use tokio_util::sync::CancellationToken;
 
+use self::app::App;
 use super::{
     problem::Problem,
     profiler::{self, Total},
@@ -25,13 +19,6 @@ use super::{
 };
 
 const BODY_LIMIT: usize = 64 * 1024;
-
-/// What the handlers work with.
-#[derive(Clone)]
-struct App {
-    pools: Pools,
-    shutdown: CancellationToken,
-}
 
 /// The whole API. Streams end when `shutdown` is cancelled.
 pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total>) -> Router {
@@ -65,8 +52,4 @@ pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(total, profiler::profile)) // outermost: sees all
         .with_state(App { pools, shutdown })
-}
-
-fn created(location: String, body: impl Serialize) -> Response {
-    (StatusCode::CREATED, [(LOCATION, location)], Json(body)).into_response()
 }

@@ -9,7 +9,7 @@ use sqlx::{
 };
 use tempfile::TempDir;
 
-use super::{Database, DemoError};
+use super::{database::Database, error::DemoError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/demo/migrations");
 

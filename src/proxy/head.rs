@@ -25,9 +25,8 @@ pub(super) async fn answer(
         Outer::Hit(answered) => return Ok(answered),
         Outer::Miss(miss) => miss,
     };
-    let reason = miss.reason;
-    let update = HeadUpdate::new(&ask, miss, cache.start());
-    let answered = pass::pass(received, reason, request).await?;
+    let update = HeadUpdate::new(&ask, miss.stored, cache.start());
+    let answered = pass::pass(received, miss.reason, request).await?;
     let (status, head) = (answered.response.status(), answered.response.headers());
     cache.freshen(update, status, head);
     Ok(answered)

@@ -1,6 +1,6 @@
 //! Why an answer came from where it came from: one small value that feeds `Cache-Status`, metrics and the access log.
 
-use super::storability::Refusal;
+use super::refusal::Refusal;
 use http::StatusCode;
 
 /// Where the answer came from. Per route the outcomes sum to the requests.

@@ -3,7 +3,7 @@
 //! [RFC 9110 §8.8.3]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3
 
 use super::fields::all_tags;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::ETAG};
 
 /// The tag without a leading `W/`: two tags match weakly when these are equal ([RFC 9110 §8.8.3.2]).
 ///
@@ -74,6 +74,15 @@ pub fn same_family(stored: &[u8], candidate: &[u8], codings: &[&str]) -> bool {
             without_coding(candidate, coding)
                 .is_some_and(|(head, tail)| stored.strip_suffix(tail).is_some_and(|s| s == head))
         })
+}
+
+/// The tag by which bytes of different responses can be told to belong together ([RFC 9110 §8.8.1]).
+///
+/// [RFC 9110 §8.8.1]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
+pub fn strong_tag(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers
+        .get(ETAG)
+        .filter(|tag| tag.as_bytes().starts_with(b"\""))
 }
 
 #[cfg(test)]

@@ -176,12 +176,6 @@ pub fn heuristically_cacheable(status: StatusCode) -> bool {
     )
 }
 
-/// The statuses to which a route's `ttl` applies: answers that say something lasting. Failures are kept only where the
-/// origin says for how long.
-pub fn route_ttl_applies(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308)
-}
-
 /// Whether a hit with `left` of its lifetime begins a refresh, where the last `window` of it is for that; `roll` is evenly
 /// spread over 0 to 1. One hit in a thousand does at the beginning of the window, every one at its end, so that a popular
 /// entry is refreshed before it expires and one that nobody asks for is not.

@@ -1,6 +1,6 @@
 //! What the operator decided for a route, as far as HTTP semantics ask.
 
-use super::{freshness::route_ttl_applies, targeted::CDN_CACHE_CONTROL};
+use super::targeted::CDN_CACHE_CONTROL;
 use http::{HeaderName, StatusCode};
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -90,6 +90,12 @@ impl Policy {
             None => self.ttl.filter(|_| route_ttl_applies(status)),
         }
     }
+}
+
+/// The statuses to which a route's `ttl` applies: answers that say something lasting. Failures are kept only where the
+/// origin says for how long.
+pub fn route_ttl_applies(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308)
 }
 
 /// The statuses that speak of the request, its sender or the moment, and not of the resource.

@@ -5,7 +5,7 @@ use super::{
     directives::{RequestDirectives, ResponseDirectives},
     fields,
     freshness::{corrected_initial_age, explicit_lifetime, heuristic_lifetime},
-    invalidation, key, range,
+    invalidation, key, part, range,
     storability::{Exchange, Storability, storability},
     stored::sample,
     structured, targeted, vary,
@@ -99,13 +99,13 @@ proptest! {
     #[test]
     fn ranges_lie_within_what_there_is(headers in headers(), length in 0_u64..10_000) {
         let stored = sample(&[("etag", "\"a\"")]);
-        let within = |r: &range::ByteRange| r.first <= r.last && r.last < length;
+        let within = |r: &part::ByteRange| r.first <= r.last && r.last < length;
         match range::select(&headers, &stored, length) {
             range::Selected::One(one) => prop_assert!(within(&one)),
             range::Selected::Several(several) => prop_assert!(several.iter().all(within)),
             range::Selected::Whole | range::Selected::Unsatisfiable => {}
         }
-        if let Some(part) = range::part_of(&headers, length) {
+        if let Some(part) = part::part_of(&headers, length) {
             prop_assert_eq!(part.range.length(), length);
         }
     }

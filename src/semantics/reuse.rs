@@ -5,14 +5,14 @@
 use super::{
     decision::Reason,
     directives::RequestDirectives,
-    freshness::{Freshness, Source},
+    freshness::Freshness,
     policy::{ClientDirectives, Policy},
-    storability::{may_share_authorized, may_share_cookie},
+    sharing::withheld_from,
     stored::StoredHead,
 };
 use http::{
     HeaderMap,
-    header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, PRAGMA},
+    header::{CACHE_CONTROL, PRAGMA},
 };
 use std::time::{Duration, SystemTime};
 
@@ -88,13 +88,6 @@ pub fn reuse(
         Some(_) => Reason::Purged,
         None => Reason::Expired,
     })
-}
-
-/// A response that only the route made cacheable is not for callers who may have an answer of their own.
-fn withheld_from(source: Source, request: &HeaderMap, policy: &Policy) -> bool {
-    source != Source::Origin
-        && ((request.contains_key(AUTHORIZATION) && !may_share_authorized(policy))
-            || (request.contains_key(COOKIE) && !may_share_cookie(policy)))
 }
 
 /// `no-cache` ([RFC 9111 §5.2.2.4]), or doubt whether a purge was missed.
@@ -197,7 +190,7 @@ pub fn may_serve_disconnected(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::semantics::{policy::Share, stored::sample};
+    use crate::semantics::{freshness::Source, policy::Share, stored::sample};
     use http::{HeaderName, HeaderValue};
     use std::time::UNIX_EPOCH;
 

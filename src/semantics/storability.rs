@@ -8,10 +8,12 @@ use super::{
     directives::{RequestDirectives, ResponseDirectives},
     freshness::{
         Freshness, Source, corrected_initial_age, explicit_lifetime, forbids_stale,
-        heuristic_lifetime, if_error, route_ttl_applies, while_revalidate,
+        heuristic_lifetime, if_error, while_revalidate,
     },
-    policy::{ClientDirectives, Policy, SetCookie, Share},
-    range::claimed_part,
+    part::claimed_part,
+    policy::{ClientDirectives, Policy, SetCookie, Share, route_ttl_applies},
+    refusal::Refusal,
+    sharing::{may_share_authorized, may_share_cookie},
     targeted,
     vary::Selecting,
 };
@@ -21,7 +23,7 @@ use http::{
 };
 use std::time::{Duration, SystemTime};
 
-/// The verdict.
+/// Whether a response may be stored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Storability {
     /// It may be stored.
@@ -43,96 +45,6 @@ pub struct Verdict {
     pub strip_set_cookie: bool,
     /// The origin forbids any transformation.
     pub no_transform: bool,
-}
-
-/// Why a response is not stored. Each is a metric label and a detail of `Cache-Status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Refusal {
-    /// The method has no cacheable answer.
-    Method,
-    /// Not a final answer, a part that does not say which, or a status to which the route's `ttl` does not apply.
-    Status,
-    /// `no-store`, of the response or, where clients are respected, of the request.
-    NoStore,
-    /// `private`.
-    Private,
-    /// The request had `Authorization` and nothing lifts it (RFC 9111 §3.5).
-    Authorization,
-    /// The request had `Cookie`, and only the route's `ttl` would make the answer cacheable.
-    Cookie,
-    /// The response sets a cookie.
-    SetCookie,
-    /// `Vary: *`.
-    VaryStar,
-    /// Nothing says how long it is fresh, and there is no validator to ask with.
-    NoLifetime,
-    /// Larger than `cache.max_object`.
-    TooLarge,
-    /// It ended early.
-    Incomplete,
-    /// It is an event stream, which has no end of its own.
-    Endless,
-    /// Its `No-Vary-Search` does not say what the key of its request was shortened by.
-    NoVarySearch,
-    /// It has more or other tags than can be kept, so that a purge would miss it.
-    Tags,
-    /// It answers a range, and is neither the whole nor a part.
-    RangeAnswer,
-    /// It is a part, and nobody asked for one.
-    UnaskedPart,
-    /// It is an error for later, and the stored response may still be served stale.
-    StaleServes,
-    /// It does not say which requests select it, and would be served to those that select stored variants.
-    HidesVariants,
-}
-
-impl Refusal {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
-        Self::Method,
-        Self::Status,
-        Self::NoStore,
-        Self::Private,
-        Self::Authorization,
-        Self::Cookie,
-        Self::SetCookie,
-        Self::VaryStar,
-        Self::NoLifetime,
-        Self::TooLarge,
-        Self::Incomplete,
-        Self::Endless,
-        Self::NoVarySearch,
-        Self::Tags,
-        Self::RangeAnswer,
-        Self::UnaskedPart,
-        Self::StaleServes,
-        Self::HidesVariants,
-    ];
-
-    /// The word for it in labels and fields.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Method => "method",
-            Self::Status => "status",
-            Self::NoStore => "no-store",
-            Self::Private => "private",
-            Self::Authorization => "authorization",
-            Self::Cookie => "cookie",
-            Self::SetCookie => "set-cookie",
-            Self::VaryStar => "vary-star",
-            Self::NoLifetime => "no-lifetime",
-            Self::TooLarge => "too-large",
-            Self::Incomplete => "incomplete",
-            Self::Endless => "endless",
-            Self::NoVarySearch => "no-vary-search",
-            Self::Tags => "tags",
-            Self::RangeAnswer => "range-answer",
-            Self::UnaskedPart => "unasked-part",
-            Self::StaleServes => "stale-serves",
-            Self::HidesVariants => "hides-variants",
-        }
-    }
 }
 
 /// A request and the response that it got, with the times of both.
@@ -311,16 +223,6 @@ fn forbidden_by_authorization(
 /// Where the origin itself does not call it fresh, a caller with a cookie might have got an answer of his own.
 fn forbidden_by_cookie(request: &HeaderMap, source: Source, policy: &Policy) -> bool {
     request.contains_key(COOKIE) && source != Source::Origin && !may_share_cookie(policy)
-}
-
-/// Whether the route lets callers with `Authorization` share what its `ttl` makes cacheable.
-pub(super) fn may_share_authorized(policy: &Policy) -> bool {
-    policy.key_has_authorization || policy.share == Share::All
-}
-
-/// Whether the route lets callers with `Cookie` share what its `ttl` makes cacheable.
-pub(super) fn may_share_cookie(policy: &Policy) -> bool {
-    policy.key_has_cookie || policy.share == Share::All
 }
 
 /// The freshness lifetime and who stated it: the route where it overrides, the origin, the route, a guess.

@@ -2,7 +2,7 @@
 //!
 //! [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
 
-use super::{Freshness, range::Part, vary::Selecting};
+use super::{Freshness, part::Part, vary::Selecting};
 use http::{HeaderMap, StatusCode};
 
 /// The head of a stored response.

@@ -2,7 +2,10 @@
 //!
 //! [RFC 9111 §4.3]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3
 
-use super::{etag, range::strong_tag, stored::StoredHead};
+use super::{
+    etag::{self, strong_tag},
+    stored::StoredHead,
+};
 use http::{
     HeaderMap, HeaderName,
     header::{
@@ -227,8 +230,8 @@ mod tests {
             );
         }
         let part = StoredHead {
-            part: Some(crate::semantics::range::Part {
-                range: crate::semantics::range::ByteRange { first: 0, last: 2 },
+            part: Some(crate::semantics::part::Part {
+                range: crate::semantics::part::ByteRange { first: 0, last: 2 },
                 complete: Some(4),
             }),
             ..stored

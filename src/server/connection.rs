@@ -1,6 +1,6 @@
 //! One connection: protocol limits, time limits and a graceful end.
 
-use super::{Settings, between::Between, stall::StallLimit};
+use super::{between::Between, stall::StallLimit};
 use crate::message::Interim;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -16,13 +16,13 @@ const MIN_BUFFER: usize = 8192;
 /// How HTTP/1.1 is spoken.
 ///
 /// Without `pipeline_flush`: with it, hyper 1.12 closes after a malformed request before the 400 has been written.
-pub(super) fn protocol(settings: &Settings) -> http1::Builder {
+pub(super) fn protocol(idle_timeout: Duration, max_header_bytes: usize) -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
         .timer(TokioTimer::new()) // without one the time limit would have no effect
-        .header_read_timeout(settings.idle_timeout)
-        .max_header_size(settings.max_header_bytes)
-        .max_buf_size(settings.max_header_bytes.max(MIN_BUFFER) * 2);
+        .header_read_timeout(idle_timeout)
+        .max_header_size(max_header_bytes)
+        .max_buf_size(max_header_bytes.max(MIN_BUFFER) * 2);
     protocol
 }
 

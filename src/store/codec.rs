@@ -8,12 +8,14 @@
 //! anything that does not check out is an error here and a counted miss above, and no length field allocates.
 
 mod body;
+mod fields;
 
+use self::fields::{DecodeError, Reader, put_bytes, put_count};
 use super::entry::{Entry, Position, StreamId};
 use crate::semantics::{
     Freshness, Key, StoredHead,
     freshness::Source,
-    range::{ByteRange, Part},
+    part::{ByteRange, Part},
     vary::Selecting,
 };
 use bytes::{Buf, BufMut, Bytes};
@@ -28,9 +30,6 @@ const PREFIX: usize = 4 + 8;
 const KIND_ENTRY: u8 = 0;
 const KIND_VARY: u8 = 1;
 
-/// More fields than any response head may have.
-const MAX_FIELDS: u32 = 1024;
-
 /// What a value holds.
 #[derive(Debug)]
 pub(super) enum Value {
@@ -38,17 +37,6 @@ pub(super) enum Value {
     Entry(Box<Entry>),
     /// The names of the fields that select among several; each variant has a value of its own.
     Vary(Vec<HeaderName>),
-}
-
-/// Why bytes are no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum DecodeError {
-    #[error("not a value of this format and version")]
-    Format,
-    #[error("the checksum does not match")]
-    Checksum,
-    #[error("a field does not hold what it should")]
-    Field,
 }
 
 /// The bytes of `entry`; a body above `compress_above` bytes is compressed where that makes it smaller.
@@ -145,15 +133,6 @@ fn put_part(out: &mut Vec<u8>, part: Option<Part>) {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn put_count(out: &mut Vec<u8>, count: usize) {
-    out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
-}
-
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_count(out, bytes.len());
-    out.put_slice(bytes);
 }
 
 /// Reads a value. A body that is not compressed stays a slice of `bytes`.
@@ -283,46 +262,6 @@ fn freshness(fields: &mut Reader, now: SystemTime) -> Result<Freshness, DecodeEr
         validate_always: flags & 1 != 0,
         forbids_stale: flags & 2 != 0,
     })
-}
-
-/// Takes fields from the front; runs out instead of panicking.
-struct Reader(Bytes);
-
-impl Reader {
-    fn u8(&mut self) -> Result<u8, DecodeError> {
-        self.0.try_get_u8().map_err(|_| DecodeError::Field)
-    }
-
-    fn u16(&mut self) -> Result<u16, DecodeError> {
-        self.0.try_get_u16().map_err(|_| DecodeError::Field)
-    }
-
-    fn u32(&mut self) -> Result<u32, DecodeError> {
-        self.0.try_get_u32().map_err(|_| DecodeError::Field)
-    }
-
-    fn u64(&mut self) -> Result<u64, DecodeError> {
-        self.0.try_get_u64().map_err(|_| DecodeError::Field)
-    }
-
-    fn count(&mut self) -> Result<u32, DecodeError> {
-        self.u32()
-            .ok()
-            .filter(|count| *count <= MAX_FIELDS)
-            .ok_or(DecodeError::Field)
-    }
-
-    fn bytes(&mut self) -> Result<Bytes, DecodeError> {
-        let length = usize::try_from(self.u32()?).map_err(|_| DecodeError::Field)?;
-        if length > self.0.remaining() {
-            return Err(DecodeError::Field);
-        }
-        Ok(self.0.split_to(length))
-    }
-
-    fn name(&mut self) -> Result<HeaderName, DecodeError> {
-        HeaderName::from_bytes(&self.bytes()?).map_err(|_| DecodeError::Field)
-    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,18 @@ pub mod address;
 mod alone;
 mod cluster;
 mod dial;
+mod error;
 mod link;
 mod servers;
+mod settings;
 mod stream;
 
-pub use self::address::{Address, Certificates};
 pub(super) use self::stream::SharedLog;
-use self::{link::CallError, servers::Servers};
+pub use self::{
+    address::{Address, Certificates},
+    settings::Settings,
+};
+use self::{error::CallError, servers::Servers};
 use super::{
     codec::{self, Value},
     entry::Entry,
@@ -35,32 +40,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Larger values go over a connection of their own, so that small reads do not queue behind them.
 const LARGE: usize = 256 << 10;
-
-/// What `[cache.redis]` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Where it is.
-    pub address: Address,
-    /// For `rediss` addresses.
-    pub certificates: Certificates,
-    /// What every key begins with.
-    pub prefix: String,
-    /// Connections for exclusive use, for large values.
-    pub pool_size: usize,
-    /// What one call may take.
-    pub budget: Duration,
-    /// What connecting may take.
-    pub connect_timeout: Duration,
-    /// Larger bodies are compressed at rest, in bytes; `None` for none.
-    pub compress_above: Option<u64>,
-}
-
-impl Settings {
-    /// Where the purge log is.
-    fn log_key(&self) -> String {
-        format!("{}:v1:purges", self.prefix)
-    }
-}
 
 /// What the tier has for a request.
 #[derive(Debug)]

@@ -4,7 +4,6 @@ mod writes;
 
 use self::writes::{Keeping, VALIDATION_RETENTION, Writes};
 use super::{
-    Settings,
     entry::{Entry, Position},
     memory::{self, Variant},
     purge_log::{Purge, PurgeLog, Selector, Verdict},
@@ -37,6 +36,21 @@ const PURGE_PATIENCE: Duration = Duration::from_millis(50);
 
 /// What each purge of several may add to that.
 const PURGE_PATIENCE_EACH: Duration = Duration::from_millis(1);
+
+/// What `[cache]` says about the tiers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `[cache.memory]`.
+    pub memory: memory::Settings,
+    /// `[cache.redis]`; `None` where the section is absent or its URL is empty.
+    pub redis: Option<redis::Settings>,
+    /// For how long the purge log may be unreachable before the memory tier asks the origin.
+    pub purge_gap: Duration,
+    /// Stale responses are kept at least this long, because a disconnected upstream may make them welcome.
+    pub keep_stale: Duration,
+    /// Nothing is kept longer; the purge log is trimmed behind it.
+    pub max_lifetime: Duration,
+}
 
 /// An entry that was found, and what speaks against it.
 #[derive(Clone, Debug)]

@@ -4,7 +4,10 @@
 
 use crate::{
     message::Body,
-    semantics::range::{ByteRange, Selected, is_asked_for, select, select_of_part},
+    semantics::{
+        part::ByteRange,
+        range::{Selected, is_asked_for, select, select_of_part},
+    },
     store::{Entry, Rendition},
 };
 use bytes::Bytes;

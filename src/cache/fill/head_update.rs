@@ -8,8 +8,12 @@ use super::{
     validated,
 };
 use crate::{
-    cache::{ask::Ask, core::Core, lookup::Miss, tags::OriginTags},
-    semantics::validation::{self, Word},
+    cache::{ask::Ask, core::Core, tags::OriginTags},
+    semantics::{
+        Reason,
+        validation::{self, Word},
+    },
+    store::Entry,
 };
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
@@ -22,12 +26,12 @@ pub(crate) struct HeadUpdate {
 }
 
 impl HeadUpdate {
-    /// For a HEAD that begins at `start`.
-    pub(crate) fn new(ask: &Arc<Ask>, miss: Miss, start: FetchStart) -> Self {
+    /// For a HEAD that begins at `start`, while this response is stored.
+    pub(crate) fn new(ask: &Arc<Ask>, stored: Option<Arc<Entry>>, start: FetchStart) -> Self {
         let job = Job {
             ask: Arc::clone(ask),
-            stored: miss.stored,
-            why: miss.reason,
+            stored,
+            why: Reason::Method,
         };
         Self { job, start }
     }

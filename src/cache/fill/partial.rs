@@ -14,7 +14,8 @@ use crate::{
     origin::FetchError,
     semantics::{
         Refusal, Storability,
-        range::{ByteRange, Part, claimed_part, is_asked_for, may_combine, part_of},
+        part::{ByteRange, Part, claimed_part, may_combine, part_of},
+        range::is_asked_for,
         storability::Verdict,
         validation,
     },

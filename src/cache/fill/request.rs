@@ -4,7 +4,9 @@ use super::job::Job;
 use crate::{
     origin::RequestBody,
     semantics::{
-        range::{Part, is_asked_for, select_of_part, strong_tag},
+        etag::strong_tag,
+        part::Part,
+        range::{is_asked_for, select_of_part},
         validation,
     },
     store::Entry,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Fault;
+use super::fault::Fault;
 
 /// The longest duration of any setting: timers end at two years, and a lifetime of more than one
 /// is advised against since [RFC 2616 §14.21](https://www.rfc-editor.org/rfc/rfc2616#section-14.21).

@@ -1,6 +1,6 @@
 //! Sizes: `"64MiB"`, `"1MB"`, `1000`.
 
-use super::Fault;
+use super::fault::Fault;
 
 pub(in crate::config) const SIZE_HELP: &str =
     "write it like \"64MiB\", \"1MB\", \"512KiB\" or as a number of bytes";

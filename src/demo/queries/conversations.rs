@@ -6,6 +6,7 @@ use sqlx::{FromRow, query, query_as, query_scalar};
 use super::{
     Person,
     messages::{self, Message},
+    no_conversation,
 };
 use crate::demo::{
     page::{Cursor, List, Page, Window},
@@ -101,7 +102,7 @@ pub(crate) async fn one(pools: &Pools, id: i64) -> Result<Whole, Problem> {
     .bind(id)
     .fetch_optional(&pools.readers)
     .await?;
-    let conversation = conversation.ok_or(missing(id))?;
+    let conversation = conversation.ok_or(no_conversation(id))?;
     let messages = messages::last_of(pools, id).await?;
     Ok(Whole {
         conversation,
@@ -136,7 +137,7 @@ pub(crate) async fn rename(pools: &Pools, id: i64, title: &str) -> Result<(), Pr
     .execute(&pools.writer)
     .await?;
     if updated.rows_affected() == 0 {
-        Err(missing(id))
+        Err(no_conversation(id))
     } else {
         Ok(())
     }
@@ -149,15 +150,8 @@ pub(crate) async fn delete(pools: &Pools, id: i64) -> Result<(), Problem> {
         .execute(&pools.writer)
         .await?;
     if deleted.rows_affected() == 0 {
-        Err(missing(id))
+        Err(no_conversation(id))
     } else {
         Ok(())
-    }
-}
-
-pub(crate) fn missing(id: i64) -> Problem {
-    Problem::Missing {
-        what: "conversation",
-        id,
     }
 }

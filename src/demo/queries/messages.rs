@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use sqlx::{FromRow, query, query_as, query_scalar};
 
-use super::{Person, conversations};
+use super::{Person, no_conversation};
 use crate::demo::{
     page::{Cursor, List, Page, Window},
     problem::Problem,
@@ -101,7 +101,7 @@ pub(crate) async fn list(
         .fetch_one(&pools.readers)
         .await?;
     if !exists {
-        return Err(conversations::missing(conversation));
+        return Err(no_conversation(conversation));
     }
     let rows: Vec<Message> = query_as(
         "SELECT messages.id, conversation_id, text, messages.created_at,
@@ -183,7 +183,7 @@ pub(crate) async fn create(
     .execute(&mut *transaction)
     .await?;
     if touched.rows_affected() == 0 {
-        return Err(conversations::missing(conversation));
+        return Err(no_conversation(conversation));
     }
     let id: Option<i64> = query_scalar(
         "INSERT INTO messages (conversation_id, author_id, text, created_at)

@@ -16,7 +16,7 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::time::interval;
 
-use super::App;
+use super::app::App;
 use crate::demo::{
     page::short_hash,
     problem::Problem,

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 
-use super::{App, created};
+use super::app::{App, created};
 use crate::demo::{
     page::{List, Page},
     problem::Problem,

@@ -1,6 +1,6 @@
 //! A body at rest: as it is, or compressed with zstd.
 
-use super::{DecodeError, Reader, put_bytes};
+use super::fields::{DecodeError, Reader, put_bytes};
 use bytes::{BufMut, Bytes};
 use std::io::Read;
 

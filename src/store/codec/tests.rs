@@ -86,7 +86,7 @@ fn every_cut_and_every_flipped_bit_is_refused() {
 
 #[test]
 fn lying_lengths_with_a_right_checksum_are_refused_without_allocating() {
-    for count in [MAX_FIELDS + 1, u32::MAX] {
+    for count in [fields::MAX_FIELDS + 1, u32::MAX] {
         let mut note = begin(KIND_VARY, 8);
         note.put_u32(count);
         assert_eq!(decoded(finish(note)).err(), Some(DecodeError::Field));

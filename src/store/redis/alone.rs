@@ -4,9 +4,9 @@
 //! again only after its last call has got its reply.
 
 use super::{
-    Settings,
     dial::Dialer,
-    link::{CallError, refusal},
+    error::{CallError, refusal},
+    settings::Settings,
 };
 use ::redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisError, aio::MultiplexedConnection};
 use deadpool::{

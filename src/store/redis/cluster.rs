@@ -4,9 +4,10 @@
 //! redirected is a miss; the map is then asked for anew, as it is while a link is out and once in a while.
 
 use super::{
-    Settings,
     dial::Dialer,
-    link::{CallError, Link, lane_config},
+    error::CallError,
+    link::{Link, lane_config},
+    settings::Settings,
 };
 use crate::metrics::Metrics;
 use ::redis::{Client, Cmd, RedisError, Value, from_redis_value};

@@ -1,8 +1,8 @@
 //! Opens connections, each within a limit: to one server, or to the primary that sentinels name at that moment.
 
 use super::{
-    Settings,
     address::{Address, Certificates, Topology},
+    settings::Settings,
 };
 use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, aio::MultiplexedConnection,

@@ -4,11 +4,16 @@
 //! [`CallError::Out`]. After repeated failures, or one that means this server is of no use, the link goes out and that
 //! task tries to bring it back. That is the circuit breaker.
 
-use super::{Settings, alone::Pool, dial::Dialer};
+use super::{
+    alone::Pool,
+    dial::Dialer,
+    error::{CallError, is_useless, refusal},
+    settings::Settings,
+};
 use crate::metrics::Metrics;
 use ::redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind,
-    Value, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Value,
+    aio::MultiplexedConnection,
 };
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -39,23 +44,6 @@ const STEADY: Duration = Duration::from_secs(5);
 
 /// How often each connection is asked whether it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-
-/// Why a call has no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CallError {
-    /// The link is out; nothing was sent.
-    Out,
-    /// No reply within the budget.
-    Timeout,
-    /// The connection failed, or the server cannot serve anything now.
-    Failed,
-    /// The server is fine and refuses this call.
-    Refused,
-    /// The key holds another kind of value.
-    WrongType,
-    /// Another server of the cluster has the key, now or soon.
-    Moved,
-}
 
 /// A call that was made.
 struct Asked {
@@ -331,28 +319,6 @@ impl Link {
             tracing::info!(server = self.dialer.name(), "redis is in use");
         }
         Ok(())
-    }
-}
-
-/// Whether nothing more can be had over this connection: better to connect anew than to try again.
-fn is_useless(error: &RedisError) -> bool {
-    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly};
-    error.is_connection_dropped()
-        || matches!(
-            error.kind(),
-            ErrorKind::AuthenticationFailed
-                | ErrorKind::Parse
-                | ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly)
-        )
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
-}
-
-/// What a refusal means for the call.
-pub(super) fn refusal(error: &RedisError) -> CallError {
-    match (error.redirect_node(), error.code()) {
-        (Some(_), _) => CallError::Moved,
-        (None, Some("WRONGTYPE")) => CallError::WrongType,
-        (None, _) => CallError::Refused,
     }
 }
 

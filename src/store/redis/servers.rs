@@ -1,11 +1,8 @@
 //! All servers as one: by key to the link that serves it.
 
 use super::{
-    Settings,
-    address::Topology,
-    cluster::Cluster,
-    dial::Dialer,
-    link::{CallError, Link},
+    address::Topology, cluster::Cluster, dial::Dialer, error::CallError, link::Link,
+    settings::Settings,
 };
 use crate::metrics::Metrics;
 use ::redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, aio::MultiplexedConnection};

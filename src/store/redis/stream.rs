@@ -3,7 +3,7 @@
 //! The first record of a stream says only that it begins here. A stream that was lost is begun anew, and what Redis
 //! still holds from before cannot be judged and is not used.
 
-use super::{link::CallError, servers::Servers};
+use super::{error::CallError, servers::Servers};
 use crate::store::{
     entry::StreamId,
     purge_log::{Pending, Purge, PurgeLog},

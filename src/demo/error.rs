@@ -1,0 +1,38 @@
+//! Why the demo could not start.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use thiserror::Error;
+
+/// Why the demo could not start.
+#[derive(Debug, Error)]
+pub enum DemoError {
+    /// The text does not name a database file.
+    #[error("`{0}` is no database: write `sqlite:PATH`, without options")]
+    Database(String),
+    /// The address could not be bound.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The folder of a temporary database could not be made.
+    #[error("cannot create a temporary folder for the database")]
+    Temporary(#[source] io::Error),
+    /// The database could not be opened.
+    #[error("cannot open the database {}", path.display())]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// The tables could not be brought up to date.
+    #[error("cannot migrate the database")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The first data could not be written.
+    #[error("cannot seed the database")]
+    Seed(#[source] sqlx::Error),
+}

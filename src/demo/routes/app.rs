@@ -1,0 +1,22 @@
+//! What the handlers work with, and an answer that several of them give.
+
+use axum::{
+    Json,
+    http::{StatusCode, header::LOCATION},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::demo::schema::Pools;
+
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(super) pools: Pools,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// 201 with where it is and what it is.
+pub(super) fn created(location: String, body: impl Serialize) -> Response {
+    (StatusCode::CREATED, [(LOCATION, location)], Json(body)).into_response()
+}

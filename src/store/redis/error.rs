@@ -1,0 +1,42 @@
+//! Why a call to Redis has no answer, and what an error says about the connection.
+
+use ::redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// Why a call has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallError {
+    /// The link is out; nothing was sent.
+    Out,
+    /// No reply within the budget.
+    Timeout,
+    /// The connection failed, or the server cannot serve anything now.
+    Failed,
+    /// The server is fine and refuses this call.
+    Refused,
+    /// The key holds another kind of value.
+    WrongType,
+    /// Another server of the cluster has the key, now or soon.
+    Moved,
+}
+
+/// Whether nothing more can be had over this connection: better to connect anew than to try again.
+pub(super) fn is_useless(error: &RedisError) -> bool {
+    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly};
+    error.is_connection_dropped()
+        || matches!(
+            error.kind(),
+            ErrorKind::AuthenticationFailed
+                | ErrorKind::Parse
+                | ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly)
+        )
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
+}
+
+/// What a refusal means for the call.
+pub(super) fn refusal(error: &RedisError) -> CallError {
+    match (error.redirect_node(), error.code()) {
+        (Some(_), _) => CallError::Moved,
+        (None, Some("WRONGTYPE")) => CallError::WrongType,
+        (None, _) => CallError::Refused,
+    }
+}

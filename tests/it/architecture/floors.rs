@@ -1,0 +1,112 @@
+//! What may use what. Names are separated by spaces.
+
+/// The top-level modules, from the top floor down, and which others each may use.
+pub(super) const MAY_USE: &[(&str, &str)] = &[
+    ("main", "cli"),
+    ("lib", ""),
+    (
+        "cli",
+        "app config telemetry server demo runtime metrics clock",
+    ),
+    (
+        "app",
+        "config telemetry admin server proxy cache store upstream origin runtime metrics semantics message clock",
+    ),
+    // Each layer owns its settings, and the configuration assembles them.
+    (
+        "config",
+        "telemetry admin server proxy cache store upstream semantics",
+    ),
+    ("telemetry", ""),
+    (
+        "admin",
+        "proxy cache store runtime metrics semantics message clock",
+    ),
+    ("server", "runtime metrics message clock"),
+    (
+        "proxy",
+        "cache store upstream origin runtime metrics semantics message clock",
+    ),
+    (
+        "layer",
+        "cache store origin runtime metrics semantics message clock",
+    ),
+    (
+        "cache",
+        "store origin runtime metrics semantics message clock",
+    ),
+    ("store", "runtime metrics semantics clock"),
+    ("upstream", "origin runtime metrics semantics message clock"),
+    ("origin", "metrics semantics message"),
+    ("runtime", "metrics clock"),
+    ("metrics", "semantics"),
+    ("semantics", ""),
+    ("message", ""),
+    ("clock", ""),
+    ("demo", ""),
+];
+
+/// The parts of a room, floor by floor from the top down: each uses only what is on a lower floor. `self` is the file
+/// with the room's own name. A room that is not here has no order but that of no circles.
+pub(super) const FLOORS: &[(&str, &[&str])] = &[
+    (
+        "proxy",
+        &[
+            "self",
+            "head",
+            "pass purge",
+            "invalidate post",
+            "received",
+            "dispatch observe forwarding",
+            "access query rescue shared",
+            "live",
+            "route forward",
+            "future target token",
+            "problem",
+        ],
+    ),
+    (
+        "cache",
+        &[
+            "self",
+            "fetch lookup",
+            "refresh",
+            "fill",
+            "deliver ask",
+            "key",
+            "core",
+            "flight backoff hit_for_miss query_rules rule",
+            "remembered tags coding answer",
+            "caller",
+        ],
+    ),
+    (
+        "server",
+        &["self", "listener connection workers", "between stall"],
+    ),
+    (
+        "store",
+        &["self", "tiered", "memory redis", "codec purge_log", "entry"],
+    ),
+];
+
+/// Crates that only these top-level modules may name.
+pub(super) const ONLY_IN: &[(&str, &str)] = &[
+    (
+        "tokio",
+        "cli app admin server proxy layer cache store upstream message demo",
+    ),
+    ("hyper", "server proxy upstream message"),
+    ("hyper_util", "server upstream"),
+    ("axum", "admin demo"),
+    ("redis", "app store"),
+    ("deadpool", "store"),
+    ("rustls", "store upstream"),
+    ("zstd", "store"),
+    ("crc16", "store"),
+    ("prometheus_client", "metrics"),
+    ("clap", "cli"),
+    ("toml", "config"),
+    ("annotate_snippets", "config"),
+    ("sqlx", "demo"),
+];
