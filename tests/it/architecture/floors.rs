@@ -69,7 +69,8 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
         "cache",
         &[
             "self",
-            "fetch lookup",
+            "fetch",
+            "lookup",
             "refresh",
             "fill",
             "deliver ask",
