@@ -28,8 +28,10 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
-    /// The URL of Redis is none.
-    #[error("cache.redis.url cannot be used")]
+    /// The certificates for Redis cannot be used.
+    #[error(
+        "cache.redis.ca, cache.redis.cert or cache.redis.key cannot be used: name files that hold a matching certificate and key"
+    )]
     Redis(#[from] redis::RedisError),
 }
 
@@ -47,7 +49,7 @@ fn remedy(error: &io::Error) -> String {
 }
 
 /// How long the end waits for purges that Redis has not taken yet.
-const PURGE_PATIENCE: Duration = Duration::from_secs(2);
+const PURGE_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running proxy.
 #[derive(Debug)]
@@ -167,7 +169,7 @@ impl App {
         })
         .await
         .is_ok();
-        let lost = self.proxy.store().flush_purges(PURGE_PATIENCE).await;
+        let lost = self.proxy.store().flush_purges(PURGE_FLUSH_TIMEOUT).await;
         if lost > 0 {
             tracing::error!(
                 lost,

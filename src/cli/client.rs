@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-/// What an answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// What connecting, writing and each read may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An answer is short; what is longer is another server's.
 const LONGEST: u64 = 64 << 10;
@@ -31,9 +31,9 @@ pub(super) fn ask(admin: &str, method: &str, path: &str, body: &str) -> Result<A
 fn exchange(admin: &str, method: &str, path: &str, body: &str) -> io::Result<String> {
     let address = admin.to_socket_addrs()?.next();
     let address = address.ok_or_else(|| io::Error::other("that host has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     let length = body.len();
     write!(
         stream,

@@ -6,41 +6,26 @@
 
 mod index;
 mod selector;
+mod shared;
 
 use self::index::Index;
 pub(super) use self::index::Verdict;
 pub use self::selector::{PathPattern, Purge, Selector};
+pub(super) use self::shared::{Pending, Shared};
 
 use super::entry::{Entry, Position, StreamId};
 use crate::metrics::Metrics;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use std::{
-    collections::VecDeque,
     sync::{
         Arc,
         atomic::{
-            AtomicBool, AtomicU64,
+            AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
         },
     },
     time::Duration,
 };
-use tokio::{
-    sync::{Notify, watch},
-    time::Instant,
-};
-
-/// Purges that wait for Redis; what does not fit is replaced by one purge of everything. Few, because the index cannot
-/// forget them to make room.
-const MAX_PENDING: usize = 20_000;
-
-/// One record on its way to the shared log.
-#[derive(Clone, Debug)]
-pub(super) struct Pending {
-    pub(super) number: u64,
-    pub(super) purge: Purge,
-    pub(super) since: Instant,
-}
 
 /// The log as this process knows it.
 #[derive(Debug)]
@@ -52,35 +37,13 @@ pub(super) struct PurgeLog {
     metrics: Arc<Metrics>,
 }
 
-/// What there is to know about the log in Redis.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) pending: Mutex<VecDeque<Pending>>,
-    pub(super) wake: Notify,
-    /// Our records up to this number are in the shared log.
-    pub(super) written: watch::Sender<u64>,
-    /// The records of other replicas up to here are known.
-    pub(super) followed: watch::Sender<StreamId>,
-    /// The whole log has been read once: what Redis holds can be judged.
-    pub(super) synchronised: AtomicBool,
-    /// Records may have been missed for longer than `purge_gap`.
-    pub(super) gap: AtomicBool,
-}
-
 impl PurgeLog {
     /// An empty log; `shared` where Redis keeps one for all replicas.
     pub(super) fn new(shared: bool, metrics: Arc<Metrics>) -> Self {
         Self {
             index: RwLock::default(),
             latest: AtomicU64::new(0),
-            shared: shared.then(|| Shared {
-                pending: Mutex::default(),
-                wake: Notify::new(),
-                written: watch::Sender::new(0),
-                followed: watch::Sender::new(StreamId::default()),
-                synchronised: AtomicBool::new(false),
-                gap: AtomicBool::new(false),
-            }),
+            shared: shared.then(Shared::default),
             metrics,
         }
     }
@@ -120,9 +83,7 @@ impl PurgeLog {
 
     /// Whether Redis's entries can be judged at all.
     pub(super) fn synchronised(&self) -> bool {
-        self.shared
-            .as_ref()
-            .is_none_or(|shared| shared.synchronised.load(Acquire))
+        self.shared.as_ref().is_none_or(Shared::is_synchronised)
     }
 
     /// History was lost: nothing that was kept so far can be judged any more.
@@ -139,18 +100,13 @@ impl PurgeLog {
 
     /// Purges that have not reached the shared log.
     pub(super) fn pending(&self) -> usize {
-        self.shared
-            .as_ref()
-            .map_or(0, |shared| shared.pending.lock().len())
+        self.shared.as_ref().map_or(0, Shared::pending)
     }
 
     /// For how long the oldest of them has waited; none at all where there is none.
     pub(super) fn pending_for(&self) -> Duration {
-        let oldest = self.shared.as_ref().and_then(|shared| {
-            let pending = shared.pending.lock();
-            pending.front().map(|record| record.since)
-        });
-        oldest.map_or(Duration::ZERO, |since| since.elapsed())
+        let waiting = self.shared.as_ref().and_then(Shared::oldest);
+        waiting.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// How many purges this process has learned of.
@@ -160,9 +116,7 @@ impl PurgeLog {
 
     /// Whether purges may have been missed for longer than `purge_gap`.
     pub(super) fn in_gap(&self) -> bool {
-        self.shared
-            .as_ref()
-            .is_some_and(|shared| shared.gap.load(Relaxed))
+        self.shared.as_ref().is_some_and(Shared::in_gap)
     }
 
     /// Purges here, at once, and hands the records to the shared log. Returns the number of the last one.
@@ -177,23 +131,17 @@ impl PurgeLog {
                 number,
                 self.shared.is_some().then_some(index::Origin::Here),
             );
-            if let Some(shared) = &self.shared {
-                enqueue(
-                    &mut shared.pending.lock(),
-                    Pending {
-                        number,
-                        purge,
-                        since: Instant::now(),
-                    },
-                    &mut index,
-                );
+            let shared = self.shared.as_ref();
+            if let Some(everything) = shared.and_then(|shared| shared.enqueue(purge, number)) {
+                index.forget_pending();
+                index.record(&everything, number, Some(index::Origin::Here));
             }
         }
         // Published under the lock, so that a position never counts a purge that the index does not know.
         self.latest.store(number, Release);
         drop(index);
         if let Some(shared) = &self.shared {
-            shared.wake.notify_one();
+            shared.wake();
         }
         number
     }
@@ -207,11 +155,14 @@ impl PurgeLog {
         self.latest.store(number, Release);
     }
 
-    /// Our own record `number` has its place in the shared log.
-    pub(super) fn confirm(&self, purge: &Purge, number: u64, id: StreamId) {
-        self.index.write().confirm(purge, id);
+    /// Our own `record` has its place in the shared log.
+    pub(super) fn confirm(&self, record: &Pending, id: StreamId) {
         if let Some(shared) = &self.shared {
-            shared.written.send_replace(number);
+            shared.take(record);
+        }
+        self.index.write().confirm(&record.purge, id);
+        if let Some(shared) = &self.shared {
+            shared.written_up_to(record.number);
         }
     }
 
@@ -219,7 +170,7 @@ impl PurgeLog {
     pub(super) fn read_up_to(&self, id: StreamId) {
         self.index.write().reach(id);
         if let Some(shared) = &self.shared {
-            shared.followed.send_replace(id);
+            shared.followed_up_to(id);
         }
     }
 
@@ -231,27 +182,6 @@ impl PurgeLog {
     /// The part that is about Redis.
     pub(super) fn shared(&self) -> Option<&Shared> {
         self.shared.as_ref()
-    }
-}
-
-/// Too many waiting records become one that covers them all: nothing is lost, only more is purged.
-fn enqueue(pending: &mut VecDeque<Pending>, record: Pending, index: &mut Index) {
-    pending.push_back(record);
-    if pending.len() > MAX_PENDING {
-        let number = pending.back().map_or(0, |last| last.number);
-        pending.clear();
-        let purge = Purge {
-            selector: Selector::All,
-            hard: true,
-        };
-        index.forget_pending();
-        index.record(&purge, number, Some(index::Origin::Here));
-        let since = Instant::now();
-        pending.push_back(Pending {
-            number,
-            purge,
-            since,
-        });
     }
 }
 

@@ -67,6 +67,25 @@ pub enum Lease {
     Unknown,
 }
 
+/// What the lease of a key says to other replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// One of them fetches it for all.
+    Fetching,
+    /// One of them did, and the response was not shareable.
+    NotShareable,
+}
+
+impl Mark {
+    /// Its value in Redis. Empty for what is not shareable, as replicas of other versions write and read it too.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fetching => "fetching",
+            Self::NotShareable => "",
+        }
+    }
+}
+
 /// The tier.
 #[derive(Debug)]
 pub(super) struct Tier {
@@ -111,9 +130,9 @@ impl Tier {
         self.servers.is_partly_up()
     }
 
-    /// Waits until Redis is used, at most for `patience`.
-    pub(super) async fn wait_until_up(&self, patience: Duration) {
-        self.servers.wait_until_up(patience).await;
+    /// Waits until Redis is used, at most for `limit`.
+    pub(super) async fn wait_until_up(&self, limit: Duration) {
+        self.servers.wait_until_up(limit).await;
     }
 
     /// The shared purge log over the same connections.
@@ -216,17 +235,17 @@ impl Tier {
         encoding.await.ok()
     }
 
-    /// Takes the lease to fetch `key` for all replicas, for `ttl`; an empty `holder` takes it to say that its answer is
-    /// not for others, whoever has it.
-    pub(super) async fn take_lease(&self, key: &Key, holder: &str, ttl: Duration) -> Lease {
+    /// Takes the lease of `key`, for `ttl`: [`Mark::Fetching`] only where nobody has it, [`Mark::NotShareable`] whoever has
+    /// it.
+    pub(super) async fn take_lease(&self, key: &Key, mark: Mark, ttl: Duration) -> Lease {
         let at = format!("{}:l", self.name(key));
         let mut take = Cmd::new();
         take.arg("SET")
             .arg(&at)
-            .arg(holder)
+            .arg(mark.as_str())
             .arg("PX")
             .arg(millis(ttl));
-        if !holder.is_empty() {
+        if mark == Mark::Fetching {
             take.arg("NX");
         }
         match self
@@ -244,7 +263,7 @@ impl Tier {
             .call::<Option<String>>(&at, self.budget, &get)
             .await
         {
-            Ok(Some(holder)) if holder.is_empty() => Lease::NotForOthers,
+            Ok(Some(mark)) if mark == Mark::NotShareable.as_str() => Lease::NotForOthers,
             Ok(Some(_) | None) => Lease::Theirs, // it may have ended meanwhile: the next try takes it
             Err(_) => Lease::Unknown,
         }

@@ -2,12 +2,12 @@
 
 mod writes;
 
-use self::writes::{Keeping, VALIDATION_RETENTION, Writes};
+use self::writes::{Retention, VALIDATION_RETENTION, Writes};
 use super::{
     entry::{Entry, Position},
     memory::{self, Variant},
     purge_log::{Purge, PurgeLog, Selector, Verdict},
-    redis::{self, Answer, Lease},
+    redis::{self, Answer, Lease, Mark},
 };
 use crate::{
     clock::Clock,
@@ -25,17 +25,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// How often memory is looked through for what has expired.
 const SWEEP: Duration = Duration::from_secs(30);
 
-/// What a lease holds: that it is one.
-const LEASED: &str = "fetching";
-
 /// How long a start waits for Redis, so that a warm tier serves the first request.
-const START_PATIENCE: Duration = Duration::from_millis(50);
+const START_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// What a write to the shared purge log may delay the answer to the write that caused it.
-const PURGE_PATIENCE: Duration = Duration::from_millis(50);
+const PURGE_ACK_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// What each purge of several may add to that.
-const PURGE_PATIENCE_EACH: Duration = Duration::from_millis(1);
+const PURGE_ACK_TIMEOUT_EACH: Duration = Duration::from_millis(1);
 
 /// What `[cache]` says about the tiers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,14 +143,14 @@ impl Store {
             settings.redis.is_some(),
             Arc::clone(&metrics),
         ));
-        let keeping = Keeping {
+        let retention = Retention {
             stale: settings.keep_stale.max(VALIDATION_RETENTION),
             max: settings.max_lifetime,
         };
         let memory = memory::Tier::new(&settings.memory, max_object, Arc::clone(&metrics));
         let memory = memory.map(Arc::new);
         if let Some(memory) = &memory {
-            let sweeping = sweep_memory(Arc::clone(memory), clock.clone(), keeping, stop.clone());
+            let sweeping = sweep_memory(Arc::clone(memory), clock.clone(), retention, stop.clone());
             tasks.spawn(sweeping);
         }
         let (mut redis, mut writes) = (None, None);
@@ -167,9 +164,11 @@ impl Store {
             let shared = Arc::new(tier.shared_log(settings.max_lifetime, settings.purge_gap));
             tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
-            tier.wait_until_up(START_PATIENCE).await;
+            tier.wait_until_up(START_TIMEOUT).await;
             let readable = settings.memory.max == 0;
-            writes = Some(Writes::start(&tier, &clock, keeping, readable, tasks, stop));
+            writes = Some(Writes::start(
+                &tier, &clock, retention, readable, tasks, stop,
+            ));
             redis = Some(tier);
         }
         Ok(Self {
@@ -281,7 +280,9 @@ impl Store {
     /// Takes the lease to fetch `key` for all replicas, for `ttl`. `Unknown` where there is no Redis.
     pub async fn take_lease(&self, key: &Key, ttl: Duration) -> Lease {
         match &self.redis {
-            Some(redis) if self.log.synchronised() => redis.take_lease(key, LEASED, ttl).await,
+            Some(redis) if self.log.synchronised() => {
+                redis.take_lease(key, Mark::Fetching, ttl).await
+            }
             Some(_) | None => Lease::Unknown,
         }
     }
@@ -296,7 +297,7 @@ impl Store {
     /// Says to all replicas for `ttl` that the answer for `key` is not for others.
     pub async fn mark_uncacheable(&self, key: &Key, ttl: Duration) {
         if let Some(redis) = &self.redis {
-            redis.take_lease(key, "", ttl).await;
+            redis.take_lease(key, Mark::NotShareable, ttl).await;
         }
     }
 
@@ -327,15 +328,15 @@ impl Store {
         self.log.latest()
     }
 
-    /// Waits until every purge of this process has reached the shared log, at most for `patience`. Returns how many have
-    /// not: other replicas, and this one after a restart, will not learn of these.
-    pub async fn flush_purges(&self, patience: Duration) -> usize {
+    /// Waits until every purge of this process has reached the shared log, at most for `limit`. Returns how many have not:
+    /// other replicas, and this one after a restart, will not learn of these.
+    pub async fn flush_purges(&self, limit: Duration) -> usize {
         let flushed = async {
             while self.log.pending() > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let _ = tokio::time::timeout(patience, flushed).await;
+        let _ = tokio::time::timeout(limit, flushed).await;
         self.log.pending()
     }
 
@@ -346,8 +347,8 @@ impl Store {
 
     /// Purges in this process at once and tells the other replicas.
     ///
-    /// Returns when the shared log has it, or after 50 ms and 1 ms for each purge: Redis then learns of it as soon as it answers again.
-    /// Cancel safe: the purge has happened here before the first wait.
+    /// Returns when the shared log has it, or after 50 ms and 1 ms for each purge: Redis then learns of it as soon as it
+    /// answers again. Cancel safe: the purge has happened here before the first wait.
     pub async fn purge(&self, purges: Vec<Purge>) -> Reach {
         if purges.is_empty() {
             return Reach::Here;
@@ -355,15 +356,14 @@ impl Store {
         for purge in &purges {
             tracing::debug!(?purge, "purged");
         }
-        let patience =
-            PURGE_PATIENCE + PURGE_PATIENCE_EACH * u32::try_from(purges.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(purges.len()).unwrap_or(u32::MAX);
+        let limit = PURGE_ACK_TIMEOUT + PURGE_ACK_TIMEOUT_EACH * count;
         let number = self.log.append(purges);
         let (Some(shared), Some(redis)) = (self.log.shared(), &self.redis) else {
             return Reach::Here;
         };
-        let mut written = shared.written.subscribe();
-        let writing = written.wait_for(|written| *written >= number);
-        let written = redis.is_up() && tokio::time::timeout(patience, writing).await.is_ok();
+        let writing = shared.wait_until_written(number);
+        let written = redis.is_up() && tokio::time::timeout(limit, writing).await.is_ok();
         match written {
             true => Reach::Everywhere,
             false => Reach::Later,
@@ -392,10 +392,9 @@ impl Store {
         let after = self.log.position();
         if let Some(shared) = self.log.shared() {
             // Our own records have their place before those of others are known that came earlier.
-            let mut followed = shared.followed.subscribe();
-            let waited = followed.wait_for(|id| *id >= after.shared);
-            if self.log.pending() > 0 || tokio::time::timeout(PURGE_PATIENCE, waited).await.is_err()
-            {
+            let followed = shared.wait_until_followed(after.shared);
+            let followed = tokio::time::timeout(PURGE_ACK_TIMEOUT, followed);
+            if self.log.pending() > 0 || followed.await.is_err() {
                 return None;
             }
         }
@@ -420,7 +419,7 @@ impl Store {
 async fn sweep_memory(
     memory: Arc<memory::Tier>,
     clock: Clock,
-    keeping: Keeping,
+    retention: Retention,
     stop: CancellationToken,
 ) {
     loop {
@@ -428,6 +427,6 @@ async fn sweep_memory(
             () = tokio::time::sleep(SWEEP) => {}
             () = stop.cancelled() => return,
         }
-        memory.sweep(clock.now(), keeping.stale, keeping.max);
+        memory.sweep(clock.now(), retention.stale, retention.max);
     }
 }

@@ -1,4 +1,4 @@
-use super::*;
+use super::{shared::MAX_PENDING, *};
 use crate::semantics::{Key, key::Builder, stored::sample};
 use bytes::Bytes;
 
@@ -14,6 +14,13 @@ fn entry(path: &str, tags: &[&str], position: Position) -> Entry {
     let mut head = sample(&[]);
     head.tags = tags.iter().map(|tag| Box::from(*tag)).collect();
     Entry::new(key(path), head, Bytes::new(), position)
+}
+
+/// The record that has waited longest, which is this one, gets its place.
+fn confirm_first(log: &PurgeLog, number: u64, id: StreamId) {
+    let waiting = log.shared().unwrap().next_batch(1);
+    assert_eq!(waiting[0].number, number);
+    log.confirm(&waiting[0], id);
 }
 
 fn hard(selector: Selector) -> Purge {
@@ -104,9 +111,9 @@ fn a_purge_on_its_way_to_the_shared_log_already_counts_against_what_redis_holds(
     log.read_up_to(StreamId(5, 0));
     let a = entry("/a", &["t"], log.position());
     let purge = hard(Selector::tag("t"));
-    let number = log.append(vec![purge.clone()]);
+    let number = log.append(vec![purge]);
     assert_eq!(log.judge_shared(&a), Verdict::Gone);
-    log.confirm(&purge, number, StreamId(6, 0));
+    confirm_first(&log, number, StreamId(6, 0));
     assert_eq!(log.judge_shared(&a), Verdict::Gone);
     let refetched = entry(
         "/a",
@@ -168,7 +175,7 @@ fn more_pending_purges_than_fit_become_one_of_everything() {
         log.append(vec![soft(Selector::tag(&number.to_string()))]);
     }
     assert_eq!(log.judge(&a), Verdict::Gone);
-    assert_eq!(log.shared().unwrap().pending.lock().len(), 1);
+    assert_eq!(log.pending(), 1);
 }
 
 #[test]
@@ -188,7 +195,7 @@ fn what_is_on_its_way_survives_making_room() {
     let log = log(true);
     let a = entry("/a", &["t"], log.position());
     let purge = hard(Selector::tag("t"));
-    let number = log.append(vec![purge.clone()]);
+    let number = log.append(vec![purge]);
     for n in 0..300 {
         log.learn(
             &soft(Selector::Path(PathPattern::new(&format!("*/x{n}")))),
@@ -209,7 +216,7 @@ fn what_is_on_its_way_survives_making_room() {
         Verdict::Gone,
         "ours is newer, whatever redis says"
     );
-    log.confirm(&purge, number, StreamId(2_000, 0));
+    confirm_first(&log, number, StreamId(2_000, 0));
     assert_eq!(log.judge_shared(&old), Verdict::Gone);
     assert_eq!(log.judge(&a), Verdict::Gone);
 }
@@ -222,12 +229,10 @@ fn overflowing_twice_leaves_the_shared_tier_usable() {
             log.append(vec![soft(Selector::tag(&n.to_string()))]);
         }
     }
-    loop {
-        let Some(record) = log.shared().unwrap().pending.lock().pop_front() else {
-            break;
-        };
-        log.confirm(&record.purge, record.number, StreamId(10, record.number));
+    for record in log.shared().unwrap().next_batch(MAX_PENDING) {
+        log.confirm(&record, StreamId(10, record.number));
     }
+    assert_eq!(log.pending(), 0);
     let new = entry(
         "/a",
         &[],

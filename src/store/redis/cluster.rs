@@ -90,13 +90,13 @@ impl Cluster {
         !ranges.is_empty() && ranges.iter().all(|range| range.link.is_up())
     }
 
-    /// Waits until the cluster is used, at most for `patience`.
-    pub(super) async fn wait_until_up(&self, patience: Duration) {
+    /// Waits until the cluster is used, at most for `limit`.
+    pub(super) async fn wait_until_up(&self, limit: Duration) {
         let mut known = self.known.subscribe();
-        let _ = tokio::time::timeout(patience, async {
+        let _ = tokio::time::timeout(limit, async {
             let _ = known.wait_for(|known| *known).await;
             for range in self.ranges.load_full().iter() {
-                range.link.wait_until_up(patience).await;
+                range.link.wait_until_up(limit).await;
             }
         })
         .await;

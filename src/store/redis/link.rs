@@ -108,10 +108,10 @@ impl Link {
         *self.up.borrow()
     }
 
-    /// Waits until calls are sent, at most for `patience`.
-    pub(super) async fn wait_until_up(&self, patience: Duration) {
+    /// Waits until calls are sent, at most for `limit`.
+    pub(super) async fn wait_until_up(&self, limit: Duration) {
         let mut up = self.up.subscribe();
-        let _ = tokio::time::timeout(patience, up.wait_for(|up| *up)).await;
+        let _ = tokio::time::timeout(limit, up.wait_for(|up| *up)).await;
     }
 
     /// Waits until no calls are sent.

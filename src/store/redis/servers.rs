@@ -56,11 +56,11 @@ impl Servers {
         }
     }
 
-    /// Waits until Redis is used, at most for `patience`.
-    pub(super) async fn wait_until_up(&self, patience: Duration) {
+    /// Waits until Redis is used, at most for `limit`.
+    pub(super) async fn wait_until_up(&self, limit: Duration) {
         match self {
-            Self::One(link) => link.wait_until_up(patience).await,
-            Self::Cluster(cluster) => cluster.wait_until_up(patience).await,
+            Self::One(link) => link.wait_until_up(limit).await,
+            Self::Cluster(cluster) => cluster.wait_until_up(limit).await,
         }
     }
 

@@ -15,10 +15,7 @@ use ::redis::{
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -84,22 +81,13 @@ impl SharedLog {
         let Some(shared) = log.shared() else { return };
         let mut given_up: Option<Instant> = None;
         loop {
-            let next: Vec<Pending> = {
-                let pending = shared.pending.lock();
-                pending.iter().take(APPEND_BATCH).cloned().collect()
-            };
+            let next = shared.next_batch(APPEND_BATCH);
             let retry = match next.first() {
                 None => false,
                 Some(first) => match self.append(&next).await {
                     Ok(ids) => {
                         for (record, id) in next.iter().zip(ids) {
-                            let mut pending = shared.pending.lock();
-                            let front = pending.front().map(|front| front.number);
-                            if front == Some(record.number) {
-                                pending.pop_front();
-                            }
-                            drop(pending);
-                            log.confirm(&record.purge, record.number, id);
+                            log.confirm(record, id);
                         }
                         continue;
                     }
@@ -115,7 +103,7 @@ impl SharedLog {
                 },
             };
             tokio::select! {
-                () = shared.wake.notified() => {}
+                () = shared.woken() => {}
                 () = tokio::time::sleep(Duration::from_millis(200)), if retry => {}
                 () = stop.cancelled() => return,
             }
@@ -189,7 +177,7 @@ impl SharedLog {
                 () = self.silence() => {} // the connection hangs: take another one
                 () = stop.cancelled() => return,
             }
-            if self.contact.lock().elapsed() >= self.purge_gap && !shared.gap.swap(true, Relaxed) {
+            if self.contact.lock().elapsed() >= self.purge_gap && shared.begin_gap() {
                 tracing::warn!(
                     "purges may have been missed: memory asks the upstream before it serves"
                 );
@@ -251,13 +239,10 @@ impl SharedLog {
                 *cursor = learned.unwrap_or(*cursor);
             }
             *self.contact.lock() = Instant::now();
-            if let Some(shared) = log.shared().filter(|_| reached_the_end) {
-                shared
-                    .synchronised
-                    .store(true, std::sync::atomic::Ordering::Release);
-                if shared.gap.swap(false, Relaxed) {
-                    tracing::info!("the purge log is followed again");
-                }
+            if let Some(shared) = log.shared().filter(|_| reached_the_end)
+                && shared.end_gap()
+            {
+                tracing::info!("the purge log is followed again");
             }
         }
     }
@@ -388,7 +373,8 @@ impl SharedLog {
         Some(id)
     }
 
-    /// Takes one record in; `known` where records were read before, `now` in milliseconds of the clock that numbers them. `None` where even its number cannot be read.
+    /// Takes one record in; `known` where records were read before, `now` in milliseconds of the clock that numbers them.
+    /// `None` where even its number cannot be read.
     fn learn(&self, log: &PurgeLog, record: &Record, known: bool, now: u64) -> Option<StreamId> {
         let id = parse_id(&record.id)?;
         let field = |name: &str| match record.map.get(name) {

@@ -29,7 +29,7 @@ pub(super) const VALIDATION_RETENTION: Duration = Duration::from_secs(60);
 
 /// How long what is stored is kept.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Keeping {
+pub(super) struct Retention {
     /// After its lifetime, in any case.
     pub(super) stale: Duration,
     /// Altogether.
@@ -65,7 +65,7 @@ impl Writes {
     pub(super) fn start(
         redis: &Arc<redis::Tier>,
         clock: &Clock,
-        keeping: Keeping,
+        retention: Retention,
         readable: bool,
         tasks: &TaskTracker,
         stop: &CancellationToken,
@@ -77,7 +77,7 @@ impl Writes {
                 Arc::clone(redis),
                 receiver,
                 clock.clone(),
-                keeping,
+                retention,
                 under_way.clone(),
                 stop.clone(),
             ));
@@ -153,7 +153,7 @@ async fn write_entries(
     redis: Arc<redis::Tier>,
     mut jobs: mpsc::Receiver<Job>,
     clock: Clock,
-    keeping: Keeping,
+    retention: Retention,
     under_way: Option<Arc<UnderWay>>,
     stop: CancellationToken,
 ) {
@@ -178,7 +178,7 @@ async fn write_entries(
             Some(Job::Put(entry, room)) => (entry, room),
         };
         let freshness = &entry.head.freshness;
-        let ttl = freshness.retention(clock.now(), keeping.stale, keeping.max);
+        let ttl = freshness.retention(clock.now(), retention.stale, retention.max);
         redis.put(&entry, ttl).await;
         arrived(under_way.as_deref(), &entry);
     }
