@@ -8,13 +8,20 @@ pub(super) mod messages;
 pub(super) mod users;
 
 use serde::Serialize;
-use sqlx::FromRow;
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 /// A user as named by a conversation or a message.
-#[derive(Serialize, FromRow)]
+#[derive(Serialize)]
 pub(super) struct Person {
-    #[sqlx(rename = "person_id")]
     id: i64,
-    #[sqlx(rename = "person_name")]
     name: String,
+}
+
+impl FromRow<'_, SqliteRow> for Person {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("person_id")?,
+            name: row.try_get("person_name")?,
+        })
+    }
 }
