@@ -8,16 +8,14 @@ pub(super) mod messages;
 pub(super) mod users;
 
 use serde::Serialize;
-use sqlx::FromRow;
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use super::problem::Problem;
 
 /// A user as named by a conversation or a message.
-#[derive(Serialize, FromRow)]
+#[derive(Serialize)]
 pub(super) struct Person {
-    #[sqlx(rename = "person_id")]
     id: i64,
-    #[sqlx(rename = "person_name")]
     name: String,
 }
 
@@ -25,5 +23,14 @@ fn no_conversation(id: i64) -> Problem {
     Problem::Missing {
         what: "conversation",
         id,
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Person {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("person_id")?,
+            name: row.try_get("person_name")?,
+        })
     }
 }

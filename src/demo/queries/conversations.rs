@@ -1,7 +1,7 @@
 //! Conversations, and their list in two ways: with two statements, and with one for each row.
 
 use serde::Serialize;
-use sqlx::{FromRow, query, query_as, query_scalar};
+use sqlx::{FromRow, Row, query, query_as, query_scalar, sqlite::SqliteRow};
 
 use super::{
     Person,
@@ -15,11 +15,10 @@ use crate::demo::{
     schema::Pools,
 };
 
-#[derive(Serialize, FromRow)]
+#[derive(Serialize)]
 pub(crate) struct Conversation {
     id: i64,
     title: String,
-    #[sqlx(flatten)]
     owner: Person,
     updated_at: String,
 }
@@ -153,5 +152,16 @@ pub(crate) async fn delete(pools: &Pools, id: i64) -> Result<(), Problem> {
         Err(no_conversation(id))
     } else {
         Ok(())
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Conversation {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            title: row.try_get("title")?,
+            owner: Person::from_row(row)?,
+            updated_at: row.try_get("updated_at")?,
+        })
     }
 }

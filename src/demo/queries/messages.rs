@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use sqlx::{FromRow, query, query_as, query_scalar};
+use sqlx::{FromRow, Row, query, query_as, query_scalar, sqlite::SqliteRow};
 
 use super::{Person, no_conversation};
 use crate::demo::{
@@ -20,11 +20,10 @@ const LAST: u32 = 200;
 /// How many messages a page of the search has.
 const FOUND: u32 = 20;
 
-#[derive(Serialize, FromRow)]
+#[derive(Serialize)]
 pub(crate) struct Message {
     id: i64,
     conversation_id: i64,
-    #[sqlx(flatten)]
     author: Person,
     text: String,
     created_at: String,
@@ -232,6 +231,18 @@ fn missing(id: i64) -> Problem {
     Problem::Missing {
         what: "message",
         id,
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Message {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            conversation_id: row.try_get("conversation_id")?,
+            author: Person::from_row(row)?,
+            text: row.try_get("text")?,
+            created_at: row.try_get("created_at")?,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Users and their profiles.
 
 use serde::Serialize;
-use sqlx::{FromRow, SqliteConnection, query, query_as, query_scalar};
+use sqlx::{FromRow, Row, SqliteConnection, query, query_as, query_scalar, sqlite::SqliteRow};
 
 use crate::demo::{
     page::{Cursor, List, Page, Window},
@@ -10,7 +10,7 @@ use crate::demo::{
     schema::Pools,
 };
 
-#[derive(Serialize, FromRow)]
+#[derive(Serialize)]
 pub(crate) struct User {
     id: i64,
     name: String,
@@ -18,16 +18,14 @@ pub(crate) struct User {
     created_at: String,
 }
 
-#[derive(Serialize, FromRow)]
+#[derive(Serialize)]
 pub(crate) struct UserWithProfile {
     #[serde(flatten)]
-    #[sqlx(flatten)]
     user: User,
-    #[sqlx(flatten)]
     profile: Profile,
 }
 
-#[derive(Serialize, FromRow)]
+#[derive(Serialize)]
 struct Profile {
     bio: String,
     city: String,
@@ -135,4 +133,33 @@ async fn refused(
     } else {
         Problem::Missing { what: "user", id }
     })
+}
+
+impl FromRow<'_, SqliteRow> for User {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            email: row.try_get("email")?,
+            created_at: row.try_get("created_at")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for UserWithProfile {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            user: User::from_row(row)?,
+            profile: Profile::from_row(row)?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Profile {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            bio: row.try_get("bio")?,
+            city: row.try_get("city")?,
+        })
+    }
 }

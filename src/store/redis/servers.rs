@@ -28,7 +28,7 @@ impl Servers {
         stop: CancellationToken,
     ) -> Result<Self, RedisError> {
         // The client asks for the process's provider of cryptography; another part may have set it.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let _ = rustls::crypto::ring::default_provider().install_default();
         if settings.address.topology == Topology::Cluster {
             let cluster = Arc::new(Cluster::new(settings, metrics, tasks, stop)?);
             tasks.spawn(Arc::clone(&cluster).supervise());
