@@ -5,6 +5,7 @@
 //! has to wait for a coding, for Redis, or for the upstream.
 
 mod access;
+mod content;
 mod dispatch;
 mod forward;
 mod forwarding;
@@ -26,6 +27,7 @@ mod target;
 mod token;
 
 pub use self::{
+    content::Content,
     future::Answer,
     live::{Live, Settings},
     shared::Parts,
@@ -83,9 +85,9 @@ impl Proxy {
     }
 
     /// Answers one request of `peer`. Dropping the answer gives the request up; a fetch for the cache goes on.
-    pub fn call(
+    pub fn call<B: Content>(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<B>,
         peer: SocketAddr,
         interim: &Interim,
     ) -> Answer {
@@ -152,14 +154,17 @@ impl Proxy {
 }
 
 /// What has to wait. Dropping it gives up the request, but not a fetch that was begun for the cache.
-async fn answer(
+async fn answer<B: Content>(
     received: &Received,
     step: Step,
-    request: Request<Incoming>,
+    request: Request<B>,
 ) -> Result<Answered, Problem> {
     // Thousands may wait for one fetch: what only others need has a box of its own, and takes no room in their future.
     match step {
-        Step::Purge => Box::pin(purge::answer(received, &request)).await,
+        Step::Purge => {
+            let (parts, _content) = request.into_parts();
+            Box::pin(purge::answer(received, &parts.headers)).await
+        }
         Step::Pass(reason) => Box::pin(pass::pass(received, reason, request)).await,
         Step::Question => Box::pin(ask_question(received, request)).await,
         Step::Encode(key, hit) => {
@@ -177,9 +182,9 @@ async fn answer(
 }
 
 /// A QUERY: as a GET, with its content in the key.
-async fn ask_question(
+async fn ask_question<B: Content>(
     received: &Received,
-    request: Request<Incoming>,
+    request: Request<B>,
 ) -> Result<Answered, Problem> {
     let Question { parts, content } = query::read(request).await?;
     let (cache, rule) = (&received.shared.cache, &received.route.rule);

@@ -1,6 +1,6 @@
 //! What goes to the upstream without asking the cache.
 
-use super::{invalidate::Write, post, problem::Problem, received::Received};
+use super::{content::Content, invalidate::Write, post, problem::Problem, received::Received};
 use crate::{
     cache::{Answered, coding::CODINGS},
     message::BodyError,
@@ -11,15 +11,13 @@ use http::{
     HeaderMap, Request,
     header::{IF_MATCH, IF_NONE_MATCH},
 };
-use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 /// Forwards `request` with its body, and the response with its own, both as they arrive.
-pub(super) async fn pass(
+pub(super) async fn pass<B: Content>(
     received: &Received,
     reason: Reason,
-    request: Request<Incoming>,
+    request: Request<B>,
 ) -> Result<Answered, Problem> {
     let (shared, rule) = (&received.shared, &received.route.rule);
     let (parts, content) = request.into_parts();
@@ -55,7 +53,7 @@ pub(super) async fn pass(
     })
 }
 
-fn body(content: Incoming) -> RequestBody {
+fn body<B: Content>(content: B) -> RequestBody {
     if content.is_end_stream() {
         RequestBody::empty()
     } else {

@@ -8,17 +8,14 @@ use crate::{
     store::{Purge, Reach, Selector},
 };
 use http::{
-    HeaderValue, Request, Response,
+    HeaderMap, HeaderValue, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 
 /// Purges every query and variant of the target, hard.
-pub(super) async fn answer<B>(
-    received: &Received,
-    request: &Request<B>,
-) -> Result<Answered, Problem> {
+pub(super) async fn answer(received: &Received, headers: &HeaderMap) -> Result<Answered, Problem> {
     let token = received.live.settings.purge_token.as_ref();
-    if !token.is_some_and(|token| token.is(request.headers().get(PURGE_TOKEN))) {
+    if !token.is_some_and(|token| token.is(headers.get(PURGE_TOKEN))) {
         return Err(Problem::PurgeToken);
     }
     let target = received.target.parts();

@@ -4,7 +4,7 @@
 //!
 //! [RFC 10008]: https://www.rfc-editor.org/rfc/rfc10008
 
-use super::problem::Problem;
+use super::{content::Content, problem::Problem};
 use crate::{
     message::IdleTimeout,
     origin::FetchError,
@@ -19,7 +19,6 @@ use http::{
     request::Parts,
 };
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -59,7 +58,7 @@ pub(super) struct Question {
 }
 
 /// Reads the content. [`is_small`] has bounded it, and hyper holds the client to its Content-Length.
-pub(super) async fn read(request: Request<Incoming>) -> Result<Question, Problem> {
+pub(super) async fn read<B: Content>(request: Request<B>) -> Result<Question, Problem> {
     let (mut parts, body) = request.into_parts();
     let content = IdleTimeout::new(body, CONTENT_TIMEOUT).collect().await;
     let content = content.map_err(|_| FetchError::ClientBody)?.to_bytes();

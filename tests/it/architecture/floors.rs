@@ -62,7 +62,7 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
             "live",
             "route forward",
             "future target token",
-            "problem",
+            "content problem",
         ],
     ),
     (
@@ -97,7 +97,7 @@ pub(super) const ONLY_IN: &[(&str, &str)] = &[
         "tokio",
         "cli app admin server proxy layer cache store upstream message demo",
     ),
-    ("hyper", "server proxy upstream message"),
+    ("hyper", "server proxy upstream"),
     ("hyper_util", "server upstream"),
     ("axum", "admin demo"),
     ("redis", "app store"),
