@@ -24,12 +24,14 @@ mod fetch;
 mod fill;
 mod flight;
 mod hit_for_miss;
+mod invalidate;
 mod key;
 mod lookup;
 mod query_rules;
 mod refresh;
 mod remembered;
 pub mod rule;
+mod status;
 pub mod tags;
 #[cfg(test)]
 mod tests;
@@ -39,9 +41,11 @@ pub(crate) use self::{
     answer::{Answered, Unanswered},
     ask::Ask,
     fill::{FetchStart, HeadUpdate},
+    invalidate::Write,
     key::Target,
     lookup::{Encode, Lookup, Miss, Outer},
     refresh::Refresh,
+    status::mark,
 };
 
 use self::core::Core;
@@ -49,6 +53,7 @@ use crate::{
     clock::Clock,
     message::{Body, Stream},
     metrics::Metrics,
+    origin::{FetchError, Sending},
     semantics::{Key, key::Builder},
     store::{Purge, Reach, Store},
 };
@@ -166,5 +171,19 @@ impl Cache {
     /// Purges here at once and tells the other replicas; see [`Store::purge`].
     pub(crate) async fn purge(&self, purges: Vec<Purge>) -> Reach {
         self.0.store.purge(purges).await
+    }
+
+    /// Sends a write and purges what it makes invalid, before its client learns that it succeeded: its next read must not
+    /// see what was before. Returns how many purges that were. To be run to its end, also when the client leaves.
+    pub(crate) async fn write(
+        &self,
+        write: Write,
+        sending: Sending,
+    ) -> Result<(Response<Stream>, usize), FetchError> {
+        let result = sending.await;
+        let purges = write.purges(&result);
+        let count = purges.len();
+        self.purge(purges).await;
+        result.map(|response| (response, count))
     }
 }

@@ -65,6 +65,7 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod layer;
 pub mod message;
 pub mod metrics;
 pub mod origin;
@@ -74,3 +75,5 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;
+
+pub use layer::CacheLayer;

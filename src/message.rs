@@ -4,13 +4,16 @@
 
 pub mod body;
 pub mod compact;
+pub mod future;
 pub mod gzip;
 pub mod idle_timeout;
 pub mod interim;
 pub mod names;
+pub mod problem;
 
 pub use self::{
     body::{Body, BodyError, Stream, Watch},
+    future::ResponseFuture,
     idle_timeout::IdleTimeout,
     interim::Interim,
 };

@@ -5,7 +5,7 @@
 
 use crate::message::{BodyError, Stream};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use std::{
     error::Error,
@@ -138,6 +138,21 @@ impl FetchError {
     /// The origin broke off in the middle of a body of which nothing has been passed on.
     pub fn broken(error: BodyError) -> Self {
         Self::Origin(OriginError::Broken(Arc::new(error)))
+    }
+
+    /// The status of the answer of a request that ends in it ([RFC 9110 §15.6]).
+    ///
+    /// [RFC 9110 §15.6]: https://www.rfc-editor.org/rfc/rfc9110#section-15.6
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Origin(OriginError::Connect(_) | OriginError::Broken(_)) => {
+                StatusCode::BAD_GATEWAY
+            }
+            Self::Origin(OriginError::ConnectTimeout | OriginError::Timeout)
+            | Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
+            Self::Overloaded | Self::Abandoned => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ClientBody => StatusCode::BAD_REQUEST,
+        }
     }
 
     /// The word for it in answers, logs and metrics.

@@ -9,9 +9,7 @@ mod content;
 mod dispatch;
 mod forward;
 mod forwarding;
-mod future;
 mod head;
-mod invalidate;
 mod live;
 mod observe;
 mod pass;
@@ -28,7 +26,6 @@ mod token;
 
 pub use self::{
     content::Content,
-    future::Answer,
     live::{Live, Settings},
     shared::Parts,
     token::Token,
@@ -40,7 +37,7 @@ use self::{
 };
 use crate::{
     cache::{Answered, Encode, Lookup, Miss, Outer},
-    message::{Body, Interim},
+    message::{Body, Interim, ResponseFuture},
     semantics::{Key, Reason},
     store::Store,
 };
@@ -90,7 +87,7 @@ impl Proxy {
         mut request: Request<B>,
         peer: SocketAddr,
         interim: &Interim,
-    ) -> Answer {
+    ) -> ResponseFuture {
         let shared = &self.0;
         let live = shared.live.load();
         let observed = Observed::start(shared, &request);
@@ -99,7 +96,11 @@ impl Proxy {
             Ok(target) => target,
             Err(problem) => {
                 let answered = rescue::answer(&problem);
-                return Answer::ready(observed.finish(shared, live.routes.default(), answered));
+                return ResponseFuture::ready(observed.finish(
+                    shared,
+                    live.routes.default(),
+                    answered,
+                ));
             }
         };
         let route = live.routes.find(request.method(), target.path());
@@ -113,13 +114,13 @@ impl Proxy {
                 let key = cache.key(rule, &target.parts(), headers).build();
                 match cache.lookup(rule, &key, method, headers) {
                     Lookup::Hit(answered, None) => {
-                        return Answer::ready(observed.finish(shared, route, answered));
+                        return ResponseFuture::ready(observed.finish(shared, route, answered));
                     }
                     Lookup::Hit(answered, Some(refresh)) => {
                         let received = Received::of(shared, &live, route, target, peer, &observed);
                         let ask = received.in_background().ask(key, method, headers, None);
                         cache.refresh(ask, refresh);
-                        return Answer::ready(observed.finish(shared, route, answered));
+                        return ResponseFuture::ready(observed.finish(shared, route, answered));
                     }
                     Lookup::Encode(hit) => Step::Encode(key, hit),
                     Lookup::Miss(miss) => Step::Miss(key, miss),
@@ -132,7 +133,7 @@ impl Proxy {
         }
         let received = Received::of(shared, &live, route, target, peer, &observed)
             .with_interim(interim, &request);
-        Answer::going(async move {
+        ResponseFuture::going(async move {
             let going = Box::pin(answer(&received, step, request)); // once, and not in each future around it
             let result = match &received.interim {
                 Some(interim) => interim.around(going).await,
@@ -251,9 +252,9 @@ pub struct ForPeer {
 impl hyper::service::Service<Request<Incoming>> for ForPeer {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = ResponseFuture;
 
-    fn call(&self, request: Request<Incoming>) -> Answer {
+    fn call(&self, request: Request<Incoming>) -> ResponseFuture {
         self.proxy.call(request, self.peer, &self.interim)
     }
 }

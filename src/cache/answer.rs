@@ -3,7 +3,7 @@
 use crate::{
     message::Body,
     origin::{FetchError, OriginError},
-    semantics::Decision,
+    semantics::{Decision, Outcome, Reason},
 };
 use http::Response;
 
@@ -22,6 +22,23 @@ pub(crate) struct Unanswered {
     pub(crate) error: FetchError,
     /// It was another request's fetch that failed.
     pub(crate) collapsed: bool,
+}
+
+impl Unanswered {
+    /// Why the request failed, as everybody counts and says it.
+    pub(crate) fn decision(&self) -> Decision {
+        let reason = match self.error {
+            FetchError::OnlyIfCached => Reason::OnlyIfCached,
+            FetchError::Origin(_)
+            | FetchError::ClientBody
+            | FetchError::Overloaded
+            | FetchError::Abandoned => Reason::Upstream,
+        };
+        Decision {
+            collapsed: self.collapsed,
+            ..Decision::new(Outcome::Failed, reason)
+        }
+    }
 }
 
 impl From<FetchError> for Unanswered {

@@ -6,15 +6,12 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    cache::Answered,
-    message::{
-        Body, compact, hex,
-        names::{CACHE_STATUS, X_REQUEST_ID},
-    },
-    semantics::{Decision, Storage, cache_status::CacheStatus},
+    cache::{Answered, mark},
+    message::{Body, compact, hex, names::X_REQUEST_ID},
+    semantics::Storage,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header::HOST};
+use http::{HeaderValue, Request, Response, header::HOST};
 use tokio::time::Instant;
 
 /// A longer id of a client is not passed on, in bytes.
@@ -97,27 +94,6 @@ impl Observed {
     }
 }
 
-/// The last member of `Cache-Status` is ours (RFC 9211 §2).
-fn mark(headers: &mut HeaderMap, decision: Decision) {
-    let earlier = headers
-        .get(CACHE_STATUS)
-        .is_some_and(|line| !line.is_empty());
-    let mut text = String::with_capacity(64);
-    if earlier {
-        for line in headers
-            .get_all(CACHE_STATUS)
-            .iter()
-            .filter_map(|line| line.to_str().ok())
-        {
-            text.push_str(line);
-            text.push_str(", ");
-        }
-    }
-    CacheStatus(decision).push_to(&mut text);
-    let value = HeaderValue::from_maybe_shared(Bytes::from(text));
-    headers.insert(CACHE_STATUS, value.expect("members are visible ASCII"));
-}
-
 /// The id that the client gave, where it is fit to be passed on, or a new one.
 fn request_id<B>(request: &Request<B>) -> HeaderValue {
     let fit = |id: &&HeaderValue| {
@@ -156,22 +132,5 @@ mod tests {
             assert_eq!(id(Some(unfit)).len(), 32, "{unfit:?}");
         }
         assert_ne!(id(None), id(None));
-    }
-
-    #[test]
-    fn our_member_comes_after_those_of_earlier_caches() {
-        let mut headers = http::HeaderMap::new();
-        headers.insert(CACHE_STATUS, HeaderValue::from_static("origin; hit"));
-        mark(
-            &mut headers,
-            Decision::new(
-                crate::semantics::Outcome::Miss,
-                crate::semantics::Reason::UriMiss,
-            ),
-        );
-        assert_eq!(
-            headers[CACHE_STATUS],
-            "origin; hit, sidecache; fwd=uri-miss"
-        );
     }
 }

@@ -1,6 +1,6 @@
 //! What goes to the upstream without asking the cache.
 
-use super::{content::Content, invalidate::Write, post, problem::Problem, received::Received};
+use super::{content::Content, post, problem::Problem, received::Received};
 use crate::{
     cache::{Answered, coding::CODINGS},
     message::BodyError,
@@ -21,7 +21,7 @@ pub(super) async fn pass<B: Content>(
 ) -> Result<Answered, Problem> {
     let (shared, rule) = (&received.shared, &received.route.rule);
     let (parts, content) = request.into_parts();
-    let write = is_unsafe(&parts.method).then(|| Write::of(received, &parts.method));
+    let write = is_unsafe(&parts.method).then(|| received.write(&parts.method));
     let forwarding = received.forwarding();
     let mut request = forwarding.request(&parts.headers);
     *request.method_mut() = parts.method.clone();
@@ -33,7 +33,8 @@ pub(super) async fn pass<B: Content>(
         None => (sending.await?, 0),
         // In a task of its own: a write that reached the origin invalidates also when its client has left.
         Some(write) => {
-            let writing = write.carry_out(shared.cache.clone(), sending);
+            let cache = shared.cache.clone();
+            let writing = async move { cache.write(write, sending).await };
             let task = shared.tasks.spawn(writing);
             task.await.map_err(|_| FetchError::Abandoned)??
         }

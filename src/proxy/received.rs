@@ -4,7 +4,11 @@ use super::{
     forwarding::Forwarding, live::Live, observe::Observed, route::Compiled, shared::Shared,
     target::Target,
 };
-use crate::{cache::Ask, message::Interim, semantics::Key};
+use crate::{
+    cache::{Ask, Write},
+    message::Interim,
+    semantics::Key,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Version};
 use std::{net::SocketAddr, sync::Arc};
@@ -84,5 +88,13 @@ impl Received {
         Ask::new(rule, key, &target, method.clone(), headers, origin)
             .tagged(self.route.tags_of(target.path, target.query))
             .with_content(content)
+    }
+
+    /// This request as a write by `method`.
+    pub(super) fn write(&self, method: &Method) -> Write {
+        let target = self.target.parts();
+        Write::new(method, &target)
+            .declaring(self.route.purges_of(target.path, target.query))
+            .clearing(self.live.settings.clear_site_data)
     }
 }

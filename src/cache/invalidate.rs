@@ -2,9 +2,8 @@
 //!
 //! [RFC 9111 §4.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.4
 
-use super::received::Received;
+use super::key::Target;
 use crate::{
-    cache::Cache,
     message::Stream,
     origin::{FetchError, OriginError},
     semantics::invalidation::{
@@ -16,53 +15,56 @@ use http::{HeaderMap, Method, Response};
 
 /// A write, as far as it matters for what it makes invalid.
 #[derive(Debug)]
-pub(super) struct Write {
+pub(crate) struct Write {
     method: Method,
-    host: Vec<u8>,
+    host: Box<[u8]>,
     path: String,
-    /// What its route declares.
     declared: Vec<Purge>,
     clear_site_data: bool,
 }
 
 impl Write {
-    pub(super) fn of(received: &Received, method: &Method) -> Self {
-        let target = received.target.parts();
+    /// A write to `target`.
+    pub(crate) fn new(method: &Method, target: &Target<'_>) -> Self {
         Self {
             method: method.clone(),
-            host: target.host.to_vec(),
+            host: target.host.into(),
             path: target.path.to_owned(),
-            declared: received.route.purges_of(target.path, target.query),
-            clear_site_data: received.live.settings.clear_site_data,
+            declared: Vec::new(),
+            clear_site_data: false,
         }
     }
 
-    /// Sends it and purges, before the client learns that it succeeded: its next read must not see what was before.
-    /// Returns how many purges that were.
-    pub(super) async fn carry_out(
-        self,
-        cache: Cache,
-        sending: impl Future<Output = Result<Response<Stream>, FetchError>>,
-    ) -> Result<(Response<Stream>, usize), FetchError> {
-        let result = sending.await;
-        let purges = match &result {
+    /// What its route declares is purged too.
+    pub(crate) fn declaring(self, declared: Vec<Purge>) -> Self {
+        Self { declared, ..self }
+    }
+
+    /// Whether a response with `Clear-Site-Data: "cache"` purges everything.
+    pub(crate) fn clearing(self, clear_site_data: bool) -> Self {
+        Self {
+            clear_site_data,
+            ..self
+        }
+    }
+
+    /// What is to be purged after this result.
+    pub(super) fn purges(&self, result: &Result<Response<Stream>, FetchError>) -> Vec<Purge> {
+        match result {
             Ok(response) if invalidates(&self.method, response.status()) => {
-                self.purges(response.headers())
+                self.purges_of_success(response.headers())
             }
             // It was sent and nobody knows what became of it.
             Err(
                 FetchError::Origin(OriginError::Timeout | OriginError::Broken(_))
                 | FetchError::ClientBody,
-            ) => self.purges(&HeaderMap::new()),
+            ) => self.purges_of_success(&HeaderMap::new()),
             Ok(_) | Err(_) => Vec::new(),
-        };
-        let count = purges.len();
-        cache.purge(purges).await;
-        result.map(|response| (response, count))
+        }
     }
 
     /// Its own URI and those that its response names, hard; the groups that its response names; what its route declares.
-    fn purges(&self, response: &HeaderMap) -> Vec<Purge> {
+    fn purges_of_success(&self, response: &HeaderMap) -> Vec<Purge> {
         let hard = |selector| Purge {
             selector,
             hard: true,

@@ -1,6 +1,6 @@
 //! The answer to one request: already there, or on its way.
 
-use crate::message::Body;
+use super::body::Body;
 use http::Response;
 use std::{
     convert::Infallible,
@@ -10,7 +10,7 @@ use std::{
 };
 
 /// The answer to one request. Dropping it gives the request up.
-pub struct Answer(Progress);
+pub struct ResponseFuture(Progress);
 
 enum Progress {
     /// What most requests have: nothing is boxed for it.
@@ -18,26 +18,28 @@ enum Progress {
     Going(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
 }
 
-impl Answer {
-    pub(super) fn ready(response: Response<Body>) -> Self {
+impl ResponseFuture {
+    /// `response`, without waiting.
+    pub fn ready(response: Response<Body>) -> Self {
         Self(Progress::Ready(Some(response)))
     }
 
-    pub(super) fn going(future: impl Future<Output = Response<Body>> + Send + 'static) -> Self {
+    /// What `future` gives.
+    pub fn going(future: impl Future<Output = Response<Body>> + Send + 'static) -> Self {
         Self(Progress::Going(Box::pin(future)))
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for ResponseFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Progress::Ready(_) => "Answer(ready)",
-            Progress::Going(_) => "Answer(going)",
+            Progress::Ready(_) => "ResponseFuture(ready)",
+            Progress::Going(_) => "ResponseFuture(going)",
         })
     }
 }
 
-impl Future for Answer {
+impl Future for ResponseFuture {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -1,0 +1,208 @@
+//! The cache as a [`tower::Layer`]: in front of an axum router, or of any other service.
+//!
+//! The same core as the proxy's answers: what is fresh comes from memory (or Redis), concurrent misses share one call of the
+//! inner service, validators are made and answered, writes purge what they change, and every answer says in `Cache-Status`
+//! where it came from. `Cache-Control` of the inner service decides; [`Builder::ttl`] says how long the rest is fresh.
+//!
+//! ```
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use sidecache::CacheLayer;
+//! use std::time::Duration;
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cache = CacheLayer::builder()
+//!     .ttl(Duration::from_secs(60))
+//!     .build()
+//!     .await?;
+//! let app = Router::new()
+//!     .route("/news", get(|| async { "something happened" }))
+//!     .layer(cache.clone());
+//!
+//! let ask = || Request::get("/news").body(Body::empty());
+//! let first = app.clone().oneshot(ask()?).await?;
+//! assert_eq!(first.headers()["cache-status"], "sidecache; fwd=uri-miss; stored");
+//! let second = app.oneshot(ask()?).await?;
+//! assert_eq!(second.headers()["cache-status"], "sidecache; hit; ttl=60; detail=memory");
+//!
+//! cache.purge_all().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Caveats
+//!
+//! * The inner service must take a request with any body, as axum's routes do: it is given [`RequestBody`].
+//! * A miss calls the inner service in a task of its own, so that a client that leaves takes nobody's answer with it.
+//!   Extensions of the request that began it go along.
+//! * A response with `Set-Cookie`, or to a request with `Authorization` or `Cookie`, is shared only where its own
+//!   `Cache-Control` says so.
+//! * The cache does not compress unless [`Builder::compress`] says so: put a compression layer outside of it.
+
+mod asked;
+mod builder;
+mod inner;
+
+pub use self::builder::{BuildError, Builder};
+pub use crate::origin::RequestBody;
+
+use self::{
+    asked::{Asked, Shared},
+    inner::Inner,
+};
+use crate::{
+    cache::Lookup,
+    message::{Body, BodyError, ResponseFuture},
+    semantics::hop_by_hop,
+    store::{Purge, Reach, Selector},
+};
+use bytes::Bytes;
+use http::{Request, Response, header::CONNECTION, request::Parts};
+use http_body_util::BodyExt;
+use std::{
+    convert::Infallible,
+    error::Error,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower::{Layer, Service};
+
+/// See the module docs. Clones are the same cache.
+#[derive(Clone)]
+pub struct CacheLayer(Arc<Shared>);
+
+impl fmt::Debug for CacheLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheLayer")
+            .field("rule", &self.0.rule)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CacheLayer {
+    /// A cache in 64 MiB of memory that does what `Cache-Control` says.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Purges every response that one of `tags` names (`Surrogate-Key` or `Cache-Tag` of the inner service), softly: it is
+    /// stale from now on, and may be served only where `stale-while-revalidate` or `stale-if-error` allow that.
+    ///
+    /// Cancel safe: the purge has happened in this process before the first wait.
+    pub async fn purge_tags<T: AsRef<str>>(&self, tags: impl IntoIterator<Item = T>) -> Reach {
+        let soft = |tag: T| Purge {
+            selector: Selector::tag(tag.as_ref()),
+            hard: false,
+        };
+        self.purge(tags.into_iter().map(soft)).await
+    }
+
+    /// Purges everything, hard: nothing of it is served again.
+    pub async fn purge_all(&self) -> Reach {
+        let all = Purge {
+            selector: Selector::All,
+            hard: true,
+        };
+        self.purge([all]).await
+    }
+
+    /// Purges in this process at once, and tells the other replicas where there is Redis.
+    pub async fn purge(&self, purges: impl IntoIterator<Item = Purge>) -> Reach {
+        self.0.cache.purge(purges.into_iter().collect()).await
+    }
+
+    /// Everything that is counted, in the OpenMetrics text format.
+    pub fn metrics(&self) -> String {
+        self.0.metrics.encode()
+    }
+
+    /// Waits for the calls of the inner service that are under way. For a graceful end, after the server has stopped.
+    pub async fn drain(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+}
+
+impl<S> Layer<S> for CacheLayer {
+    type Service = CacheService<S>;
+
+    fn layer(&self, inner: S) -> CacheService<S> {
+        CacheService {
+            shared: Arc::clone(&self.0),
+            inner,
+        }
+    }
+}
+
+/// A service with a cache in front; see [`CacheLayer`].
+#[derive(Clone)]
+pub struct CacheService<S> {
+    shared: Arc<Shared>,
+    inner: S,
+}
+
+impl<S: fmt::Debug> fmt::Debug for CacheService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheService")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for CacheService<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + Send + 'static,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<Body>;
+    /// A failure of the inner service is an answer: a stale one where that is allowed, else 502 with the cause.
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    /// Always ready: most answers do not need the inner service. Its own readiness is waited for where it is called.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let (mut parts, content) = request.into_parts();
+        if parts.headers.contains_key(CONNECTION) {
+            hop_by_hop::remove(&mut parts.headers);
+        }
+        let shared = &self.shared;
+        let asked = |parts: &Parts| Asked {
+            shared: Arc::clone(shared),
+            origin: Arc::new(Inner::new(self.inner.clone(), parts)),
+        };
+        if let Some(reason) = asked::bypass(&parts) {
+            let asked = asked(&parts);
+            let content = content.map_err(|_| BodyError::Broken);
+            let content = RequestBody::Stream(Box::pin(content));
+            return ResponseFuture::going(async move { asked.pass(reason, &parts, content).await });
+        }
+        let (rule, cache) = (&shared.rule, &shared.cache);
+        let target = asked::target(&parts);
+        let key = cache.key(rule, &target, &parts.headers).build();
+        match cache.lookup(rule, &key, &parts.method, &parts.headers) {
+            Lookup::Hit(answered, refresh) => {
+                if let Some(refresh) = refresh {
+                    cache.refresh(asked(&parts).ask(key, &parts), refresh);
+                }
+                ResponseFuture::ready(shared.finish(answered))
+            }
+            Lookup::Encode(hit) => {
+                let asked = asked(&parts);
+                ResponseFuture::going(async move { asked.encode(key, hit, &parts).await })
+            }
+            Lookup::Miss(miss) => {
+                let asked = asked(&parts);
+                ResponseFuture::going(async move { asked.fetch(key, miss, parts).await })
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What a [`CacheLayer`] is made of.
+
+use super::{CacheLayer, asked::Shared};
+use crate::{
+    cache::{Cache, Rule, Settings},
+    clock::Clock,
+    metrics::Metrics,
+    runtime::Runtime,
+    semantics::Policy,
+    store::{
+        self, Store, memory,
+        redis::{self, Address},
+    },
+};
+use std::{sync::Arc, time::Duration};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Why there is no layer.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The URL of Redis cannot be used; says what is wrong with it and shows nothing of it.
+    #[error("the URL of Redis {0}")]
+    RedisUrl(&'static str),
+    /// The certificates for Redis cannot be used.
+    #[error("the certificates for Redis cannot be used")]
+    Redis(#[from] ::redis::RedisError),
+}
+
+/// Builds a [`CacheLayer`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    policy: Policy,
+    settings: Settings,
+    memory: u64,
+    redis: Option<(String, String)>,
+    clock: Clock,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let mut settings = Settings::default();
+        settings.coding.enabled = false;
+        Self {
+            policy: Policy::default(),
+            settings,
+            memory: 64 << 20,
+            redis: None,
+            clock: Clock::System,
+        }
+    }
+}
+
+impl Builder {
+    /// How long a response is fresh that does not say so itself. Callers with `Authorization` or `Cookie` get none that
+    /// only this made cacheable.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.policy.ttl = Some(ttl);
+        self
+    }
+
+    /// For how long after expiry a response that does not say so itself may be served while it is refreshed (RFC 5861 §3).
+    #[must_use]
+    pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
+        self.policy.stale_while_revalidate = Some(window);
+        self
+    }
+
+    /// For how long after expiry a response that does not say so itself may be served when the inner service fails
+    /// (RFC 5861 §4).
+    #[must_use]
+    pub fn stale_if_error(mut self, window: Duration) -> Self {
+        self.policy.stale_if_error = Some(window);
+        self
+    }
+
+    /// Everything else that RFC 9111 leaves to the operator; replaces what was said so far of lifetimes.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The limit of the memory tier in bytes, everything weighed; 64 MiB by default, 0 for none.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Larger bodies pass through and are not stored, in bytes; 1 MiB by default.
+    #[must_use]
+    pub fn max_object(mut self, bytes: u64) -> Self {
+        self.settings.max_object = bytes;
+        self
+    }
+
+    /// Whether bodies of at least 1,000 bytes are compressed, once for all who accept that. Off by default.
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.settings.coding.enabled = compress;
+        self
+    }
+
+    /// Shares responses and purges with every process that uses the same `prefix` of the Redis at `url`. A Redis that is
+    /// slow or gone costs hits, never an answer.
+    #[must_use]
+    pub fn redis(mut self, url: impl Into<String>, prefix: impl Into<String>) -> Self {
+        self.redis = Some((url.into(), prefix.into()));
+        self
+    }
+
+    /// Where the time comes from; for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Builds the layer; what it does in the background ends when its last clone is dropped. Must be called inside a tokio
+    /// runtime. Waits for Redis for at most 50 ms.
+    ///
+    /// # Errors
+    /// [`BuildError`]. A Redis that cannot be reached is not an error.
+    pub async fn build(self) -> Result<CacheLayer, BuildError> {
+        let metrics = Metrics::new();
+        let stop = CancellationToken::new();
+        let runtime = Runtime {
+            clock: self.clock.clone(),
+            metrics: Arc::clone(&metrics),
+            tasks: TaskTracker::new(),
+            stop: stop.clone(),
+        };
+        let redis = self.redis.as_ref();
+        let redis = redis
+            .map(|(url, prefix)| redis_settings(url, prefix))
+            .transpose()?;
+        let store = store::Settings {
+            memory: memory::Settings { max: self.memory },
+            redis,
+            purge_gap: Duration::from_secs(5),
+            keep_stale: self.policy.stale_on_disconnect,
+            max_lifetime: self.policy.max_lifetime,
+        };
+        let store = Store::start(&store, self.settings.max_object, &runtime).await?;
+        let tasks = TaskTracker::new();
+        let cache = Cache::new(store, self.clock, Arc::clone(&metrics), tasks.clone());
+        Ok(CacheLayer(Arc::new(Shared {
+            cache,
+            rule: Arc::new(Rule::new(self.policy, Arc::new(self.settings))),
+            metrics,
+            tasks,
+            _stop: stop.drop_guard(),
+        })))
+    }
+}
+
+/// What `[cache.redis]` of `proxy.toml` has by default.
+fn redis_settings(url: &str, prefix: &str) -> Result<redis::Settings, BuildError> {
+    Ok(redis::Settings {
+        address: Address::parse(url).map_err(BuildError::RedisUrl)?,
+        certificates: redis::Certificates::default(),
+        prefix: prefix.to_owned(),
+        pool_size: 16,
+        budget: Duration::from_millis(50),
+        connect_timeout: Duration::from_millis(250),
+        compress_above: None,
+    })
+}
