@@ -146,6 +146,32 @@ impl Reason {
         }
     }
 
+    /// The outcome of a request that was forwarded for this reason: past the cache where it was not to be used, else a
+    /// miss.
+    pub const fn outcome_when_forwarded(self) -> Outcome {
+        match self {
+            Self::Disabled | Self::Route | Self::Token | Self::Precondition | Self::Method => {
+                Outcome::Bypass
+            }
+            Self::Fresh
+            | Self::WhileRevalidate
+            | Self::IfError
+            | Self::OnDisconnect
+            | Self::UriMiss
+            | Self::VaryMiss
+            | Self::Expired
+            | Self::Purged
+            | Self::NoCache
+            | Self::PurgeGap
+            | Self::Client
+            | Self::Credentials
+            | Self::Range
+            | Self::OnlyIfCached
+            | Self::Upstream
+            | Self::Request => Outcome::Miss,
+        }
+    }
+
     /// The `fwd` parameter of `Cache-Status` ([RFC 9211 §2.2]); `None` where nothing was forwarded.
     ///
     /// [RFC 9211 §2.2]: https://www.rfc-editor.org/rfc/rfc9211#section-2.2
@@ -238,6 +264,20 @@ impl Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_not_use_the_cache_is_a_bypass_and_all_else_a_miss() {
+        let bypasses = |reason: &Reason| reason.outcome_when_forwarded() == Outcome::Bypass;
+        let found: Vec<_> = Reason::ALL.into_iter().filter(bypasses).collect();
+        let expected = [
+            Reason::Method,
+            Reason::Disabled,
+            Reason::Route,
+            Reason::Token,
+            Reason::Precondition,
+        ];
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn the_lists_are_in_the_order_of_the_numbers_and_words_are_unique() {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     semantics::{
-        Decision, Outcome, Reason,
+        Decision, Reason,
         conditional::none_match_fails,
         directives::ResponseDirectives,
         invalidation::{
@@ -68,14 +68,6 @@ pub(super) async fn pass(
             task.await.map_err(|_| UpstreamError::Abandoned)??
         }
     };
-    let outcome = match reason {
-        Reason::Disabled
-        | Reason::Route
-        | Reason::Token
-        | Reason::Precondition
-        | Reason::Method => Outcome::Bypass,
-        _ => Outcome::Miss,
-    };
     if let Some(fetch) = reusable::fetch(asked, &method, &client_headers, &response)
         && let Some(begun) = begun.after_own(shared, purges).await
     {
@@ -83,7 +75,7 @@ pub(super) async fn pass(
     }
     Ok(Answered {
         response: finish(shared, response, &method, &client_headers),
-        decision: Decision::new(outcome, reason),
+        decision: Decision::new(reason.outcome_when_forwarded(), reason),
     })
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::Clock,
     metrics::{Metrics, Removal},
-    semantics::{Key, Tier, reuse::Standing},
+    semantics::{Key, Tier, reuse::PurgeState},
 };
 use http::HeaderMap;
 use std::{
@@ -55,7 +55,7 @@ pub struct Found {
     /// The entry.
     pub entry: Arc<Entry>,
     /// Whether a soft purge concerns it, or purges may have been missed.
-    pub standing: Standing,
+    pub standing: PurgeState,
     /// Where it was.
     pub tier: Tier,
 }
@@ -206,7 +206,7 @@ impl Store {
     }
 
     /// What speaks against `entry`; `None` where a purge made it unusable.
-    pub fn standing(&self, entry: &Entry, now: SystemTime) -> Option<Standing> {
+    pub fn standing(&self, entry: &Entry, now: SystemTime) -> Option<PurgeState> {
         // One that came from Redis and is not in memory is only known by its place in the shared log.
         let from_redis = self.redis.is_some() && entry.checked_up_to() == 0;
         let verdict = match from_redis && self.log.latest() > 0 {
@@ -216,17 +216,17 @@ impl Store {
         self.standing_by(verdict, entry, now)
     }
 
-    fn standing_by(&self, verdict: Verdict, entry: &Entry, now: SystemTime) -> Option<Standing> {
+    fn standing_by(&self, verdict: Verdict, entry: &Entry, now: SystemTime) -> Option<PurgeState> {
         match verdict {
             Verdict::Gone => None,
             Verdict::Stale(learned) => {
                 let since = entry.soft_since(learned);
-                Some(Standing::SoftPurged(since.elapsed()))
+                Some(PurgeState::SoftPurged(since.elapsed()))
             }
             Verdict::Good if self.log.in_gap() && self.is_older_than_gap(entry, now) => {
-                Some(Standing::Doubtful)
+                Some(PurgeState::Doubtful)
             }
-            Verdict::Good => Some(Standing::Good),
+            Verdict::Good => Some(PurgeState::Good),
         }
     }
 
@@ -255,7 +255,7 @@ impl Store {
         let Some(standing) = self.standing_by(verdict, &entry, now) else {
             return Lookup::Miss;
         };
-        if let (Standing::Good, Some(memory)) = (standing, &self.memory) {
+        if let (PurgeState::Good, Some(memory)) = (standing, &self.memory) {
             memory.insert(&entry);
         }
         Lookup::Hit(Found {

@@ -5,7 +5,7 @@ use crate::{
     metrics::Metrics,
     semantics::{
         Decision, Outcome, Reason, Refusal, Reuse, Storage, StoredHead, Tier,
-        reuse::{Standing, may_serve_on_error, reuse},
+        reuse::{PurgeState, may_serve_on_error, reuse},
     },
     service::{
         body::Body,
@@ -153,7 +153,7 @@ impl Asked<'_> {
             head,
             request,
             &self.route().route.policy,
-            Standing::Good,
+            PurgeState::Good,
             now,
         );
         let usable = match fetched {

@@ -4,7 +4,7 @@
 
 use super::{Begun, Fetch, Filling};
 use crate::{
-    semantics::validation::{self, Word},
+    semantics::validation::{self, HeadVerdict},
     service::{Shared, flight::Departure, tags::OriginTags},
 };
 use http::{HeaderMap, StatusCode};
@@ -43,10 +43,10 @@ impl<'a> Freshening<'a> {
         else {
             return;
         };
-        match validation::word_of_head(&stored.head, head) {
-            Word::Same if stored.head.part.is_none() => {}
-            Word::Same | Word::Nothing => return,
-            Word::Other => return self.shared.store.forget(stored),
+        match validation::verdict_of_head(&stored.head, head) {
+            HeadVerdict::Same if stored.head.part.is_none() => {}
+            HeadVerdict::Same | HeadVerdict::Nothing => return,
+            HeadVerdict::Other => return self.shared.store.forget(stored),
         }
         let filling = Filling {
             shared: self.shared,
