@@ -25,7 +25,7 @@ use super::{
     entry::Entry,
 };
 use crate::{
-    metrics::Metrics,
+    metrics::{Metrics, RedisCall},
     semantics::{Key, vary::Selecting},
 };
 use ::redis::Cmd;
@@ -153,7 +153,7 @@ impl Tier {
         tokio::time::timeout(self.budget, looked_up)
             .await
             .unwrap_or_else(|_| {
-                self.metrics.redis.timeout.inc();
+                self.metrics.redis_call(RedisCall::Timeout);
                 Answer::Unavailable
             })
     }
@@ -175,7 +175,7 @@ impl Tier {
             self.discard(&at); // a value under a foreign name: healed by the next write
             return Answer::None;
         }
-        self.metrics.redis.hit.inc();
+        self.metrics.redis_call(RedisCall::Hit);
         match value.head.is_selected_by(request) {
             true => Answer::Match(Box::new(value)),
             false => Answer::Other,
@@ -309,7 +309,7 @@ impl Tier {
             ) => return Err(Answer::Unavailable),
         };
         let Some(bytes) = bytes else {
-            self.metrics.redis.miss.inc();
+            self.metrics.redis_call(RedisCall::Miss);
             return Err(Answer::None);
         };
         match codec::decode(&bytes, now) {
@@ -324,7 +324,7 @@ impl Tier {
 
     /// Deletes what does not check out; the request does not wait for that.
     fn discard(&self, at: &str) {
-        self.metrics.redis.corrupt.inc();
+        self.metrics.redis_call(RedisCall::Corrupt);
         let (servers, budget, at) = (self.servers.clone(), self.budget, at.to_owned());
         self.tasks.spawn(async move {
             let delete = Cmd::new().arg("DEL").arg(&at).to_owned();
@@ -350,8 +350,8 @@ impl Tier {
             }
         };
         match written {
-            Ok(()) => self.metrics.redis.written.inc(),
-            Err(_) => self.metrics.redis.write_dropped.inc(),
+            Ok(()) => self.metrics.redis_call(RedisCall::Written),
+            Err(_) => self.metrics.redis_call(RedisCall::WriteDropped),
         };
     }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    metrics::{Metrics, Removal},
+    metrics::{Metrics, RedisCall, Removal},
     semantics::{Key, Tier, reuse::PurgeState},
 };
 use http::HeaderMap;
@@ -273,7 +273,7 @@ impl Store {
         if let Some(writes) = &self.writes
             && !writes.enqueue(entry)
         {
-            self.metrics.redis.write_dropped.inc();
+            self.metrics.redis_call(RedisCall::WriteDropped);
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     link::{Link, lane_config},
     settings::Settings,
 };
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, RedisCall};
 use ::redis::{Client, Cmd, RedisError, Value, from_redis_value};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -110,7 +110,7 @@ impl Cluster {
         match ranges.get(at).filter(|range| range.first <= slot) {
             Some(range) => Ok(Arc::clone(&range.link)),
             None => {
-                self.metrics.redis.skipped.inc();
+                self.metrics.redis_call(RedisCall::Skipped);
                 Err(CallError::Out)
             }
         }
