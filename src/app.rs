@@ -5,6 +5,7 @@ use crate::{
     clock::Clock,
     config::Config,
     metrics::Metrics,
+    runtime::Runtime,
     server,
     service::{self, Proxy},
     store::Store,
@@ -53,17 +54,15 @@ const PURGE_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct App {
     proxy: Proxy,
-    metrics: Arc<Metrics>,
     public: SocketAddr,
     admin: SocketAddr,
     drain_timeout: Duration,
     /// Begins the drain: nothing new is accepted.
     draining: CancellationToken,
-    /// Ends what runs in the background.
-    stop: CancellationToken,
     connections: TaskTracker,
     fetches: TaskTracker,
-    background: TaskTracker,
+    /// What runs until the drain is over.
+    background: Runtime,
 }
 
 impl App {
@@ -75,19 +74,15 @@ impl App {
         let public = bind("server.listen", config.server.listen)?;
         let admin = bind("admin.listen", config.admin.listen)?;
         let metrics = Metrics::new();
-        let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
-        let (connections, fetches, background) =
-            (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
-        let max_object = config.service.max_object;
-        let store = Store::start(
-            &config.store,
-            max_object,
-            clock.clone(),
-            Arc::clone(&metrics),
-            &background,
-            &stop,
-        )
-        .await?;
+        let draining = CancellationToken::new();
+        let (connections, fetches) = (TaskTracker::new(), TaskTracker::new());
+        let background = Runtime {
+            clock: clock.clone(),
+            metrics: Arc::clone(&metrics),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        let store = Store::start(&config.store, config.service.max_object, &background).await?;
         let proxy = Proxy::new(service::Parts {
             settings: config.service,
             routes: config.routes,
@@ -105,9 +100,7 @@ impl App {
             admin: local(&admin, config.admin.listen),
             drain_timeout: config.server.drain_timeout,
             proxy: proxy.clone(),
-            metrics: Arc::clone(&metrics),
             draining: draining.clone(),
-            stop: stop.clone(),
             connections: connections.clone(),
             fetches,
             background: background.clone(),
@@ -117,9 +110,10 @@ impl App {
             metrics: Arc::clone(&metrics),
             draining: draining.clone(),
         };
-        background.spawn(admin::run(admin, subject, stop));
+        let (tasks, stop) = (background.tasks, background.stop);
+        tasks.spawn(admin::run(admin, subject, stop));
         let serve = move |peer, interim| proxy.clone().to(peer, interim);
-        background.spawn(server::run(
+        tasks.spawn(server::run(
             public,
             config.server,
             serve,
@@ -142,7 +136,7 @@ impl App {
 
     /// What is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
+        &self.background.metrics
     }
 
     /// The proxy itself.
@@ -170,10 +164,10 @@ impl App {
                 "purges did not reach redis: purge again once it is back"
             );
         }
-        self.stop.cancel();
-        self.background.close();
+        self.background.stop.cancel();
+        self.background.tasks.close();
         // Only Redis and the admin listener are left; neither may hold up the end.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.background.wait()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.background.tasks.wait()).await;
         ended && lost == 0
     }
 }

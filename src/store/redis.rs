@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     metrics::{Metrics, RedisCall},
+    runtime::Runtime,
     semantics::{Key, vary::Selecting},
 };
 use ::redis::Cmd;
@@ -36,7 +37,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 /// Larger values go over a connection of their own, so that small reads do not queue behind them.
 const LARGE: usize = 256 << 10;
@@ -99,24 +100,22 @@ pub(super) struct Tier {
 }
 
 impl Tier {
-    /// Connects in the background, under `tasks`, until `stop`.
+    /// Connects in the background.
     ///
     /// # Errors
     /// Where certificates are of no use; an unreachable server is not an error.
     pub(super) fn start(
         settings: &Settings,
-        metrics: Arc<Metrics>,
-        tasks: &TaskTracker,
-        stop: CancellationToken,
+        runtime: &Runtime,
     ) -> Result<Self, ::redis::RedisError> {
         Ok(Self {
-            servers: Servers::start(settings, Arc::clone(&metrics), tasks, stop)?,
+            servers: Servers::start(settings, runtime)?,
             prefix: settings.prefix.clone(),
             log_key: settings.log_key(),
             budget: settings.budget,
             compress_above: settings.compress_above,
-            metrics,
-            tasks: tasks.clone(),
+            metrics: Arc::clone(&runtime.metrics),
+            tasks: runtime.tasks.clone(),
         })
     }
 

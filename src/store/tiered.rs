@@ -10,8 +10,8 @@ use super::{
     redis::{self, Answer, Lease, Mark},
 };
 use crate::{
-    clock::Clock,
     metrics::{Metrics, RedisCall, Removal},
+    runtime::Runtime,
     semantics::{Key, Tier, reuse::PurgeState},
 };
 use http::HeaderMap;
@@ -20,7 +20,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::time::Instant;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often memory is looked through for what has expired.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -127,48 +126,36 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts the tiers; what they do in the background runs under `tasks` until `stop`.
+    /// Starts the tiers and what they do in the background.
     ///
     /// # Errors
     /// Where the certificates for Redis are of no use. A Redis that cannot be reached is not an error.
     pub async fn start(
         settings: &Settings,
         max_object: u64,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
+        runtime: &Runtime,
     ) -> Result<Self, ::redis::RedisError> {
-        let log = Arc::new(PurgeLog::new(
-            settings.redis.is_some(),
-            Arc::clone(&metrics),
-        ));
+        let (metrics, tasks, stop) = (&runtime.metrics, &runtime.tasks, &runtime.stop);
+        let log = PurgeLog::new(settings.redis.is_some(), Arc::clone(metrics));
+        let log = Arc::new(log);
         let retention = Retention {
             stale: settings.keep_stale.max(VALIDATION_RETENTION),
             max: settings.max_lifetime,
         };
-        let memory = memory::Tier::new(&settings.memory, max_object, Arc::clone(&metrics));
+        let memory = memory::Tier::new(&settings.memory, max_object, Arc::clone(metrics));
         let memory = memory.map(Arc::new);
         if let Some(memory) = &memory {
-            let sweeping = sweep_memory(Arc::clone(memory), clock.clone(), retention, stop.clone());
-            tasks.spawn(sweeping);
+            tasks.spawn(sweep_memory(Arc::clone(memory), retention, runtime.clone()));
         }
         let (mut redis, mut writes) = (None, None);
         if let Some(redis_settings) = &settings.redis {
-            let tier = Arc::new(redis::Tier::start(
-                redis_settings,
-                Arc::clone(&metrics),
-                tasks,
-                stop.clone(),
-            )?);
+            let tier = Arc::new(redis::Tier::start(redis_settings, runtime)?);
             let shared = Arc::new(tier.shared_log(settings.max_lifetime, settings.purge_gap));
             tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
             tier.wait_until_up(START_TIMEOUT).await;
             let readable = settings.memory.max == 0;
-            writes = Some(Writes::start(
-                &tier, &clock, retention, readable, tasks, stop,
-            ));
+            writes = Some(Writes::start(&tier, retention, readable, runtime));
             redis = Some(tier);
         }
         Ok(Self {
@@ -177,7 +164,7 @@ impl Store {
             writes,
             log,
             purge_gap: settings.purge_gap,
-            metrics,
+            metrics: Arc::clone(metrics),
         })
     }
 
@@ -416,17 +403,12 @@ impl Store {
 }
 
 /// Takes out of memory what can be of no use any more, once in a while.
-async fn sweep_memory(
-    memory: Arc<memory::Tier>,
-    clock: Clock,
-    retention: Retention,
-    stop: CancellationToken,
-) {
+async fn sweep_memory(memory: Arc<memory::Tier>, retention: Retention, runtime: Runtime) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
-            () = stop.cancelled() => return,
+            () = runtime.stop.cancelled() => return,
         }
-        memory.sweep(clock.now(), retention.stale, retention.max);
+        memory.sweep(runtime.clock.now(), retention.stale, retention.max);
     }
 }
