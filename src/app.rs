@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     metrics::Metrics,
     proxy::{Live, Parts, Proxy},
+    runtime::Runtime,
     server,
     store::Store,
     upstream::Upstream,
@@ -55,17 +56,15 @@ const PURGE_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct App {
     proxy: Proxy,
-    metrics: Arc<Metrics>,
     public: SocketAddr,
     admin: SocketAddr,
     drain_timeout: Duration,
     /// Begins the drain: nothing new is accepted.
     draining: CancellationToken,
-    /// Ends what runs in the background.
-    stop: CancellationToken,
     connections: TaskTracker,
     fetches: TaskTracker,
-    background: TaskTracker,
+    /// What runs until the drain is over.
+    background: Runtime,
 }
 
 impl App {
@@ -77,19 +76,15 @@ impl App {
         let public = bind("server.listen", config.server.listen)?;
         let admin = bind("admin.listen", config.admin.listen)?;
         let metrics = Metrics::new();
-        let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
-        let (connections, fetches, background) =
-            (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
-        let max_object = config.cache.max_object;
-        let store = Store::start(
-            &config.store,
-            max_object,
-            clock.clone(),
-            Arc::clone(&metrics),
-            &background,
-            &stop,
-        )
-        .await?;
+        let draining = CancellationToken::new();
+        let (connections, fetches) = (TaskTracker::new(), TaskTracker::new());
+        let background = Runtime {
+            clock: clock.clone(),
+            metrics: Arc::clone(&metrics),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        let store = Store::start(&config.store, config.cache.max_object, &background).await?;
         let cache = Cache::new(store, clock.clone(), Arc::clone(&metrics), fetches.clone());
         let proxy = Proxy::new(Parts {
             live: Live::new(
@@ -111,9 +106,7 @@ impl App {
             admin: local(&admin, config.admin.listen),
             drain_timeout: config.server.drain_timeout,
             proxy: proxy.clone(),
-            metrics: Arc::clone(&metrics),
             draining: draining.clone(),
-            stop: stop.clone(),
             connections: connections.clone(),
             fetches,
             background: background.clone(),
@@ -123,9 +116,10 @@ impl App {
             metrics: Arc::clone(&metrics),
             draining: draining.clone(),
         };
-        background.spawn(admin::run(admin, subject, stop));
+        let (tasks, stop) = (background.tasks, background.stop);
+        tasks.spawn(admin::run(admin, subject, stop));
         let serve = move |peer, interim| proxy.clone().to(peer, interim);
-        background.spawn(server::run(
+        tasks.spawn(server::run(
             public,
             config.server,
             serve,
@@ -148,7 +142,7 @@ impl App {
 
     /// What is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
+        &self.background.metrics
     }
 
     /// The proxy itself.
@@ -176,10 +170,10 @@ impl App {
                 "purges did not reach redis: purge again once it is back"
             );
         }
-        self.stop.cancel();
-        self.background.close();
+        self.background.stop.cancel();
+        self.background.tasks.close();
         // Only Redis and the admin listener are left; neither may hold up the end.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.background.wait()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.background.tasks.wait()).await;
         ended && lost == 0
     }
 }

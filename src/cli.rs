@@ -60,12 +60,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Config(error)) => {
             let text = error.render(std::io::stderr().is_terminal());
-            let prefix = if text.contains("error") {
-                ""
-            } else {
-                "error: "
-            };
-            complain(&format!("{prefix}{}", text.trim_end()));
+            complain(text.trim_end());
             ExitCode::from(2)
         }
         Err(failure @ Failure::Usage(_)) => {

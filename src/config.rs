@@ -165,14 +165,14 @@ fn read(sources: &Arc<[Source]>, env: Env<'_>) -> (Option<Config>, Problems) {
 // === impl ConfigError ===
 
 impl ConfigError {
-    /// The complete text; `color` is for a terminal.
+    /// The complete text, which begins with `error: `; `color` is for a terminal.
     pub fn render(&self, color: bool) -> String {
         match self {
             Self::Problems(problems) => problems.render(color),
             Self::Missing { .. }
             | Self::Unreadable { .. }
             | Self::NotText { .. }
-            | Self::TooLarge { .. } => self.to_string(),
+            | Self::TooLarge { .. } => format!("error: {self}"),
         }
     }
 }

@@ -16,7 +16,7 @@
 //! | 3 | [`server`], [`admin`] | sockets, connections, drain; the operator's HTTP |
 //! | 2 | [`service`] | one request through the proxy |
 //! | 1 | [`store`] | tiers and the purge log |
-//! | 0 | [`semantics`], [`clock`], [`metrics`], [`interim`] | pure HTTP caching; the time source; what is counted; 1xx on their way |
+//! | 0 | [`runtime`], [`semantics`], [`clock`], [`metrics`], [`interim`] | what each part is started with; pure HTTP caching; the time source; what is counted; 1xx on their way |
 //!
 #![cfg_attr(
     feature = "demo",
@@ -70,6 +70,7 @@ pub mod message;
 pub mod metrics;
 pub mod origin;
 pub mod proxy;
+pub mod runtime;
 pub mod semantics;
 pub mod server;
 pub mod store;

@@ -3,9 +3,15 @@
 //! Labels come from closed sets and from route names, never from traffic. Handles are made at start, so that counting
 //! costs one relaxed addition to a stripe of its own per thread.
 
+mod labels;
+mod registration;
 mod striped;
 
-pub use self::striped::{Counter, Histogram};
+use self::registration::{Labels, Registration};
+pub use self::{
+    labels::{RedisCall, Removal},
+    striped::{Counter, Histogram},
+};
 
 use crate::semantics::{Outcome, Reason, Refusal};
 use prometheus_client::{
@@ -14,8 +20,6 @@ use prometheus_client::{
     registry::Registry,
 };
 use std::sync::{Arc, OnceLock};
-
-type Labels = Vec<(&'static str, String)>;
 
 /// The handles of one process.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ pub struct Metrics {
     upstream_failures: Family<Labels, Counter>,
     /// Connections of clients that are open.
     pub connections: Gauge,
-    /// Fetches under way.
+    /// Requests to the upstream under way that may change what is stored.
     pub flights: Gauge,
     /// Requests that wait for another one's fetch.
     pub followers: Gauge,
@@ -46,8 +50,8 @@ pub struct Metrics {
     pub redis_up: Gauge,
     /// Redis servers that should be in use: 1, or the primaries of a cluster.
     pub redis_servers: Gauge,
-    /// Redis calls by result.
-    pub redis: RedisMetrics,
+    /// `sidecache_redis_calls_total{result}`, by [`RedisCall`].
+    redis_calls: Vec<Counter>,
     /// Purges that this replica asked for or learned of.
     pub purges: Counter,
     /// Background refreshes that found no free slot.
@@ -62,56 +66,6 @@ impl std::fmt::Debug for DroppedLines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("DroppedLines")
     }
-}
-
-/// Why an entry left the memory tier. What was replaced by its successor is not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Removal {
-    /// There was no room for it.
-    Evicted,
-    /// It could not be of use any more.
-    Expired,
-    /// A hard purge concerned it, and somebody asked for it since.
-    Purged,
-    /// The origin has answered otherwise.
-    Superseded,
-}
-
-impl Removal {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Evicted, Self::Expired, Self::Purged, Self::Superseded];
-
-    /// The word for it in labels.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Evicted => "evicted",
-            Self::Expired => "expired",
-            Self::Purged => "purged",
-            Self::Superseded => "superseded",
-        }
-    }
-}
-
-/// Redis calls by what came of them.
-#[derive(Debug)]
-pub struct RedisMetrics {
-    /// A value that checked out.
-    pub hit: Counter,
-    /// No value.
-    pub miss: Counter,
-    /// A value that did not check out; it was deleted.
-    pub corrupt: Counter,
-    /// No answer within the budget.
-    pub timeout: Counter,
-    /// An error.
-    pub error: Counter,
-    /// Not asked, because Redis is out.
-    pub skipped: Counter,
-    /// A value written.
-    pub written: Counter,
-    /// A write dropped because the queue was full or Redis is out.
-    pub write_dropped: Counter,
 }
 
 /// What is counted for one route, by outcome.
@@ -136,126 +90,69 @@ impl RouteMetrics {
 }
 
 impl Metrics {
-    /// Registers everything.
+    /// Registers everything, in the order of the exposition.
     pub fn new() -> Arc<Self> {
-        let mut registry = Registry::with_prefix("sidecache");
-        let requests = Family::<Labels, Counter>::default();
-        registry.register(
-            "requests",
-            "Requests by route and outcome; outcomes sum to requests",
-            requests.clone(),
-        );
-        let durations = Family::<Labels, Histogram>::default();
-        registry.register(
-            "request_duration_seconds",
-            "Time from the request head to the response head",
-            durations.clone(),
-        );
-        let decisions = by_word(
-            &mut registry,
-            "decisions",
-            "Requests by the reason of their outcome",
-            Reason::ALL.map(Reason::as_str),
-        );
-        let refusals = by_word(
-            &mut registry,
-            "refusals",
-            "Responses not stored, by reason",
-            Refusal::ALL.map(Refusal::as_str),
-        );
-        let memory_removed = by_word(
-            &mut registry,
-            "memory_removed",
-            "Entries that left the memory tier, by reason",
-            Removal::ALL.map(Removal::as_str),
-        );
-        let upstream_failures = Family::<Labels, Counter>::default();
-        registry.register(
-            "upstream_failures",
-            "Requests that the upstream did not answer, by cause",
-            upstream_failures.clone(),
-        );
-        let mut redis = by_word(
-            &mut registry,
-            "redis_calls",
-            "Calls to Redis by result",
-            [
-                "hit",
-                "miss",
-                "corrupt",
-                "timeout",
-                "error",
-                "skipped",
-                "written",
-                "write_dropped",
-            ],
-        )
-        .into_iter();
-        let mut next = || redis.next().expect("there are as many results as fields");
-        let redis = RedisMetrics {
-            hit: next(),
-            miss: next(),
-            corrupt: next(),
-            timeout: next(),
-            error: next(),
-            skipped: next(),
-            written: next(),
-            write_dropped: next(),
-        };
-        let mut gauge = |name, help| {
-            let gauge = Gauge::default();
-            registry.register(name, help, gauge.clone());
-            gauge
-        };
-        let connections = gauge("connections", "Open client connections");
-        let flights = gauge(
-            "flights",
-            "Fetches from the upstream under way for the cache",
-        );
-        let followers = gauge(
-            "followers",
-            "Requests that wait for another request's fetch",
-        );
-        let memory_bytes = gauge("memory_bytes", "Bytes held by the memory tier");
-        let memory_entries = gauge("memory_entries", "Keys held by the memory tier");
-        let redis_up = gauge("redis_up", "Redis servers in use; 0 while Redis is out");
-        let redis_servers = gauge(
-            "redis_servers",
-            "Redis servers that should be in use: 1, or the primaries of a cluster",
-        );
-        let log_lines_dropped = gauge(
-            "log_lines_dropped",
-            "Log lines dropped because the sink did not keep up",
-        );
-        let mut counter = |name, help| {
-            let counter = Counter::default();
-            registry.register(name, help, counter.clone());
-            counter
-        };
+        let mut r = Registration::new("sidecache");
         Arc::new(Self {
-            collapsed: counter("collapsed", "Requests answered by another request's fetch"),
-            memory_removed,
-            purges: counter("purges", "Purges that this replica asked for or learned of"),
-            refresh_skipped: counter(
+            requests: r.family(
+                "requests",
+                "Requests by route and outcome; outcomes sum to requests",
+            ),
+            durations: r.family(
+                "request_duration_seconds",
+                "Time from the request head to the response head",
+            ),
+            decisions: r.counters(
+                ("decisions", "Requests by the reason of their outcome"),
+                ("reason", Reason::ALL.map(Reason::as_str)),
+            ),
+            refusals: r.counters(
+                ("refusals", "Responses not stored, by reason"),
+                ("reason", Refusal::ALL.map(Refusal::as_str)),
+            ),
+            memory_removed: r.counters(
+                (
+                    "memory_removed",
+                    "Entries that left the memory tier, by reason",
+                ),
+                ("reason", Removal::ALL.map(Removal::as_str)),
+            ),
+            upstream_failures: r.family(
+                "upstream_failures",
+                "Requests that the upstream did not answer, by cause",
+            ),
+            redis_calls: r.counters(
+                ("redis_calls", "Calls to Redis by result"),
+                ("result", RedisCall::ALL.map(RedisCall::as_str)),
+            ),
+            connections: r.gauge("connections", "Open client connections"),
+            flights: r.gauge(
+                "flights",
+                "Requests to the upstream under way that may change what is stored",
+            ),
+            followers: r.gauge(
+                "followers",
+                "Requests that wait for another request's fetch",
+            ),
+            memory_bytes: r.gauge("memory_bytes", "Bytes held by the memory tier"),
+            memory_entries: r.gauge("memory_entries", "Keys held by the memory tier"),
+            redis_up: r.gauge("redis_up", "Redis servers in use; 0 while Redis is out"),
+            redis_servers: r.gauge(
+                "redis_servers",
+                "Redis servers that should be in use: 1, or the primaries of a cluster",
+            ),
+            log_lines_dropped: r.gauge(
+                "log_lines_dropped",
+                "Log lines dropped because the sink did not keep up",
+            ),
+            collapsed: r.counter("collapsed", "Requests answered by another request's fetch"),
+            purges: r.counter("purges", "Purges that this replica asked for or learned of"),
+            refresh_skipped: r.counter(
                 "refresh_skipped",
                 "Background refreshes that found no free slot",
             ),
             dropped_lines: OnceLock::new(),
-            log_lines_dropped,
-            requests,
-            durations,
-            decisions,
-            refusals,
-            upstream_failures,
-            connections,
-            flights,
-            followers,
-            memory_bytes,
-            memory_entries,
-            redis_up,
-            redis_servers,
-            redis,
-            registry,
+            registry: r.into_registry(),
         })
     }
 
@@ -290,6 +187,11 @@ impl Metrics {
         self.memory_removed[why as usize].add(count);
     }
 
+    /// One more call to Redis with this result.
+    pub fn redis_call(&self, result: RedisCall) {
+        self.redis_calls[result as usize].inc();
+    }
+
     /// One more response that is not stored.
     pub fn refused(&self, refusal: Refusal) {
         self.refusals[refusal as usize].inc();
@@ -312,25 +214,6 @@ impl Metrics {
     }
 }
 
-fn by_word<const N: usize>(
-    registry: &mut Registry,
-    name: &str,
-    help: &str,
-    words: [&'static str; N],
-) -> Vec<Counter> {
-    let family = Family::<Labels, Counter>::default();
-    registry.register(name, help, family.clone());
-    let label = if name == "redis_calls" {
-        "result"
-    } else {
-        "reason"
-    };
-    words
-        .into_iter()
-        .map(|word| family.get_or_create_owned(&vec![(label, word.to_owned())]))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,7 +224,7 @@ mod tests {
         metrics.route("list").count(Outcome::Hit, 0.0004);
         metrics.decided(Reason::Fresh);
         metrics.refused(Refusal::Private);
-        metrics.redis.timeout.inc();
+        metrics.redis_call(RedisCall::Timeout);
         let text = metrics.encode();
         for line in [
             "sidecache_requests_total{route=\"list\",outcome=\"hit\"} 1",

@@ -1,6 +1,6 @@
-//! What a [`CacheLayer`] is made of.
+//! What a layer is made of.
 
-use super::{CacheLayer, asked::Shared};
+use super::asked::Shared;
 use crate::{
     cache::{Cache, Rule, Settings},
     clock::Clock,
@@ -26,7 +26,7 @@ pub enum BuildError {
     Redis(#[from] ::redis::RedisError),
 }
 
-/// Builds a [`CacheLayer`].
+/// Builds a [`CacheLayer`](super::CacheLayer).
 #[derive(Clone, Debug)]
 pub struct Builder {
     policy: Policy,
@@ -117,12 +117,8 @@ impl Builder {
         self
     }
 
-    /// Builds the layer; what it does in the background ends when its last clone is dropped. Must be called inside a tokio
-    /// runtime. Waits for Redis for at most 50 ms.
-    ///
-    /// # Errors
-    /// [`BuildError`]. A Redis that cannot be reached is not an error.
-    pub async fn build(self) -> Result<CacheLayer, BuildError> {
+    /// Starts the tiers and makes the cache.
+    pub(super) async fn start(self) -> Result<Shared, BuildError> {
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
         let runtime = Runtime {
@@ -145,13 +141,13 @@ impl Builder {
         let store = Store::start(&store, self.settings.max_object, &runtime).await?;
         let tasks = TaskTracker::new();
         let cache = Cache::new(store, self.clock, Arc::clone(&metrics), tasks.clone());
-        Ok(CacheLayer(Arc::new(Shared {
+        Ok(Shared {
             cache,
             rule: Arc::new(Rule::new(self.policy, Arc::new(self.settings))),
             metrics,
             tasks,
             _stop: stop.drop_guard(),
-        })))
+        })
     }
 }
 

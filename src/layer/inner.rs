@@ -67,8 +67,9 @@ where
             let response = response.map_err(|error| {
                 FetchError::Origin(OriginError::Broken(Arc::from(error.into())))
             })?;
-            let mut response = response
-                .map(|body| Box::pin(body.map_err(|_| BodyError::Broken)) as crate::message::Stream);
+            let mut response = response.map(|body| {
+                Box::pin(body.map_err(|_| BodyError::Broken)) as crate::message::Stream
+            });
             let headers = response.headers_mut();
             hop_by_hop::remove(headers);
             // A recipient with a clock adds the date where there is none (RFC 9110 §6.6.1).

@@ -146,8 +146,9 @@ impl Reason {
         }
     }
 
-    /// What a request is counted as that is passed on for this reason.
-    const fn outcome_of_a_pass(self) -> Outcome {
+    /// The outcome of a request that was forwarded for this reason: past the cache where it was not to be used, else a
+    /// miss.
+    pub const fn outcome_when_forwarded(self) -> Outcome {
         match self {
             Self::Disabled | Self::Route | Self::Token | Self::Precondition | Self::Method => {
                 Outcome::Bypass
@@ -261,13 +262,27 @@ impl Decision {
 
     /// The decision about a request that is passed on for this reason, where the store has no part in its answer.
     pub const fn forwarded(reason: Reason) -> Self {
-        Self::new(reason.outcome_of_a_pass(), reason)
+        Self::new(reason.outcome_when_forwarded(), reason)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_not_use_the_cache_is_a_bypass_and_all_else_a_miss() {
+        let bypasses = |reason: &Reason| reason.outcome_when_forwarded() == Outcome::Bypass;
+        let found: Vec<_> = Reason::ALL.into_iter().filter(bypasses).collect();
+        let expected = [
+            Reason::Method,
+            Reason::Disabled,
+            Reason::Route,
+            Reason::Token,
+            Reason::Precondition,
+        ];
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn the_lists_are_in_the_order_of_the_numbers_and_words_are_unique() {

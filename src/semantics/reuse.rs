@@ -31,7 +31,7 @@ pub enum Reuse {
 
 /// What the store knows about the entry beside its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum PurgeState {
     /// Nothing speaks against it.
     Good,
     /// A soft purge made it stale so long ago: it may be served while it is refreshed, where that is allowed at all.
@@ -40,7 +40,7 @@ pub enum Standing {
     Doubtful,
 }
 
-impl Standing {
+impl PurgeState {
     /// For how long it has been stale by that; none where it is not.
     pub fn stale_for(self) -> Option<Duration> {
         match self {
@@ -57,20 +57,20 @@ pub fn reuse(
     head: &StoredHead,
     request: &HeaderMap,
     policy: &Policy,
-    standing: Standing,
+    purge_state: PurgeState,
     now: SystemTime,
 ) -> Reuse {
     if withheld_from(head.freshness.source, request, policy) {
         return Reuse::Fetch(Reason::Credentials);
     }
-    if let Some(reason) = must_validate(&head.freshness, standing) {
+    if let Some(reason) = must_validate(&head.freshness, purge_state) {
         return Reuse::Validate(reason);
     }
     let client = client_directives(request, policy);
     if client.no_cache {
         return Reuse::Validate(Reason::Client);
     }
-    let fresh = head.freshness.is_fresh(now) && standing == Standing::Good;
+    let fresh = head.freshness.is_fresh(now) && purge_state == PurgeState::Good;
     if fresh {
         return if satisfies(&head.freshness, &client, now) {
             Reuse::Serve
@@ -78,13 +78,13 @@ pub fn reuse(
             Reuse::Validate(Reason::Client)
         };
     }
-    if may_serve_while_revalidating(&head.freshness, standing, now) && client.max_age.is_none() {
+    if may_serve_while_revalidating(&head.freshness, purge_state, now) && client.max_age.is_none() {
         return Reuse::ServeStale;
     }
-    if accepts_stale(&head.freshness, &client, standing, now) {
+    if accepts_stale(&head.freshness, &client, purge_state, now) {
         return Reuse::Serve;
     }
-    Reuse::Validate(match standing.stale_for() {
+    Reuse::Validate(match purge_state.stale_for() {
         Some(_) => Reason::Purged,
         None => Reason::Expired,
     })
@@ -93,11 +93,11 @@ pub fn reuse(
 /// `no-cache` ([RFC 9111 §5.2.2.4]), or doubt whether a purge was missed.
 ///
 /// [RFC 9111 §5.2.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.4
-fn must_validate(freshness: &Freshness, standing: Standing) -> Option<Reason> {
+fn must_validate(freshness: &Freshness, purge_state: PurgeState) -> Option<Reason> {
     if freshness.validate_always {
         return Some(Reason::NoCache);
     }
-    (standing == Standing::Doubtful).then_some(Reason::PurgeGap)
+    (purge_state == PurgeState::Doubtful).then_some(Reason::PurgeGap)
 }
 
 /// The client's directives, where the route respects them.
@@ -132,10 +132,10 @@ fn satisfies(freshness: &Freshness, client: &RequestDirectives, now: SystemTime)
 fn accepts_stale(
     freshness: &Freshness,
     client: &RequestDirectives,
-    standing: Standing,
+    purge_state: PurgeState,
     now: SystemTime,
 ) -> bool {
-    standing == Standing::Good
+    purge_state == PurgeState::Good
         && !freshness.forbids_stale
         && client
             .max_stale
@@ -152,12 +152,12 @@ fn staleness(freshness: &Freshness, purged: Option<Duration>, now: SystemTime) -
 /// [RFC 5861 §3]: https://www.rfc-editor.org/rfc/rfc5861#section-3
 fn may_serve_while_revalidating(
     freshness: &Freshness,
-    standing: Standing,
+    purge_state: PurgeState,
     now: SystemTime,
 ) -> bool {
-    standing != Standing::Doubtful
+    purge_state != PurgeState::Doubtful
         && freshness.while_revalidate > Duration::ZERO
-        && staleness(freshness, standing.stale_for(), now) <= freshness.while_revalidate
+        && staleness(freshness, purge_state.stale_for(), now) <= freshness.while_revalidate
 }
 
 /// Whether it may be served although the origin failed ([RFC 5861 §4], [RFC 9111 §4.2.4]).
@@ -225,7 +225,7 @@ mod tests {
             head,
             &request(&[]),
             &Policy::default(),
-            Standing::Good,
+            PurgeState::Good,
             at(now),
         )
     }
@@ -258,7 +258,7 @@ mod tests {
                 head,
                 &request(&[]),
                 &Policy::default(),
-                Standing::SoftPurged(Duration::ZERO),
+                PurgeState::SoftPurged(Duration::ZERO),
                 at(1),
             )
         };
@@ -276,7 +276,7 @@ mod tests {
             &head,
             &request(&[]),
             &Policy::default(),
-            Standing::Doubtful,
+            PurgeState::Doubtful,
             at(1),
         );
         assert_eq!(verdict, Reuse::Validate(Reason::PurgeGap));
@@ -291,7 +291,7 @@ mod tests {
                     head,
                     &request(&[(field, "x")]),
                     policy,
-                    Standing::Good,
+                    PurgeState::Good,
                     at(1),
                 )
             };
@@ -335,7 +335,7 @@ mod tests {
         for (cc, now, expected) in cases {
             let fields = request(&[("cache-control", cc)]);
             assert_eq!(
-                reuse(&head(), &fields, &respect(), Standing::Good, at(now)),
+                reuse(&head(), &fields, &respect(), PurgeState::Good, at(now)),
                 expected,
                 "{cc}"
             );
@@ -344,7 +344,7 @@ mod tests {
             &head(),
             &request(&[("cache-control", "no-cache")]),
             &Policy::default(),
-            Standing::Good,
+            PurgeState::Good,
             at(1),
         );
         assert_eq!(ignored, Reuse::Serve);
@@ -356,7 +356,7 @@ mod tests {
         head.freshness.forbids_stale = true;
         let fields = request(&[("cache-control", "max-stale")]);
         assert_eq!(
-            reuse(&head, &fields, &respect(), Standing::Good, at(61)),
+            reuse(&head, &fields, &respect(), PurgeState::Good, at(61)),
             Reuse::Validate(Reason::Expired)
         );
     }

@@ -78,7 +78,7 @@ pub fn is_of_another(stored: &StoredHead, not_modified: &HeaderMap) -> bool {
 
 /// What a 200 to HEAD says of what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum HeadVerdict {
     /// It is about the same representation.
     Same,
     /// It is about another one.
@@ -92,15 +92,15 @@ pub enum Word {
 /// length of a part is not that of the representation.
 ///
 /// [RFC 9111 §4.3.5]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3.5
-pub fn word_of_head(stored: &StoredHead, head: &HeaderMap) -> Word {
+pub fn verdict_of_head(stored: &StoredHead, head: &HeaderMap) -> HeadVerdict {
     let same = |name: HeaderName| Some(stored.headers.get(&name)? == head.get(&name)?);
     let etag = same(ETAG).filter(|_| !stored.generated_etag);
     let length = same(CONTENT_LENGTH).filter(|_| stored.part.is_none());
     let (modified, known) = (same(LAST_MODIFIED), [etag, length]);
     match known.contains(&Some(false)) || modified == Some(false) {
-        true => Word::Other,
-        false if etag.is_some() || modified.is_some() => Word::Same,
-        false => Word::Nothing,
+        true => HeadVerdict::Other,
+        false if etag.is_some() || modified.is_some() => HeadVerdict::Same,
+        false => HeadVerdict::Nothing,
     }
 }
 
@@ -208,8 +208,8 @@ mod tests {
             ],
         ] {
             assert_eq!(
-                word_of_head(&stored, &map(agreeing)),
-                Word::Same,
+                verdict_of_head(&stored, &map(agreeing)),
+                HeadVerdict::Same,
                 "{agreeing:?}"
             );
         }
@@ -217,15 +217,19 @@ mod tests {
             &[("etag", "\"b\"")][..],
             &[("etag", "\"a\""), ("content-length", "4")],
         ] {
-            assert_eq!(word_of_head(&stored, &map(other)), Word::Other, "{other:?}");
+            assert_eq!(
+                verdict_of_head(&stored, &map(other)),
+                HeadVerdict::Other,
+                "{other:?}"
+            );
         }
         for silent in [
             &[][..],
             &[("content-length", "3"), ("last-modified", "today")],
         ] {
             assert_eq!(
-                word_of_head(&stored, &map(silent)),
-                Word::Nothing,
+                verdict_of_head(&stored, &map(silent)),
+                HeadVerdict::Nothing,
                 "{silent:?}"
             );
         }
@@ -237,6 +241,6 @@ mod tests {
             ..stored
         };
         let longer = map(&[("etag", "\"a\""), ("content-length", "4")]);
-        assert_eq!(word_of_head(&part, &longer), Word::Same);
+        assert_eq!(verdict_of_head(&part, &longer), HeadVerdict::Same);
     }
 }

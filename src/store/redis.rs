@@ -25,7 +25,8 @@ use super::{
     entry::Entry,
 };
 use crate::{
-    metrics::Metrics,
+    metrics::{Metrics, RedisCall},
+    runtime::Runtime,
     semantics::{Key, vary::Selecting},
 };
 use ::redis::Cmd;
@@ -36,7 +37,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 /// Larger values go over a connection of their own, so that small reads do not queue behind them.
 const LARGE: usize = 256 << 10;
@@ -99,24 +100,22 @@ pub(super) struct Tier {
 }
 
 impl Tier {
-    /// Connects in the background, under `tasks`, until `stop`.
+    /// Connects in the background.
     ///
     /// # Errors
     /// Where certificates are of no use; an unreachable server is not an error.
     pub(super) fn start(
         settings: &Settings,
-        metrics: Arc<Metrics>,
-        tasks: &TaskTracker,
-        stop: CancellationToken,
+        runtime: &Runtime,
     ) -> Result<Self, ::redis::RedisError> {
         Ok(Self {
-            servers: Servers::start(settings, Arc::clone(&metrics), tasks, stop)?,
+            servers: Servers::start(settings, runtime)?,
             prefix: settings.prefix.clone(),
             log_key: settings.log_key(),
             budget: settings.budget,
             compress_above: settings.compress_above,
-            metrics,
-            tasks: tasks.clone(),
+            metrics: Arc::clone(&runtime.metrics),
+            tasks: runtime.tasks.clone(),
         })
     }
 
@@ -153,7 +152,7 @@ impl Tier {
         tokio::time::timeout(self.budget, looked_up)
             .await
             .unwrap_or_else(|_| {
-                self.metrics.redis.timeout.inc();
+                self.metrics.redis_call(RedisCall::Timeout);
                 Answer::Unavailable
             })
     }
@@ -175,7 +174,7 @@ impl Tier {
             self.discard(&at); // a value under a foreign name: healed by the next write
             return Answer::None;
         }
-        self.metrics.redis.hit.inc();
+        self.metrics.redis_call(RedisCall::Hit);
         match value.head.is_selected_by(request) {
             true => Answer::Match(Box::new(value)),
             false => Answer::Other,
@@ -309,7 +308,7 @@ impl Tier {
             ) => return Err(Answer::Unavailable),
         };
         let Some(bytes) = bytes else {
-            self.metrics.redis.miss.inc();
+            self.metrics.redis_call(RedisCall::Miss);
             return Err(Answer::None);
         };
         match codec::decode(&bytes, now) {
@@ -324,7 +323,7 @@ impl Tier {
 
     /// Deletes what does not check out; the request does not wait for that.
     fn discard(&self, at: &str) {
-        self.metrics.redis.corrupt.inc();
+        self.metrics.redis_call(RedisCall::Corrupt);
         let (servers, budget, at) = (self.servers.clone(), self.budget, at.to_owned());
         self.tasks.spawn(async move {
             let delete = Cmd::new().arg("DEL").arg(&at).to_owned();
@@ -350,8 +349,8 @@ impl Tier {
             }
         };
         match written {
-            Ok(()) => self.metrics.redis.written.inc(),
-            Err(_) => self.metrics.redis.write_dropped.inc(),
+            Ok(()) => self.metrics.redis_call(RedisCall::Written),
+            Err(_) => self.metrics.redis_call(RedisCall::WriteDropped),
         };
     }
 

@@ -10,9 +10,9 @@ use super::{
     redis::{self, Answer, Lease, Mark},
 };
 use crate::{
-    clock::Clock,
-    metrics::{Metrics, Removal},
-    semantics::{Key, Tier, reuse::Standing},
+    metrics::{Metrics, RedisCall, Removal},
+    runtime::Runtime,
+    semantics::{Key, Tier, reuse::PurgeState},
 };
 use http::HeaderMap;
 use std::{
@@ -20,7 +20,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::time::Instant;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often memory is looked through for what has expired.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -55,7 +54,7 @@ pub struct Found {
     /// The entry.
     pub entry: Arc<Entry>,
     /// Whether a soft purge concerns it, or purges may have been missed.
-    pub standing: Standing,
+    pub standing: PurgeState,
     /// Where it was.
     pub tier: Tier,
 }
@@ -127,48 +126,36 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts the tiers; what they do in the background runs under `tasks` until `stop`.
+    /// Starts the tiers and what they do in the background.
     ///
     /// # Errors
     /// Where the certificates for Redis are of no use. A Redis that cannot be reached is not an error.
     pub async fn start(
         settings: &Settings,
         max_object: u64,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
+        runtime: &Runtime,
     ) -> Result<Self, ::redis::RedisError> {
-        let log = Arc::new(PurgeLog::new(
-            settings.redis.is_some(),
-            Arc::clone(&metrics),
-        ));
+        let (metrics, tasks, stop) = (&runtime.metrics, &runtime.tasks, &runtime.stop);
+        let log = PurgeLog::new(settings.redis.is_some(), Arc::clone(metrics));
+        let log = Arc::new(log);
         let retention = Retention {
             stale: settings.keep_stale.max(VALIDATION_RETENTION),
             max: settings.max_lifetime,
         };
-        let memory = memory::Tier::new(&settings.memory, max_object, Arc::clone(&metrics));
+        let memory = memory::Tier::new(&settings.memory, max_object, Arc::clone(metrics));
         let memory = memory.map(Arc::new);
         if let Some(memory) = &memory {
-            let sweeping = sweep_memory(Arc::clone(memory), clock.clone(), retention, stop.clone());
-            tasks.spawn(sweeping);
+            tasks.spawn(sweep_memory(Arc::clone(memory), retention, runtime.clone()));
         }
         let (mut redis, mut writes) = (None, None);
         if let Some(redis_settings) = &settings.redis {
-            let tier = Arc::new(redis::Tier::start(
-                redis_settings,
-                Arc::clone(&metrics),
-                tasks,
-                stop.clone(),
-            )?);
+            let tier = Arc::new(redis::Tier::start(redis_settings, runtime)?);
             let shared = Arc::new(tier.shared_log(settings.max_lifetime, settings.purge_gap));
             tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
             tier.wait_until_up(START_TIMEOUT).await;
             let readable = settings.memory.max == 0;
-            writes = Some(Writes::start(
-                &tier, &clock, retention, readable, tasks, stop,
-            ));
+            writes = Some(Writes::start(&tier, retention, readable, runtime));
             redis = Some(tier);
         }
         Ok(Self {
@@ -177,7 +164,7 @@ impl Store {
             writes,
             log,
             purge_gap: settings.purge_gap,
-            metrics,
+            metrics: Arc::clone(metrics),
         })
     }
 
@@ -206,7 +193,7 @@ impl Store {
     }
 
     /// What speaks against `entry`; `None` where a purge made it unusable.
-    pub fn standing(&self, entry: &Entry, now: SystemTime) -> Option<Standing> {
+    pub fn standing(&self, entry: &Entry, now: SystemTime) -> Option<PurgeState> {
         // One that came from Redis and is not in memory is only known by its place in the shared log.
         let from_redis = self.redis.is_some() && entry.checked_up_to() == 0;
         let verdict = match from_redis && self.log.latest() > 0 {
@@ -216,17 +203,17 @@ impl Store {
         self.standing_by(verdict, entry, now)
     }
 
-    fn standing_by(&self, verdict: Verdict, entry: &Entry, now: SystemTime) -> Option<Standing> {
+    fn standing_by(&self, verdict: Verdict, entry: &Entry, now: SystemTime) -> Option<PurgeState> {
         match verdict {
             Verdict::Gone => None,
             Verdict::Stale(learned) => {
                 let since = entry.soft_since(learned);
-                Some(Standing::SoftPurged(since.elapsed()))
+                Some(PurgeState::SoftPurged(since.elapsed()))
             }
             Verdict::Good if self.log.in_gap() && self.is_older_than_gap(entry, now) => {
-                Some(Standing::Doubtful)
+                Some(PurgeState::Doubtful)
             }
-            Verdict::Good => Some(Standing::Good),
+            Verdict::Good => Some(PurgeState::Good),
         }
     }
 
@@ -255,7 +242,7 @@ impl Store {
         let Some(standing) = self.standing_by(verdict, &entry, now) else {
             return Lookup::Miss;
         };
-        if let (Standing::Good, Some(memory)) = (standing, &self.memory) {
+        if let (PurgeState::Good, Some(memory)) = (standing, &self.memory) {
             memory.insert(&entry);
         }
         Lookup::Hit(Found {
@@ -273,7 +260,7 @@ impl Store {
         if let Some(writes) = &self.writes
             && !writes.enqueue(entry)
         {
-            self.metrics.redis.write_dropped.inc();
+            self.metrics.redis_call(RedisCall::WriteDropped);
         }
     }
 
@@ -416,17 +403,12 @@ impl Store {
 }
 
 /// Takes out of memory what can be of no use any more, once in a while.
-async fn sweep_memory(
-    memory: Arc<memory::Tier>,
-    clock: Clock,
-    retention: Retention,
-    stop: CancellationToken,
-) {
+async fn sweep_memory(memory: Arc<memory::Tier>, retention: Retention, runtime: Runtime) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
-            () = stop.cancelled() => return,
+            () = runtime.stop.cancelled() => return,
         }
-        memory.sweep(clock.now(), retention.stale, retention.max);
+        memory.sweep(runtime.clock.now(), retention.stale, retention.max);
     }
 }

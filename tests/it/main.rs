@@ -25,6 +25,7 @@ mod freshness;
 mod hits;
 mod hostile;
 mod interim;
+mod layer;
 mod model;
 mod operations;
 mod operator;

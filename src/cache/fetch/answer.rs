@@ -13,7 +13,7 @@ use crate::{
     origin::{FetchError, OriginError},
     semantics::{
         Decision, Outcome, Reason, Refusal, Reuse, Storage, StoredHead, Tier,
-        reuse::{Standing, may_serve_on_error, reuse},
+        reuse::{PurgeState, may_serve_on_error, reuse},
     },
     store::Entry,
 };
@@ -117,7 +117,7 @@ impl Reply<'_> {
     fn may_share(&self, head: &StoredHead, provenance: Provenance) -> bool {
         let (request, policy) = (&self.ask.request, &self.ask.rule.policy);
         let now = self.core.clock.now();
-        let verdict = reuse(head, request, policy, Standing::Good, now);
+        let verdict = reuse(head, request, policy, PurgeState::Good, now);
         let usable = match provenance {
             Provenance::Origin | Provenance::Validated | Provenance::Replica => {
                 verdict == Reuse::Serve

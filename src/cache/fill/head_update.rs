@@ -11,7 +11,7 @@ use crate::{
     cache::{ask::Ask, core::Core, tags::OriginTags},
     semantics::{
         Reason,
-        validation::{self, Word},
+        validation::{self, HeadVerdict},
     },
     store::Entry,
 };
@@ -49,12 +49,12 @@ impl HeadUpdate {
             job: &self.job,
             start: self.start,
         };
-        match validation::word_of_head(&stored.head, head) {
-            Word::Same if stored.head.part.is_none() => {
+        match validation::verdict_of_head(&stored.head, head) {
+            HeadVerdict::Same if stored.head.part.is_none() => {
                 validated::confirm(&cx, stored, head, OriginTags::None);
             }
-            Word::Same | Word::Nothing => {}
-            Word::Other => cx.forget(stored),
+            HeadVerdict::Same | HeadVerdict::Nothing => {}
+            HeadVerdict::Other => cx.forget(stored),
         }
     }
 }

@@ -9,13 +9,13 @@ use super::{
     link::{Link, lane_config},
     settings::Settings,
 };
-use crate::metrics::Metrics;
+use crate::{metrics::RedisCall, runtime::Runtime};
 use ::redis::{Client, Cmd, RedisError, Value, from_redis_value};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::{Notify, watch};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 /// How often the map is asked for although nothing seems to have changed.
 const RENEWAL: Duration = Duration::from_secs(30);
@@ -54,18 +54,11 @@ pub(super) struct Cluster {
     /// Somebody was redirected.
     moved: Notify,
     known: watch::Sender<bool>,
-    metrics: Arc<Metrics>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    runtime: Runtime,
 }
 
 impl Cluster {
-    pub(super) fn new(
-        settings: &Settings,
-        metrics: Arc<Metrics>,
-        tasks: &TaskTracker,
-        stop: CancellationToken,
-    ) -> Result<Self, RedisError> {
+    pub(super) fn new(settings: &Settings, runtime: &Runtime) -> Result<Self, RedisError> {
         Ok(Self {
             seeds: settings.address.first(&settings.certificates)?,
             settings: settings.clone(),
@@ -73,9 +66,7 @@ impl Cluster {
             links: Mutex::default(),
             moved: Notify::new(),
             known: watch::Sender::new(false),
-            metrics,
-            tasks: tasks.clone(),
-            stop,
+            runtime: runtime.clone(),
         })
     }
 
@@ -110,7 +101,7 @@ impl Cluster {
         match ranges.get(at).filter(|range| range.first <= slot) {
             Some(range) => Ok(Arc::clone(&range.link)),
             None => {
-                self.metrics.redis.skipped.inc();
+                self.runtime.metrics.redis_call(RedisCall::Skipped);
                 Err(CallError::Out)
             }
         }
@@ -123,7 +114,7 @@ impl Cluster {
 
     /// Keeps the map up to date until `stop`.
     pub(super) async fn supervise(self: Arc<Self>) {
-        self.metrics.redis_servers.set(1); // until it is known how many there are
+        self.runtime.metrics.redis_servers.set(1); // until it is known how many there are
         let mut told = false;
         loop {
             match self.discover().await {
@@ -158,11 +149,11 @@ impl Cluster {
                 () = tokio::time::sleep(pause) => {}
                 () = self.moved.notified() => {}
                 () = one_is_out, if pause == RENEWAL => {}
-                () = self.stop.cancelled() => return,
+                () = self.runtime.stop.cancelled() => return,
             }
             tokio::select! {
                 () = tokio::time::sleep(SEARCH) => {} // redirections come in swarms
-                () = self.stop.cancelled() => return,
+                () = self.runtime.stop.cancelled() => return,
             }
         }
     }
@@ -227,7 +218,8 @@ impl Cluster {
             kept.end.cancel();
         }
         ranges.sort_by_key(|range| range.first);
-        self.metrics
+        self.runtime
+            .metrics
             .redis_servers
             .set(i64::try_from(links.len()).unwrap_or(i64::MAX));
         drop(links);
@@ -242,9 +234,15 @@ impl Cluster {
             .at(host, *port, &self.settings.certificates)
             .ok()?;
         let dialer = Dialer::to(client, self.settings.connect_timeout);
-        let link = Arc::new(Link::new(dialer, &self.settings, Arc::clone(&self.metrics)));
-        let end = self.stop.child_token();
-        self.tasks.spawn(Arc::clone(&link).supervise(end.clone()));
+        let link = Arc::new(Link::new(
+            dialer,
+            &self.settings,
+            Arc::clone(&self.runtime.metrics),
+        ));
+        let end = self.runtime.stop.child_token();
+        self.runtime
+            .tasks
+            .spawn(Arc::clone(&link).supervise(end.clone()));
         Some(Kept { link, end })
     }
 }

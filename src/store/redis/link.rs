@@ -10,7 +10,7 @@ use super::{
     error::{CallError, is_useless, refusal},
     settings::Settings,
 };
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, RedisCall};
 use ::redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Value,
     aio::MultiplexedConnection,
@@ -148,7 +148,7 @@ impl Link {
     ) -> Result<T, CallError> {
         let at = self.next.fetch_add(1, Relaxed) % LANES;
         let Some(lane) = self.lanes[at].load_full() else {
-            self.metrics.redis.skipped.inc();
+            self.metrics.redis_call(RedisCall::Skipped);
             return Err(CallError::Out);
         };
         let (connection, asked) = (lane.connection.clone(), Asked { at, lane });
@@ -182,13 +182,13 @@ impl Link {
 
     fn judge(&self, asked: &Asked, error: &RedisError) -> CallError {
         if is_useless(error) {
-            self.metrics.redis.error.inc();
+            self.metrics.redis_call(RedisCall::Error);
             self.put_out(asked.lane.generation, &error.to_string());
             return CallError::Failed;
         }
         match error.kind() {
             ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType => {
-                self.metrics.redis.error.inc();
+                self.metrics.redis_call(RedisCall::Error);
                 tracing::debug!(%error, "redis refuses a call");
                 refusal(error)
             }
@@ -198,12 +198,12 @@ impl Link {
 
     fn failed(&self, asked: &Asked, failure: CallError, why: &str) -> CallError {
         match failure {
-            CallError::Timeout => self.metrics.redis.timeout.inc(),
+            CallError::Timeout => self.metrics.redis_call(RedisCall::Timeout),
             CallError::Out
             | CallError::Failed
             | CallError::Refused
             | CallError::WrongType
-            | CallError::Moved => self.metrics.redis.error.inc(),
+            | CallError::Moved => self.metrics.redis_call(RedisCall::Error),
         }
         if self.failures[asked.at].fetch_add(1, Relaxed) + 1 >= MAX_FAILURES {
             self.put_out(asked.lane.generation, why);

@@ -4,10 +4,9 @@ use super::{
     address::Topology, cluster::Cluster, dial::Dialer, error::CallError, link::Link,
     settings::Settings,
 };
-use crate::metrics::Metrics;
+use crate::runtime::Runtime;
 use ::redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, aio::MultiplexedConnection};
 use std::{sync::Arc, time::Duration};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// See the module docs.
 #[derive(Clone, Debug)]
@@ -17,26 +16,23 @@ pub(super) enum Servers {
 }
 
 impl Servers {
-    /// Connects in the background, under `tasks`, until `stop`.
+    /// Connects in the background.
     ///
     /// # Errors
     /// Where certificates are of no use; unreachable servers are not an error.
-    pub(super) fn start(
-        settings: &Settings,
-        metrics: Arc<Metrics>,
-        tasks: &TaskTracker,
-        stop: CancellationToken,
-    ) -> Result<Self, RedisError> {
+    pub(super) fn start(settings: &Settings, runtime: &Runtime) -> Result<Self, RedisError> {
         // The client asks for the process's provider of cryptography; another part may have set it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         if settings.address.topology == Topology::Cluster {
-            let cluster = Arc::new(Cluster::new(settings, metrics, tasks, stop)?);
-            tasks.spawn(Arc::clone(&cluster).supervise());
+            let cluster = Arc::new(Cluster::new(settings, runtime)?);
+            runtime.tasks.spawn(Arc::clone(&cluster).supervise());
             return Ok(Self::Cluster(cluster));
         }
-        metrics.redis_servers.set(1);
+        runtime.metrics.redis_servers.set(1);
+        let metrics = Arc::clone(&runtime.metrics);
         let link = Arc::new(Link::new(Dialer::new(settings)?, settings, metrics));
-        tasks.spawn(Arc::clone(&link).supervise(stop));
+        let supervising = Arc::clone(&link).supervise(runtime.stop.clone());
+        runtime.tasks.spawn(supervising);
         Ok(Self::One(link))
     }
 

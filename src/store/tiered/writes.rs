@@ -1,7 +1,7 @@
 //! The way to Redis: a few writers, each with a queue that is bounded.
 
 use crate::{
-    clock::Clock,
+    runtime::Runtime,
     semantics::Key,
     store::{entry::Entry, memory::Variant, redis},
 };
@@ -12,7 +12,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::Instant,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Entries that wait to be written to Redis; more are dropped and counted.
 const MAX_WRITES: usize = 1024;
@@ -64,22 +63,19 @@ impl Writes {
     /// Starts the writers; with `readable` what is on its way can be read.
     pub(super) fn start(
         redis: &Arc<redis::Tier>,
-        clock: &Clock,
         retention: Retention,
         readable: bool,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
+        runtime: &Runtime,
     ) -> Self {
         let under_way = readable.then(Arc::default);
         let queues = std::array::from_fn(|_| {
             let (sender, receiver) = mpsc::channel(MAX_WRITES / WRITERS);
-            tasks.spawn(write_entries(
+            runtime.tasks.spawn(write_entries(
                 Arc::clone(redis),
                 receiver,
-                clock.clone(),
                 retention,
                 under_way.clone(),
-                stop.clone(),
+                runtime.clone(),
             ));
             sender
         });
@@ -152,15 +148,14 @@ fn arrived(under_way: Option<&UnderWay>, entry: &Arc<Entry>) {
 async fn write_entries(
     redis: Arc<redis::Tier>,
     mut jobs: mpsc::Receiver<Job>,
-    clock: Clock,
     retention: Retention,
     under_way: Option<Arc<UnderWay>>,
-    stop: CancellationToken,
+    runtime: Runtime,
 ) {
     loop {
         let job = tokio::select! {
             job = jobs.recv() => job,
-            () = stop.cancelled() => None,
+            () = runtime.stop.cancelled() => None,
         };
         let (entry, _room) = match job {
             None => return,
@@ -178,7 +173,7 @@ async fn write_entries(
             Some(Job::Put(entry, room)) => (entry, room),
         };
         let freshness = &entry.head.freshness;
-        let ttl = freshness.retention(clock.now(), retention.stale, retention.max);
+        let ttl = freshness.retention(runtime.clock.now(), retention.stale, retention.max);
         redis.put(&entry, ttl).await;
         arrived(under_way.as_deref(), &entry);
     }
