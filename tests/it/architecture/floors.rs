@@ -54,10 +54,7 @@ pub(super) const MAY_USE: &[(&str, &str)] = &[
 /// The parts of a room, floor by floor from the top down: each uses only what is on a lower floor. `self` is the file
 /// with the room's own name. A room that is not here has no order but that of no circles.
 pub(super) const FLOORS: &[(&str, &[&str])] = &[
-    (
-        "server",
-        &["self", "listener connection workers", "between stall"],
-    ),
+    ("server", &["self", "listener connection workers", "io"]),
     (
         "store",
         &["self", "tiered", "memory redis", "codec purge_log", "entry"],
