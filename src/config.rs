@@ -17,12 +17,12 @@ mod render;
 mod routes;
 mod secret;
 mod section;
-mod shadow;
 mod source;
 #[cfg(test)]
 mod tests;
 mod typed;
 mod units;
+mod unreachable;
 mod value;
 
 use std::{

@@ -1,9 +1,8 @@
 //! Accept, serve, drain: the life of a listener. Knows a service, not what it does.
 
-mod between;
 mod connection;
+mod io;
 mod listener;
-mod stall;
 pub mod workers;
 
 pub use self::listener::bind;
@@ -35,8 +34,8 @@ pub struct Settings {
 
 /// Accepts until `stop`, then ends idle connections at once and others after their request.
 ///
-/// `serve` makes a service for each client, given where it may send interim responses. Connections run under `connections`: whoever wants to wait for their end
-/// waits for that tracker.
+/// `serve` makes a service for each client, given where it may send interim responses. Connections run under
+/// `connections`: whoever wants to wait for their end waits for that tracker.
 pub async fn run<F, S, B>(
     listener: TcpListener,
     settings: Settings,
@@ -73,7 +72,7 @@ pub async fn run<F, S, B>(
             let service = serve(peer, interim.clone());
             let transport = connection::Transport {
                 stream,
-                stall_limit: settings.idle_timeout,
+                write_timeout: settings.idle_timeout,
                 interim,
             };
             connection::serve(protocol.clone(), transport, service, stop)

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::value::Value;
+use super::{reader::Read, value::Value};
 use crate::store::redis::Address;
 use http::{Uri, uri::Authority};
 
@@ -73,23 +73,27 @@ fn has_sound_port(authority: &Authority) -> bool {
     port.is_empty() || authority.port_u16().is_some_and(|port| port != 0)
 }
 
-/// Where Redis is; `None` inside for an empty text.
-pub(super) fn redis(value: &Value<'_>) -> Option<Option<Address>> {
+/// Where Redis is.
+pub(super) fn redis(value: &Value<'_>) -> Read<Address> {
     const EXAMPLE: &str = "write it like \"redis://127.0.0.1:6379/0\", \"unix:///run/redis.sock\", \
         \"redis+sentinel://a:26379,b:26379/mymaster\" or \"redis+cluster://a:6379,b:6379\"";
-    let text = value.text()?;
+    let Some(text) = value.text() else {
+        return Read::Wrong;
+    };
     let url = text.value.trim();
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     match scheme {
-        _ if url.is_empty() => return Some(None),
+        _ if url.is_empty() => return Read::Empty,
         "valkey" | "valkeys" | "valkey+unix" => {
             let help = "write `redis://`, `rediss://` or `unix://`: the protocol is the same";
-            return value.fail_secret("has a scheme that is not known here", help);
+            return value
+                .fail_secret("has a scheme that is not known here", help)
+                .into();
         }
         _ => {}
     }
     match Address::parse(url) {
-        Ok(address) => Some(Some(address)),
-        Err(fault) => value.fail_secret(fault, EXAMPLE),
+        Ok(address) => Read::Value(address),
+        Err(fault) => value.fail_secret(fault, EXAMPLE).into(),
     }
 }

@@ -9,7 +9,7 @@ use http::HeaderName;
 use super::{
     env, lint,
     problem::{Problem, Where},
-    reader::Setting,
+    reader::{Read, Setting},
     section::Section,
     typed::{self, ANY_DURATION, TIMEOUT, field_name, within},
     units::{self, KIB, MIB, print_duration, secs},
@@ -78,8 +78,8 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
         proxy: proxy::Settings {
             enabled: enabled(&section),
             clear_site_data: section.boolean("clear_site_data", false).value,
-            bypass_token: section.read("bypass_token", token).or(None).value,
-            purge_token: section.read("purge_token", token).or(None).value,
+            bypass_token: section.read("bypass_token", token).value,
+            purge_token: section.read("purge_token", token).value,
         },
         cache: cache::Settings {
             max_object: max_object.value,
@@ -152,16 +152,20 @@ fn origin_tags(section: &Section<'_>) -> tags::Settings {
     }
 }
 
-fn token(value: &Value<'_>) -> Option<Option<Token>> {
-    let text = value.text()?;
+fn token(value: &Value<'_>) -> Read<Token> {
+    let Some(text) = value.text() else {
+        return Read::Wrong;
+    };
     if text.value.is_empty() {
-        return Some(None);
+        return Read::Empty;
     }
     if (16..=256).contains(&text.value.len()) && text.value.bytes().all(|b| b.is_ascii_graphic()) {
-        return Some(Some(Token::new(text.value)));
+        return Read::Value(Token::new(text.value));
     }
     let help = "make one with `openssl rand -hex 16`, or leave it out to have none";
-    value.fail_secret("must be 16 to 256 visible ASCII characters", help)
+    value
+        .fail_secret("must be 16 to 256 visible ASCII characters", help)
+        .into()
 }
 
 /// Reads `[ttl]`.

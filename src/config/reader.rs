@@ -27,6 +27,23 @@ pub(super) struct Setting<T> {
     pub(super) sound: bool,
 }
 
+/// What came of reading a value that may be written empty.
+#[derive(Clone, Debug)]
+pub(super) enum Read<T> {
+    /// It is wrong, and that was reported.
+    Wrong,
+    /// It is written, and says that there is none.
+    Empty,
+    Value(T),
+}
+
+/// A value that may not be empty: none is one that is wrong.
+impl<T> From<Option<T>> for Read<T> {
+    fn from(read: Option<T>) -> Self {
+        read.map_or(Self::Wrong, Self::Value)
+    }
+}
+
 // === impl Reader ===
 
 impl<'a> Reader<'a> {

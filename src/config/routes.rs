@@ -10,9 +10,9 @@ use super::{
     problem::Problem,
     reader::Setting,
     section::Section,
-    shadow::Shadow,
     source::Place,
     typed::{self, ANY_DURATION, field_name},
+    unreachable::Unreachable,
     value::{Scalar, Text, Value},
 };
 use crate::{
@@ -44,9 +44,9 @@ pub(super) fn read(root: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Vec<
     }
     let mut routes = Vec::new();
     let mut taken = BTreeMap::new();
-    let mut shadow = Shadow::default();
+    let mut unreachable = Unreachable::default();
     for section in sections.into_iter().take(MOST_ROUTES) {
-        routes.extend(route(section, cache, names, &mut taken, &mut shadow));
+        routes.extend(route(section, cache, names, &mut taken, &mut unreachable));
     }
     routes
 }
@@ -56,7 +56,7 @@ fn route(
     cache: &Cache,
     names: &Names<'_>,
     taken: &mut BTreeMap<String, Place>,
-    shadow: &mut Shadow,
+    unreachable: &mut Unreachable,
 ) -> Option<Route> {
     let name = section.require("name", NO_NAME, |value| name(value, taken));
     let path = section.require("path", NO_PATH, path);
@@ -69,7 +69,7 @@ fn route(
     }
     let methods = methods.or(vec![Method::GET, Method::HEAD]);
     if let (Some((_, text)), Some(at), true) = (&path.value, path.at, methods.sound) {
-        shadow.cast(
+        unreachable.check(
             section.reader,
             text,
             &methods.value,
@@ -265,7 +265,7 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec
     Policy {
         status_ttl: status_ttl(section.table("ttl_by_status"), cache, names),
         cache: section.boolean("cache", true).value,
-        ttl: ttl.value.flatten(),
+        ttl: ttl.value,
         override_origin: override_origin.value,
         stale_while_revalidate: window(section, "stale_while_revalidate").value,
         stale_if_error: window(section, "stale_if_error").value,
@@ -288,7 +288,7 @@ fn status_ttl(section: Section<'_>, cache: &Cache, names: &Names<'_>) -> Arc<[St
     let mut found: Vec<StatusTtl> = Vec::new();
     for (status, value) in section.entries() {
         let statuses = statuses(status, &value);
-        let ttl = ttl(&value, cache, names).flatten();
+        let ttl = ttl(&value, cache, names);
         found.extend(
             statuses
                 .zip(ttl)
@@ -330,18 +330,18 @@ fn statuses(text: &str, value: &Value<'_>) -> Option<RangeInclusive<u16>> {
     Some(statuses)
 }
 
-/// By number or by name; the inner `None` stands for a name whose duration is wrong.
-fn ttl(value: &Value<'_>, cache: &Cache, names: &Names<'_>) -> Option<Option<Duration>> {
+/// By number or by name. What is wrong with a name is reported where its duration is.
+fn ttl(value: &Value<'_>, cache: &Cache, names: &Names<'_>) -> Option<Duration> {
     if let Scalar::Text(text) = value.scalar()? {
         if let Some(named) = names.get(text.value.as_ref()) {
-            return Some(*named);
+            return *named;
         }
         if text
             .value
             .starts_with(|c: char| c.is_alphabetic() || c == '_')
         {
             if !value.reader.all_readable() {
-                return Some(None); // the name may be in what could not be read
+                return None; // the name may be in what could not be read
             }
             let help = match nearest(&text.value, names.keys().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
@@ -350,5 +350,5 @@ fn ttl(value: &Value<'_>, cache: &Cache, names: &Names<'_>) -> Option<Option<Dur
             return value.fail_text(&text, "has no such name under `[ttl]`", &help);
         }
     }
-    lifetime(value, cache).map(Some)
+    lifetime(value, cache)
 }

@@ -8,7 +8,7 @@ use super::{
     document::{Document, clip, kind},
     nearest::nearest,
     problem::Problem,
-    reader::{Reader, Setting},
+    reader::{Read, Reader, Setting},
     secret,
     source::Place,
     value::Value,
@@ -93,11 +93,11 @@ impl<'a> Section<'a> {
         ))
     }
 
-    /// The setting `key`, read by `parse`, which reports what is wrong and then returns `None`.
-    pub(super) fn read<T>(
+    /// The setting `key`, read by `parse`, which reports what is wrong and then returns `None` or [`Read::Wrong`].
+    pub(super) fn read<T, R: Into<Read<T>>>(
         &self,
         key: &'static str,
-        parse: impl FnOnce(&Value<'a>) -> Option<T>,
+        parse: impl FnOnce(&Value<'a>) -> R,
     ) -> Setting<Option<T>> {
         match self.value(key) {
             None => Setting {
@@ -106,22 +106,26 @@ impl<'a> Section<'a> {
                 sound: true,
             },
             Some(value) => {
-                let parsed = parse(&value);
+                let (found, sound) = match parse(&value).into() {
+                    Read::Wrong => (None, false),
+                    Read::Empty => (None, true),
+                    Read::Value(found) => (Some(found), true),
+                };
                 Setting {
-                    sound: parsed.is_some(),
-                    value: parsed,
+                    value: found,
                     at: Some(value.at),
+                    sound,
                 }
             }
         }
     }
 
     /// As [`Section::read`], for what must be written; else it is `missing`.
-    pub(super) fn require<T>(
+    pub(super) fn require<T, R: Into<Read<T>>>(
         &self,
         key: &'static str,
         (missing, help): (&str, &str),
-        parse: impl FnOnce(&Value<'a>) -> Option<T>,
+        parse: impl FnOnce(&Value<'a>) -> R,
     ) -> Setting<Option<T>> {
         let setting = self.read(key, parse);
         if setting.at.is_none() && !self.mistaken && self.reader.all_readable() {

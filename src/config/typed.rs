@@ -121,7 +121,7 @@ impl Section<'_> {
                 .iter()
                 .map(|item| parse(item, &item.text()?))
                 .collect();
-            read.into_iter().collect() // only now: the first mistake must not hide the next
+            read.into_iter().collect::<Option<Vec<T>>>() // only now: the first mistake must not hide the next
         })
     }
 }

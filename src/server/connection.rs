@@ -1,6 +1,6 @@
 //! One connection: protocol limits, time limits and a graceful end.
 
-use super::{between::Between, stall::StallLimit};
+use super::io::{InterimWriter, WriteTimeout};
 use crate::message::Interim;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -30,12 +30,13 @@ pub(super) fn protocol(idle_timeout: Duration, max_header_bytes: usize) -> http1
 pub(super) struct Transport {
     pub(super) stream: TcpStream,
     /// How long a write may make no progress.
-    pub(super) stall_limit: Duration,
+    pub(super) write_timeout: Duration,
     /// What is written between the messages.
     pub(super) interim: Interim,
 }
 
-/// Serves one connection until it ends, or a write to it makes no progress for too long, or until its request under way is answered once `stop` is there.
+/// Serves one connection until it ends, or a write to it makes no progress for too long, or until its request under way
+/// is answered once `stop` is there.
 pub(super) async fn serve<S, B>(
     protocol: http1::Builder,
     transport: Transport,
@@ -49,10 +50,13 @@ pub(super) async fn serve<S, B>(
 {
     let Transport {
         stream,
-        stall_limit,
+        write_timeout,
         interim,
     } = transport;
-    let io = Between::new(StallLimit::new(TokioIo::new(stream), stall_limit), interim);
+    let io = InterimWriter::new(
+        WriteTimeout::new(TokioIo::new(stream), write_timeout),
+        interim,
+    );
     let mut connection = pin!(protocol.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

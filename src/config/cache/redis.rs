@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    config::{address, problem::Problem, section::Section, value::Value},
+    config::{address, problem::Problem, reader::Read, section::Section, value::Value},
     store::redis::{Certificates, Settings},
 };
 
@@ -18,10 +18,7 @@ pub(super) fn read(section: Section<'_>, prefix: String) -> Option<Settings> {
     if !section.is_present() {
         return None;
     }
-    let address = section
-        .require("url", MISSING, address::redis)
-        .or(None)
-        .value;
+    let address = section.require("url", MISSING, address::redis).value;
     let (budget, connect) = (Duration::from_millis(50), Duration::from_millis(250));
     let pool_size = section.count("pool_size", 16, 1..=1_024).value;
     let budget = section.duration("budget", budget, CALL).value;
@@ -42,25 +39,22 @@ pub(super) fn read(section: Section<'_>, prefix: String) -> Option<Settings> {
 
 /// The files that `ca`, `cert` and `key` name; an empty name is none.
 fn certificates(section: &Section<'_>) -> Certificates {
-    let ca = section.read("ca", |value| {
-        let ca = pem(value)?;
-        checked(value, Certificates { ca, client: None })
+    let ca = section.read("ca", |value| match pem(value) {
+        Read::Value(ca) => checked(value, with_ca(ca)),
+        Read::Empty => Read::Empty,
+        Read::Wrong => Read::Wrong,
     });
     let key = section.read("key", pem);
-    let client = section.read("cert", |value| {
-        let client = match (pem(value)?, key.value.clone()) {
-            (None, _) => None,
-            (Some(_), None) if !key.sound => return None, // the key is wrong, and that was said
-            (Some(_), None | Some(None)) => {
-                let help = "write `key = \"….pem\"` too";
-                return value.fail("is of no use without its key", help);
-            }
-            (Some(cert), Some(Some(key))) => Some((cert, key)),
-        };
-        checked(value, Certificates { ca: None, client })
+    let client = section.read("cert", |value| match (pem(value), key.value.clone()) {
+        (Read::Value(cert), Some(key)) => checked(value, with_client(cert, key)),
+        (Read::Value(_), None) if key.sound => {
+            let help = "write `key = \"….pem\"` too";
+            value.fail("is of no use without its key", help).into()
+        }
+        (Read::Empty, _) => Read::Empty,
+        (Read::Value(_) | Read::Wrong, _) => Read::Wrong, // where the key is wrong, that was said
     });
-    let has_client = client.value.as_ref().is_some_and(|c| c.client.is_some());
-    if let (Some(at), Some(Some(_)), false) = (key.at, &key.value, has_client || !client.sound) {
+    if let (Some(at), Some(_), None, true) = (key.at, &key.value, &client.value, client.sound) {
         let message = "`cache.redis.key` is of no use without its certificate";
         let problem = Problem::new(message, at).help("write `cert = \"….pem\"` too");
         section.reader.report(problem);
@@ -71,26 +65,44 @@ fn certificates(section: &Section<'_>) -> Certificates {
     }
 }
 
-fn checked(value: &Value<'_>, certificates: Certificates) -> Option<Certificates> {
-    match certificates.check() {
-        Ok(()) => Some(certificates),
-        Err(fault) => value.fail(fault, "name a file with `-----BEGIN …-----` lines"),
+fn with_ca(ca: Vec<u8>) -> Certificates {
+    Certificates {
+        ca: Some(ca),
+        client: None,
     }
 }
 
-/// What is in the file that `value` names; `None` inside for no name.
-fn pem(value: &Value<'_>) -> Option<Option<Vec<u8>>> {
-    let text = value.text()?;
+fn with_client(cert: Vec<u8>, key: Vec<u8>) -> Certificates {
+    Certificates {
+        ca: None,
+        client: Some((cert, key)),
+    }
+}
+
+fn checked(value: &Value<'_>, certificates: Certificates) -> Read<Certificates> {
+    match certificates.check() {
+        Ok(()) => Read::Value(certificates),
+        Err(fault) => {
+            let help = "name a file with `-----BEGIN …-----` lines";
+            value.fail(fault, help).into()
+        }
+    }
+}
+
+/// What is in the file that `value` names.
+fn pem(value: &Value<'_>) -> Read<Vec<u8>> {
+    let Some(text) = value.text() else {
+        return Read::Wrong;
+    };
     if text.value.is_empty() {
-        return Some(None);
+        return Read::Empty;
     }
     match std::fs::read(text.value.as_ref()) {
-        Ok(bytes) => Some(Some(bytes)),
-        Err(_) => value.fail_text(
-            &text,
-            "cannot be read",
-            "name a file that this user may read",
-        ),
+        Ok(bytes) => Read::Value(bytes),
+        Err(_) => {
+            let help = "name a file that this user may read";
+            value.fail_text(&text, "cannot be read", help).into()
+        }
     }
 }
 

@@ -81,10 +81,7 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
             "caller",
         ],
     ),
-    (
-        "server",
-        &["self", "listener connection workers", "between stall"],
-    ),
+    ("server", &["self", "listener connection workers", "io"]),
     (
         "store",
         &["self", "tiered", "memory redis", "codec purge_log", "entry"],

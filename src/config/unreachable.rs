@@ -6,7 +6,7 @@ use super::{problem::Problem, reader::Reader, source::Place};
 
 /// What the routes so far match.
 #[derive(Default)]
-pub(super) struct Shadow {
+pub(super) struct Unreachable {
     earlier: Vec<Earlier>,
 }
 
@@ -16,11 +16,11 @@ struct Earlier {
     at: Place,
 }
 
-// === impl Shadow ===
+// === impl Unreachable ===
 
-impl Shadow {
+impl Unreachable {
     /// Adds a route; reports it when nothing is left for it to match.
-    pub(super) fn cast(
+    pub(super) fn check(
         &mut self,
         reader: &Reader<'_>,
         path: &str,

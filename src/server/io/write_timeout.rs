@@ -11,15 +11,15 @@ use tokio::time::{Sleep, sleep};
 
 /// A transport on which no write waits longer than `limit`.
 #[derive(Debug)]
-pub(super) struct StallLimit<T> {
+pub(in crate::server) struct WriteTimeout<T> {
     inner: T,
     limit: Duration,
     /// Set while a write waits; an unhindered write costs one comparison.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<T> StallLimit<T> {
-    pub(super) fn new(inner: T, limit: Duration) -> Self {
+impl<T> WriteTimeout<T> {
+    pub(in crate::server) fn new(inner: T, limit: Duration) -> Self {
         Self {
             inner,
             limit,
@@ -47,7 +47,7 @@ impl<T> StallLimit<T> {
     }
 }
 
-impl<T: Read + Unpin> Read for StallLimit<T> {
+impl<T: Read + Unpin> Read for WriteTimeout<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -57,7 +57,7 @@ impl<T: Read + Unpin> Read for StallLimit<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for StallLimit<T> {
+impl<T: Write + Unpin> Write for WriteTimeout<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -16,15 +16,15 @@ use std::{
 
 /// See the module docs.
 #[derive(Debug)]
-pub(super) struct Between<T> {
+pub(in crate::server) struct InterimWriter<T> {
     inner: T,
     interim: Interim,
     /// What is left of the one that was begun.
     begun: Option<Bytes>,
 }
 
-impl<T: Write + Unpin> Between<T> {
-    pub(super) fn new(inner: T, interim: Interim) -> Self {
+impl<T: Write + Unpin> InterimWriter<T> {
+    pub(in crate::server) fn new(inner: T, interim: Interim) -> Self {
         Self {
             inner,
             interim,
@@ -47,7 +47,7 @@ impl<T: Write + Unpin> Between<T> {
     }
 }
 
-impl<T: Read + Unpin> Read for Between<T> {
+impl<T: Read + Unpin> Read for InterimWriter<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -57,7 +57,7 @@ impl<T: Read + Unpin> Read for Between<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for Between<T> {
+impl<T: Write + Unpin> Write for InterimWriter<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
