@@ -4,6 +4,7 @@
 //! (`Server-Timing: db;dur=1.93;desc="n=2"`), so that what a cache saves can be read off; the
 //! counting needs [`profiler::layer`] in the program's subscriber.
 
+mod layers;
 mod page;
 mod problem;
 pub mod profiler;

@@ -57,6 +57,10 @@ fn span(request: &Request) -> Span {
     debug_span!("admin", method = %request.method(), path = request.uri().path(), id)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer hands the panic over"
+)]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let message = panic.downcast_ref::<String>().map(String::as_str);
     let message = message.or_else(|| panic.downcast_ref::<&str>().copied());

@@ -9,22 +9,14 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::DefaultBodyLimit,
     http::{StatusCode, header::LOCATION},
-    middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    problem::Problem,
-    profiler::{self, Total},
-    schema::Pools,
-};
-
-const BODY_LIMIT: usize = 64 * 1024;
+use super::{layers, problem::Problem, profiler::Total, schema::Pools};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -42,7 +34,7 @@ pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total
     let messages = get(messages::one)
         .put(messages::update)
         .delete(messages::delete);
-    Router::new()
+    let routes = Router::new()
         .route("/healthz", get(extras::health))
         .route("/api/users", get(users::list).post(users::create))
         .route("/api/users/{id}", users)
@@ -62,9 +54,8 @@ pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total
         .route("/api/events", get(extras::events))
         .fallback(async || Problem::Route)
         .method_not_allowed_fallback(async || Problem::Method)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(total, profiler::profile)) // outermost: sees all
-        .with_state(App { pools, shutdown })
+        .with_state(App { pools, shutdown });
+    layers::around(routes, total)
 }
 
 fn created(location: String, body: impl Serialize) -> Response {
