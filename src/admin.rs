@@ -1,5 +1,7 @@
 //! The operator's HTTP, on a listener of its own: alive, ready, metrics, purge.
 
+mod layers;
+mod problem;
 mod purge;
 mod subject;
 
@@ -33,13 +35,13 @@ pub async fn run(
     subject: Subject,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let router = Router::new()
+    let routes = Router::new()
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/purge", post(purge::purge))
         .with_state(subject);
-    axum::serve(listener, router)
+    axum::serve(listener, layers::around(routes))
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
 }

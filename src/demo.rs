@@ -6,6 +6,7 @@
 
 mod database;
 mod error;
+mod layers;
 mod page;
 mod problem;
 pub mod profiler;

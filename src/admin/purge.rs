@@ -2,7 +2,7 @@
 //!
 //! Only JSON without `Origin` is taken: no page in the operator's browser can send that, by whatever name it reaches us.
 
-use super::subject::Subject;
+use super::{problem::Problem, subject::Subject};
 use crate::store::{Purge, Selector, purge_log::PathPattern};
 use axum::{
     Json,
@@ -28,51 +28,28 @@ pub(super) struct Asked {
     dry_run: bool,
 }
 
-/// Why it cannot be done: a sentence with the remedy.
-#[derive(Debug, PartialEq, Eq)]
-struct Refused(String);
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let body = json!({ "error": self.0 });
-        (StatusCode::BAD_REQUEST, Json(body)).into_response()
-    }
-}
-
 /// Purges, or says what it would.
 pub(super) async fn purge(
     State(subject): State<Subject>,
     headers: HeaderMap,
     asked: Result<Json<Asked>, JsonRejection>,
-) -> Response {
+) -> Result<Response, Problem> {
     if headers.contains_key(ORIGIN) {
-        let body =
-            json!({ "error": "pages in browsers may not purge: send the request without Origin" });
-        return (StatusCode::FORBIDDEN, Json(body)).into_response();
+        let detail = "pages in browsers may not purge: send the request without Origin";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
-    let asked = match asked {
-        Ok(Json(asked)) => asked,
-        Err(rejection) => {
-            return (
-                rejection.status(),
-                Json(json!({ "error": rejection.body_text() })),
-            )
-                .into_response();
-        }
-    };
-    let selectors = match asked.selectors() {
-        Ok(selectors) => selectors,
-        Err(refused) => return refused.into_response(),
-    };
+    let Json(asked) = asked.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
+    let selectors = asked.selectors()?;
     if asked.dry_run {
-        return dry_run(subject, selectors).await;
+        return Ok(dry_run(subject, selectors).await);
     }
     let (count, hard) = (selectors.len(), asked.hard);
     let purges = selectors
         .into_iter()
         .map(|selector| Purge { selector, hard });
     let reach = subject.proxy.store().purge(purges.collect()).await;
-    Json(json!({ "purged": count, "hard": hard, "shared": reach.is_shared() })).into_response()
+    let answer = json!({ "purged": count, "hard": hard, "shared": reach.is_shared() });
+    Ok(Json(answer).into_response())
 }
 
 /// What is in memory is looked through, off the workers: a full memory takes a while.
@@ -89,7 +66,7 @@ async fn dry_run(subject: Subject, selectors: Vec<Selector>) -> Response {
 }
 
 impl Asked {
-    fn selectors(&self) -> Result<Vec<Selector>, Refused> {
+    fn selectors(&self) -> Result<Vec<Selector>, Problem> {
         let mut selectors = Vec::new();
         for tag in &self.tags {
             selectors.push(of_tag(tag)?);
@@ -102,49 +79,54 @@ impl Asked {
         }
         if self.all && !selectors.is_empty() {
             let message = "`all` leaves nothing to name beside it: send one or the other";
-            return Err(Refused(message.to_owned()));
+            return Err(refused(message));
         }
         if self.all {
             selectors.push(Selector::All);
         }
         match selectors.len() {
-            0 => Err(Refused(
-                "nothing is named: give `tags`, `paths` or `urls`, or `all`: true".to_owned(),
+            0 => Err(refused(
+                "nothing is named: give `tags`, `paths` or `urls`, or `all`: true",
             )),
             1..=MAX_SELECTORS => Ok(selectors),
-            count => Err(Refused(format!(
+            count => Err(refused(format!(
                 "{count} are too many for one call: at most {MAX_SELECTORS}, or a tag or pattern for all of them"
             ))),
         }
     }
 }
 
-fn of_tag(tag: &str) -> Result<Selector, Refused> {
+/// Why it cannot be done: a sentence with the remedy.
+fn refused(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+fn of_tag(tag: &str) -> Result<Selector, Problem> {
     match tag {
-        "" => Err(Refused("a tag is empty".to_owned())),
+        "" => Err(refused("a tag is empty")),
         tag => Ok(Selector::tag(tag)),
     }
 }
 
-fn of_path(path: &str) -> Result<Selector, Refused> {
+fn of_path(path: &str) -> Result<Selector, Problem> {
     match path.starts_with(['/', '*']) {
         true => Ok(Selector::Path(PathPattern::new(path))),
-        false => Err(Refused(format!(
+        false => Err(refused(format!(
             "the path `{path}` does not begin with `/`: write it like `/api/users*`"
         ))),
     }
 }
 
 /// Host and path as clients send them; a query is not looked at, because all of them are purged.
-fn of_url(url: &str) -> Result<Selector, Refused> {
-    let refused = || {
-        Refused(format!(
+fn of_url(url: &str) -> Result<Selector, Problem> {
+    let no_url = || {
+        refused(format!(
             "`{url}` is no URL: write it with the host that clients use, like `http://api.example/users`"
         ))
     };
-    let uri: Uri = url.parse().map_err(|_| refused())?;
+    let uri: Uri = url.parse().map_err(|_| no_url())?;
     let web = matches!(uri.scheme_str(), Some("http" | "https"));
-    let host = uri.authority().filter(|_| web).ok_or_else(refused)?;
+    let host = uri.authority().filter(|_| web).ok_or_else(no_url)?;
     Ok(Selector::of_uri(host.as_str().as_bytes(), uri.path()))
 }
 
@@ -152,7 +134,7 @@ fn of_url(url: &str) -> Result<Selector, Refused> {
 mod tests {
     use super::*;
 
-    fn asked(json: &str) -> Result<Vec<Selector>, Refused> {
+    fn asked(json: &str) -> Result<Vec<Selector>, Problem> {
         serde_json::from_str::<Asked>(json).unwrap().selectors()
     }
 
@@ -180,9 +162,9 @@ mod tests {
             (r#"{"urls": ["ftp://a/x"]}"#, "http://"),
         ] {
             let refused = asked(json).unwrap_err();
-            assert!(refused.0.contains(remedy), "{json}: {refused:?}");
+            assert!(refused.detail.contains(remedy), "{json}: {refused:?}");
         }
         let many = format!(r#"{{"tags": [{}"a"]}}"#, r#""a","#.repeat(1000));
-        assert!(asked(&many).unwrap_err().0.contains("at most 1000"));
+        assert!(asked(&many).unwrap_err().detail.contains("at most 1000"));
     }
 }

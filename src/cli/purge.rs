@@ -51,7 +51,7 @@ impl Purge {
         let answer = client::ask(&self.admin, "POST", "/api/purge", &asked.to_string())?;
         let said: Value = serde_json::from_str(&answer.body).unwrap_or_default();
         if answer.status != 200 {
-            let why = said["error"].as_str().unwrap_or("it does not say why");
+            let why = said["detail"].as_str().unwrap_or("it does not say why");
             return Err(Failure::new("the proxy refuses", why.to_owned()));
         }
         let Some(sentence) = sentence(&said) else {

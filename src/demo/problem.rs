@@ -15,8 +15,8 @@ use tracing::error;
 pub(super) enum Problem {
     /// A part of the URL is not what it has to be.
     Parameter { name: &'static str, allowed: String },
-    /// The body could not be read; the status says in what way.
-    Body { status: StatusCode, detail: String },
+    /// The body could not be read, or a layer refuses; the status says in what way.
+    Refused { status: StatusCode, detail: String },
     /// The body was read, but one of its fields has a value that is not allowed.
     Field {
         name: &'static str,
@@ -46,7 +46,7 @@ impl Problem {
     fn status(&self) -> StatusCode {
         match self {
             Problem::Parameter { .. } => StatusCode::BAD_REQUEST,
-            Problem::Body { status, .. } => *status,
+            Problem::Refused { status, .. } => *status,
             Problem::Field { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Problem::Route | Problem::Missing { .. } => StatusCode::NOT_FOUND,
             Problem::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -59,7 +59,7 @@ impl Problem {
     fn detail(self) -> String {
         match self {
             Problem::Parameter { name, allowed } => format!("`{name}` must be {allowed}"),
-            Problem::Body { detail, .. } => detail,
+            Problem::Refused { detail, .. } => detail,
             Problem::Field { name, allowed } => format!("`{name}` must be {allowed}"),
             Problem::Route => "there is nothing at this path".to_owned(),
             Problem::Method => "this path has other methods; see the Allow field".to_owned(),

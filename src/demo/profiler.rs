@@ -22,6 +22,7 @@ use axum::{
     response::Response,
 };
 use parking_lot::Mutex;
+use tower_http::request_id::RequestId;
 use tracing::{Event, Instrument as _, Span, Subscriber, debug, debug_span, field};
 use tracing_subscriber::{
     Layer, Registry,
@@ -94,22 +95,26 @@ pub(super) async fn listen<T>(start: impl Future<Output = T>) -> (T, Total) {
     )
 }
 
-/// Runs the request in a span of its own and says in the response what it cost.
+/// The span of a request, in which its statements are found.
+pub(super) fn span(request: &Request) -> Span {
+    let id = request.extensions().get::<RequestId>();
+    let id = id.and_then(|id| id.header_value().to_str().ok());
+    debug_span!(target: TARGET, "request", method = %request.method(), path = request.uri().path(), id)
+}
+
+/// Says in the response what the request cost. To be put inside the layer that makes its [`span`].
 pub(super) async fn profile(
     State(total): State<Arc<Total>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let path = request.uri().path();
-    let span = debug_span!(target: TARGET, "request", method = %request.method(), path);
     let tally = if total.heard {
-        Tally::attach(&span, total)
+        Tally::attach(&Span::current(), total)
     } else {
         None
     };
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).await;
     if let Some(tally) = tally {
-        let _entered = span.enter();
         response.headers_mut().insert(SERVER_TIMING, tally.report());
     }
     response

@@ -161,7 +161,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Check> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => body.check().map(|()| Self(body)),
-            Err(bad) => Err(Problem::Body {
+            Err(bad) => Err(Problem::Refused {
                 status: bad.status(),
                 detail: bad.body_text(),
             }),

@@ -8,17 +8,11 @@ mod users;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
+use axum::{Router, routing::get};
 use tokio_util::sync::CancellationToken;
 
 use self::app::App;
-use super::{
-    problem::Problem,
-    profiler::{self, Total},
-    schema::Pools,
-};
-
-const BODY_LIMIT: usize = 64 * 1024;
+use super::{layers, problem::Problem, profiler::Total, schema::Pools};
 
 /// The whole API. Streams end when `shutdown` is cancelled.
 pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total>) -> Router {
@@ -29,7 +23,7 @@ pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total
     let messages = get(messages::one)
         .put(messages::update)
         .delete(messages::delete);
-    Router::new()
+    let routes = Router::new()
         .route("/healthz", get(extras::health))
         .route("/api/users", get(users::list).post(users::create))
         .route("/api/users/{id}", users)
@@ -49,7 +43,6 @@ pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total
         .route("/api/events", get(extras::events))
         .fallback(async || Problem::Route)
         .method_not_allowed_fallback(async || Problem::Method)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(total, profiler::profile)) // outermost: sees all
-        .with_state(App { pools, shutdown })
+        .with_state(App { pools, shutdown });
+    layers::around(routes, total)
 }

@@ -103,6 +103,21 @@ async fn metrics_are_served_as_openmetrics() {
 }
 
 #[tokio::test]
+async fn metrics_are_coded_for_whoever_takes_that() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let headers = [("Accept-Encoding", "gzip"), ("X-Request-Id", "mine")];
+    let coded = get(proxy.admin(), "/metrics", &headers).await;
+    assert_eq!(coded.header("content-encoding"), Some("gzip"));
+    assert_eq!(coded.header("x-request-id"), Some("mine"));
+    let plain = get(proxy.admin(), "/metrics", &[]).await;
+    assert_eq!(plain.header("content-encoding"), None);
+    assert!(plain.header("x-request-id").is_some());
+    assert!(coded.gunzipped().ends_with("# EOF\n"));
+    assert!(coded.body.len() * 3 < plain.body.len());
+}
+
+#[tokio::test]
 async fn the_health_command_asks_the_admin_port() {
     let origin = Origin::start().await;
     let proxy = Proxy::to(&origin, "").await;

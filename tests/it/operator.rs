@@ -108,7 +108,7 @@ async fn what_cannot_be_purged_is_refused_and_purges_nothing() {
     ] {
         let answer = purge(&proxy, json).await;
         assert_eq!(answer.status, status, "{json}");
-        let why = answer.json()["error"].as_str().unwrap().to_owned();
+        let why = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(why.contains(word), "{json}: {why}");
     }
     // A page in a browser can send this without being asked first.
