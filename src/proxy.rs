@@ -103,7 +103,7 @@ impl Proxy {
                 ));
             }
         };
-        let route = live.routes.find(request.method(), target.path());
+        let route = live.routes.find(request.method(), target.canonical_path());
         let step = match dispatch::plan(&live.settings, &route.rule.policy, &request) {
             Plan::Purge => Step::Purge,
             Plan::Pass(reason) => Step::Pass(reason),

@@ -33,6 +33,7 @@ pub mod invalidation;
 pub mod key;
 pub mod no_vary_search;
 pub mod part;
+pub mod path;
 pub mod policy;
 #[cfg(test)]
 mod properties;

@@ -30,7 +30,9 @@ pub(super) fn ask(
         return None;
     }
     let target = received.target.parts();
-    let route = live.routes.find(&Method::GET, target.path);
+    let route = live
+        .routes
+        .find(&Method::GET, received.target.canonical_path());
     let policy = &route.rule.policy;
     let directives = targeted::directives(response.headers(), &policy.targeted);
     let stated = explicit_lifetime(response.headers(), &directives, shared.clock.now());

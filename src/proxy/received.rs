@@ -86,7 +86,10 @@ impl Received {
         let target = self.target.parts();
         let (rule, origin) = (&self.route.rule, Arc::new(self.forwarding()));
         Ask::new(rule, key, &target, method.clone(), headers, origin)
-            .tagged(self.route.tags_of(target.path, target.query))
+            .tagged(
+                self.route
+                    .tags_of(self.target.canonical_path(), target.query),
+            )
             .with_content(content)
     }
 
@@ -94,7 +97,10 @@ impl Received {
     pub(super) fn write(&self, method: &Method) -> Write {
         let target = self.target.parts();
         Write::new(method, &target)
-            .declaring(self.route.purges_of(target.path, target.query))
+            .declaring(
+                self.route
+                    .purges_of(self.target.canonical_path(), target.query),
+            )
             .clearing(self.live.settings.clear_site_data)
     }
 }

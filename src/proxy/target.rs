@@ -8,18 +8,21 @@ use super::problem::Problem;
 use crate::{
     cache,
     message::compact,
-    semantics::{fields::all_members, hop_by_hop},
+    semantics::{fields::all_members, hop_by_hop, path::canonical},
 };
 use http::{
     HeaderMap, HeaderValue, Method, Request, Uri, Version,
     header::{CONNECTION, HOST, TE, TRANSFER_ENCODING},
 };
+use std::borrow::Cow;
 
 /// See the module docs.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     /// Path and query as received; an absolute target also has its scheme and authority.
     uri: Uri,
+    /// The one spelling of the path, where it was received in another; see [`canonical`].
+    canonical: Option<Box<str>>,
     /// `Host`, or the authority of an absolute target, which wins over it (RFC 9112 §3.2.2); in lower case, because an
     /// origin that corrects the spelling would redirect everybody for ever. An HTTP/1.0 request may have none.
     host: Option<HeaderValue>,
@@ -46,6 +49,10 @@ impl Target {
         }
         let mut target = Self {
             host: host(request)?,
+            canonical: match canonical(request.uri().path()) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(path) => Some(path.into()),
+            },
             uri: request.uri().clone(),
             version: request.version(),
             accepts_trailers: false,
@@ -63,8 +70,10 @@ impl Target {
         "http"
     }
 
-    pub(super) fn path(&self) -> &str {
-        self.uri.path()
+    /// The path by which routes are found, and by which their tags and purges are named: every spelling of a path is the
+    /// same one here.
+    pub(super) fn canonical_path(&self) -> &str {
+        self.canonical.as_deref().unwrap_or(self.uri.path())
     }
 
     pub(super) fn uri(&self) -> &Uri {
@@ -188,6 +197,13 @@ mod tests {
             check(|r| r.method("CONNECT").uri("a:1").header(HOST, "a")),
             Err(Problem::Connect)
         ));
+    }
+
+    #[test]
+    fn a_path_is_known_as_received_and_in_its_one_spelling() {
+        let target = check(|r| r.uri("/a/%2e./%62").header(HOST, "a")).unwrap();
+        assert_eq!(target.canonical_path(), "/b");
+        assert_eq!(target.parts().path, "/a/%2e./%62");
     }
 
     #[test]

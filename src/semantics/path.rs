@@ -1,0 +1,118 @@
+//! One spelling for all paths that name the same thing ([RFC 3986 §6.2.2]).
+//!
+//! [RFC 3986 §6.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
+
+use std::borrow::Cow;
+
+/// `path` without needless escapes, dot segments and empty segments; the rest of the escapes in upper case.
+///
+/// For matching only: what is forwarded and what is in the key is the path as received, because a server may tell the
+/// spellings apart. `%2F` and its like stay escaped: they are no separators.
+pub fn canonical(path: &str) -> Cow<'_, str> {
+    let bytes = path.as_bytes();
+    let plain = !bytes.contains(&b'%')
+        && !bytes
+            .windows(2)
+            .any(|pair| pair[0] == b'/' && matches!(pair[1], b'/' | b'.'));
+    if plain {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(without_dot_segments(&without_needless_escapes(path)))
+}
+
+/// Escapes of unreserved characters decoded, the others in upper case ([RFC 3986 §6.2.2.1], [§6.2.2.2]).
+///
+/// [RFC 3986 §6.2.2.1]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.1
+/// [§6.2.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.2
+fn without_needless_escapes(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let escaped = after.get(..2).and_then(|digits| {
+            let hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            hexadecimal.then(|| u8::from_str_radix(digits, 16).ok())?
+        });
+        let Some(byte) = escaped else {
+            out.push('%'); // a lone one is itself
+            rest = after;
+            continue;
+        };
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&after[..2].to_ascii_uppercase());
+        }
+        rest = &after[2..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Dot segments resolved ([RFC 3986 §5.2.4]) and empty segments left out, but for a slash at the end.
+///
+/// [RFC 3986 §5.2.4]: https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4
+fn without_dot_segments(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(kept.pop()),
+            _ => kept.push(segment),
+        }
+    }
+    let folder = ["/", "/.", "/.."].iter().any(|end| path.ends_with(end));
+    let mut out = String::with_capacity(path.len());
+    for segment in &kept {
+        out.push('/');
+        out.push_str(segment);
+    }
+    if folder || kept.is_empty() {
+        out.push('/');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn equal_things_have_one_spelling() {
+        for (spelt, canonical_spelling) in [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/", "/a/"),
+            ("/%61%2Db", "/a-b"),
+            ("/a%2fb", "/a%2Fb"),
+            ("/a//b", "/a/b"),
+            ("//a", "/a"),
+            ("/a/./b/../c", "/a/c"),
+            ("/a/%2e%2E/b", "/b"),
+            ("/../../a", "/a"),
+            ("/a/..", "/"),
+            ("/a/.", "/a/"),
+            ("/a.b/.c", "/a.b/.c"),
+            ("/100%", "/100%"),
+            ("/%zz%4", "/%zz%4"),
+        ] {
+            assert_eq!(canonical(spelt), canonical_spelling, "{spelt}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_path_is_not_copied() {
+        assert!(matches!(canonical("/api/users/1"), Cow::Borrowed(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_dot_segment_is_left_whatever_it_was_hidden_in(path in "/([a./%2eEfF-]|%2e|%2E|%2f){0,20}") {
+            let once = canonical(&path).into_owned();
+            prop_assert!(once.starts_with('/'));
+            prop_assert!(!once.split('/').any(|segment| segment == "." || segment == ".."), "{}", once);
+        }
+    }
+}
