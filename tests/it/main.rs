@@ -38,6 +38,7 @@ mod ranges;
 mod readme;
 mod refresh;
 mod reliability;
+mod snapshot;
 mod tiers;
 mod timeouts;
 mod topologies;

@@ -96,7 +96,7 @@ pub(super) const ONLY_IN: &[(&str, &str)] = &[
     ),
     ("hyper", "server proxy upstream"),
     ("hyper_util", "server upstream"),
-    ("axum", "admin demo"),
+    ("axum", "admin demo layer"),
     ("redis", "app store"),
     ("deadpool", "store"),
     ("rustls", "store upstream"),
