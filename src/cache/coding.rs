@@ -166,13 +166,12 @@ pub(super) async fn make_gzip(entry: &Entry, settings: &Settings) -> bool {
         .get_or_init(|| async {
             made = true;
             let (body, level) = (entry.body.clone(), settings.level);
-            let coded = match body.len() < LARGE {
-                true => gzip::gzip(&body, level),
-                false => {
-                    match tokio::task::spawn_blocking(move || gzip::gzip(&body, level)).await {
-                        Ok(coded) => coded,
-                        Err(_) => return None, // the runtime is going down
-                    }
+            let coded = if body.len() < LARGE {
+                gzip::gzip(&body, level)
+            } else {
+                match tokio::task::spawn_blocking(move || gzip::gzip(&body, level)).await {
+                    Ok(coded) => coded,
+                    Err(_) => return None, // the runtime is going down
                 }
             };
             (coded.len() < entry.body.len()).then(|| gzip_rendition(entry, coded.into()))

@@ -127,9 +127,10 @@ fn log(section: Section<'_>) -> telemetry::Settings {
 
 fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option<Authority>>) {
     const HELP: &str = "write `url = \"http://127.0.0.1:9000\"` under `[upstream]`";
-    let missing = match section.reader.file_is_empty {
-        true => "this file is empty: it says nothing about which upstream to use",
-        false => "`upstream.url` is missing",
+    let missing = if section.reader.file_is_empty {
+        "this file is empty: it says nothing about which upstream to use"
+    } else {
+        "`upstream.url` is missing"
     };
     let url = section.require("url", (missing, HELP), address::upstream);
     // The other keys are read also when this one is wrong.
