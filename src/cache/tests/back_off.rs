@@ -24,9 +24,16 @@ async fn while_the_origin_fails_the_stale_response_is_served_without_waiting() {
     let scene = after(Reply::unreachable()).await;
     let got = scene.get("/a").await;
     assert_eq!(got.says, "fwd=stale; ttl=-10; detail=stale-if-error");
-    assert_eq!((got.text().await.as_str(), scene.origin.count()), ("old", 2));
+    assert_eq!(
+        (got.text().await.as_str(), scene.origin.count()),
+        ("old", 2)
+    );
     advance(Duration::from_millis(1251)).await;
-    assert_eq!(scene.get("/a").await.text().await, "new", "the pause is over");
+    assert_eq!(
+        scene.get("/a").await.text().await,
+        "new",
+        "the pause is over"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,7 +54,10 @@ async fn what_is_purged_waits_for_an_origin_that_fails() {
             assert_eq!(request.fetch(miss).await.unwrap().text().await, "new");
         } else {
             scene.purge("/a", hard).await;
-            assert_eq!(scene.get("/a").await.says, "fwd=stale; stored; detail=purged");
+            assert_eq!(
+                scene.get("/a").await.says,
+                "fwd=stale; stored; detail=purged"
+            );
         }
     }
 }
@@ -56,11 +66,15 @@ async fn what_is_purged_waits_for_an_origin_that_fails() {
 async fn a_part_waits_for_an_origin_that_fails() {
     let scene = Scene::new().await;
     let part = Reply::controlled("01", IF_ERROR).status(206);
-    scene.origin.answer(part.with("content-range", "bytes 0-1/10"));
+    scene
+        .origin
+        .answer(part.with("content-range", "bytes 0-1/10"));
     let ranged = || scene.request("/a").with("range", "bytes=0-1").get();
     ranged().await;
     scene.pass(20);
-    scene.origin.answers([Reply::unreachable(), Reply::fresh("0123456789", 60)]);
+    scene
+        .origin
+        .answers([Reply::unreachable(), Reply::fresh("0123456789", 60)]);
     ranged().await;
     assert_eq!(ranged().await.says, "fwd=stale; stored; detail=expired");
 }
@@ -100,11 +114,19 @@ async fn an_answer_ends_the_pause() {
 #[tokio::test(start_paused = true)]
 async fn a_refresh_that_fails_is_not_tried_again_at_once() {
     let scene = Scene::new().await;
-    scene.store("/a", Reply::controlled("old", "max-age=10, stale-while-revalidate=600")).await;
+    scene
+        .store(
+            "/a",
+            Reply::controlled("old", "max-age=10, stale-while-revalidate=600"),
+        )
+        .await;
     scene.pass(20);
     scene.origin.answer(Reply::unreachable());
     for _ in 0..3 {
-        assert_eq!(scene.get("/a").await.says, "hit; ttl=-10; detail=stale-while-revalidate");
+        assert_eq!(
+            scene.get("/a").await.says,
+            "hit; ttl=-10; detail=stale-while-revalidate"
+        );
         settle().await;
     }
     assert_eq!(scene.origin.count(), 2);
@@ -116,9 +138,16 @@ async fn a_refresh_that_fails_is_not_tried_again_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_refresh_that_was_declined_is_not_tried_again_before_its_time() {
     let scene = Scene::new().await;
-    scene.store("/a", Reply::controlled("old", "max-age=10, stale-while-revalidate=600")).await;
+    scene
+        .store(
+            "/a",
+            Reply::controlled("old", "max-age=10, stale-while-revalidate=600"),
+        )
+        .await;
     scene.pass(20);
-    scene.origin.answer(Reply::ok("").status(429).with("retry-after", "50"));
+    scene
+        .origin
+        .answer(Reply::ok("").status(429).with("retry-after", "50"));
     for pause in [0, 49] {
         advance(Duration::from_secs(pause)).await;
         scene.get("/a").await;
@@ -133,9 +162,16 @@ async fn a_refresh_that_was_declined_is_not_tried_again_before_its_time() {
 #[tokio::test(start_paused = true)]
 async fn what_is_purged_softly_after_a_failure_is_asked_for_at_once() {
     let scene = Scene::new().await;
-    scene.store("/a", Reply::controlled("old", "max-age=10, stale-while-revalidate=600")).await;
+    scene
+        .store(
+            "/a",
+            Reply::controlled("old", "max-age=10, stale-while-revalidate=600"),
+        )
+        .await;
     scene.pass(20);
-    scene.origin.answer(Reply::ok("").status(503).with("retry-after", "500"));
+    scene
+        .origin
+        .answer(Reply::ok("").status(503).with("retry-after", "500"));
     scene.get("/a").await;
     scene.origin.asked(2).await;
     scene.landed().await;

@@ -84,26 +84,40 @@ async fn a_late_follower_gets_everything() {
 #[tokio::test(start_paused = true)]
 async fn a_streamed_body_is_stored_with_its_length_and_a_tag() {
     let scene = Scene::new().await;
-    scene.store("/a", Reply::fresh("abc", 60).of_unknown_length()).await;
+    scene
+        .store("/a", Reply::fresh("abc", 60).of_unknown_length())
+        .await;
     let hit = scene.get("/a").await;
-    assert_eq!((hit.says.as_str(), hit.field("content-length")), ("hit; ttl=60", Some("3")));
+    assert_eq!(
+        (hit.says.as_str(), hit.field("content-length")),
+        ("hit; ttl=60", Some("3"))
+    );
     assert!(hit.field("etag").is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_content_gets_no_length_and_an_error_no_tag() {
     let scene = Scene::new().await;
-    scene.store("/empty", Reply::fresh("", 60).status(204)).await;
+    scene
+        .store("/empty", Reply::fresh("", 60).status(204))
+        .await;
     assert_eq!(scene.get("/empty").await.field("content-length"), None);
-    scene.store("/gone", Reply::fresh("gone", 60).status(410)).await;
+    scene
+        .store("/gone", Reply::fresh("gone", 60).status(410))
+        .await;
     let gone = scene.get("/gone").await;
-    assert_eq!((gone.field("content-length"), gone.field("etag")), (Some("4"), None));
+    assert_eq!(
+        (gone.field("content-length"), gone.field("etag")),
+        (Some("4"), None)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn trailers_are_not_stored() {
     let scene = Scene::new().await;
-    let reply = Reply::fresh("a", 60).with("trailer", "x-sum").trailer("x-sum", "1");
+    let reply = Reply::fresh("a", 60)
+        .with("trailer", "x-sum")
+        .trailer("x-sum", "1");
     scene.store("/a", reply).await;
     let hit = scene.get("/a").await;
     assert_eq!((hit.field("trailer"), hit.field("x-sum")), (None, None));
@@ -114,7 +128,9 @@ async fn trailers_are_not_stored() {
 async fn an_event_stream_passes_and_is_not_collected() {
     let scene = Scene::new().await;
     let (reply, tap) = Reply::live(None);
-    scene.origin.answer(reply.with("content-type", "Text/Event-Stream; charset=utf-8"));
+    scene
+        .origin
+        .answer(reply.with("content-type", "Text/Event-Stream; charset=utf-8"));
     let mut got = scene.get("/a").await;
     assert_eq!(got.says, "fwd=uri-miss; detail=endless");
     tap.send("data: 1\n\n").await;

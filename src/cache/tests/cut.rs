@@ -42,7 +42,9 @@ async fn a_stream_that_is_cut_is_broken_for_all_who_read_it() {
     let scene = Scene::new().await;
     let (reply, tap) = Reply::live(None);
     let (one, other) = (scene.request("/a"), scene.request("/a"));
-    let (leader, follower, gate) = scene.together(one, other, reply, Reply::fresh("", 60)).await;
+    let (leader, follower, gate) = scene
+        .together(one, other, reply, Reply::fresh("", 60))
+        .await;
     gate.open();
     let readers = [leader.got().await, follower.got().await];
     tap.send("half").await;
@@ -52,5 +54,9 @@ async fn a_stream_that_is_cut_is_broken_for_all_who_read_it() {
         assert!(reader.next().await.unwrap().is_err());
     }
     assert_eq!(scene.refused(Refusal::Incomplete), 1);
-    assert_eq!(scene.get("/a").await.says, "fwd=uri-miss; stored", "nothing was");
+    assert_eq!(
+        scene.get("/a").await.says,
+        "fwd=uri-miss; stored",
+        "nothing was"
+    );
 }

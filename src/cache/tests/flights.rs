@@ -31,7 +31,10 @@ async fn when_the_leader_panics_its_followers_go_on_alone() {
     gate.open();
     assert_eq!(leader.failed().await.error.cause(), "abandoned");
     let got = follower.got().await;
-    assert_eq!((got.says.as_str(), scene.origin.count()), ("fwd=uri-miss; stored", 2));
+    assert_eq!(
+        (got.says.as_str(), scene.origin.count()),
+        ("fwd=uri-miss; stored", 2)
+    );
     scene.landed().await;
 }
 
@@ -183,7 +186,9 @@ async fn a_part_is_asked_for_alone() {
     let scene = Scene::new().await;
     let (whole, gate) = Reply::fresh("0123456789", 60).held();
     let part = Reply::fresh("01", 60).status(206);
-    scene.origin.answers([whole, part.with("content-range", "bytes 0-1/10")]);
+    scene
+        .origin
+        .answers([whole, part.with("content-range", "bytes 0-1/10")]);
     let client = scene.request("/a").begin();
     scene.origin.asked(1).await;
     let part = scene.request("/a").with("range", "bytes=0-1").get().await;
@@ -200,7 +205,9 @@ async fn after_every_kind_of_end_nobody_waits_and_nothing_flies() {
         Reply::fresh("a", 60).cut(),
         Reply::fresh("a", 60).of_unknown_length().cut(),
         Reply::fresh("a", 60).piece(vec![b'x'; 2000]),
-        Reply::fresh("a", 60).piece(vec![b'x'; 2000]).of_unknown_length(),
+        Reply::fresh("a", 60)
+            .piece(vec![b'x'; 2000])
+            .of_unknown_length(),
         Reply::controlled("a", "no-store"),
         Reply::ok("").status(304),
         Reply::ok("").status(403),

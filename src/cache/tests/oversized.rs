@@ -18,7 +18,10 @@ async fn what_is_exactly_as_large_as_may_be_is_stored() {
     let scene = Scene::new().await;
     for (path, reply) in [
         ("/long", Reply::fresh("", 60).piece(bytes(MOST))),
-        ("/chunked", Reply::fresh("", 60).piece(bytes(MOST)).of_unknown_length()),
+        (
+            "/chunked",
+            Reply::fresh("", 60).piece(bytes(MOST)).of_unknown_length(),
+        ),
     ] {
         scene.store(path, reply).await;
         assert_eq!(scene.get(path).await.says, "hit; ttl=60", "{path}");
@@ -28,7 +31,9 @@ async fn what_is_exactly_as_large_as_may_be_is_stored() {
 #[tokio::test(start_paused = true)]
 async fn what_says_that_it_is_too_large_passes_as_it_comes() {
     let scene = Scene::new().await;
-    scene.origin.answer(Reply::fresh("", 60).piece(bytes(MOST + 1)));
+    scene
+        .origin
+        .answer(Reply::fresh("", 60).piece(bytes(MOST + 1)));
     for _ in 0..2 {
         let got = scene.get("/a").await;
         assert_eq!(got.says, "fwd=uri-miss; detail=too-large");
@@ -40,16 +45,24 @@ async fn what_says_that_it_is_too_large_passes_as_it_comes() {
 #[tokio::test(start_paused = true)]
 async fn what_turns_out_too_large_reaches_all_readers_and_is_not_stored() {
     let scene = Scene::new().await;
-    let reply = Reply::fresh("", 60).piece(bytes(MOST)).piece("rest").of_unknown_length();
+    let reply = Reply::fresh("", 60)
+        .piece(bytes(MOST))
+        .piece("rest")
+        .of_unknown_length();
     let reply = reply.trailer("x-sum", "1");
     let (one, other) = (scene.request("/a"), scene.request("/a"));
-    let (leader, follower, gate) = scene.together(one, other, reply, Reply::fresh("", 60)).await;
+    let (leader, follower, gate) = scene
+        .together(one, other, reply, Reply::fresh("", 60))
+        .await;
     gate.open();
     for client in [leader, follower] {
         let text = client.got().await.text().await;
         assert!(text.len() == MOST + 4 && text.ends_with("rest"));
     }
-    assert_eq!((scene.origin.count(), scene.refused(Refusal::TooLarge)), (1, 1));
+    assert_eq!(
+        (scene.origin.count(), scene.refused(Refusal::TooLarge)),
+        (1, 1)
+    );
     assert_eq!(scene.get("/a").await.says, "fwd=uri-miss; stored");
 }
 
@@ -83,9 +96,13 @@ async fn past_the_limit_a_fetch_ends_when_nobody_reads() {
 #[tokio::test(start_paused = true)]
 async fn a_follower_that_missed_the_beginning_goes_on_alone() {
     let scene = Scene::new().await;
-    let reply = Reply::fresh("", 60).piece(bytes(MOST + 1)).of_unknown_length();
+    let reply = Reply::fresh("", 60)
+        .piece(bytes(MOST + 1))
+        .of_unknown_length();
     let (one, other) = (scene.request("/a"), scene.request("/a"));
-    let (leader, follower, gate) = scene.together(one, other, reply, Reply::fresh("b", 60)).await;
+    let (leader, follower, gate) = scene
+        .together(one, other, reply, Reply::fresh("b", 60))
+        .await;
     leader.leaves().await; // nobody reads, and the beginning is dropped before the follower wakes
     gate.open();
     let got = follower.got().await;
@@ -96,18 +113,26 @@ async fn a_follower_that_missed_the_beginning_goes_on_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_breaks_past_the_limit_is_broken_for_its_readers() {
     let scene = Scene::new().await;
-    let reply = Reply::fresh("", 60).piece(bytes(MOST + 1)).of_unknown_length();
+    let reply = Reply::fresh("", 60)
+        .piece(bytes(MOST + 1))
+        .of_unknown_length();
     scene.origin.answer(reply.cut());
     let mut got = scene.get("/a").await;
     assert_eq!(got.next().await.unwrap().unwrap().len(), MOST + 1);
     assert!(got.next().await.unwrap().is_err());
-    assert_eq!(scene.refused(Refusal::Incomplete), 0, "it was refused for its size");
+    assert_eq!(
+        scene.refused(Refusal::Incomplete),
+        0,
+        "it was refused for its size"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn for_what_is_too_large_nobody_waits_a_second_time() {
     let scene = Scene::new().await;
-    let large = Reply::fresh("", 60).piece(bytes(MOST + 1)).of_unknown_length();
+    let large = Reply::fresh("", 60)
+        .piece(bytes(MOST + 1))
+        .of_unknown_length();
     scene.origin.answer(large.clone());
     scene.get("/a").await.text().await;
     let (reply, gate) = large.held();

@@ -10,7 +10,9 @@ const STALE: &str = "max-age=10, stale-while-revalidate=600";
 async fn stale(paths: usize) -> Scene {
     let scene = Scene::new().await;
     for n in 0..paths {
-        scene.store(&format!("/{n}"), Reply::controlled("old", STALE)).await;
+        scene
+            .store(&format!("/{n}"), Reply::controlled("old", STALE))
+            .await;
     }
     scene.pass(20);
     scene
@@ -31,7 +33,9 @@ async fn what_is_stale_is_served_and_refreshed() {
 #[tokio::test(start_paused = true)]
 async fn a_refresh_validates_what_is_stored() {
     let scene = Scene::new().await;
-    scene.store("/a", Reply::controlled("a", STALE).with("etag", "\"1\"")).await;
+    scene
+        .store("/a", Reply::controlled("a", STALE).with("etag", "\"1\""))
+        .await;
     scene.pass(20);
     scene.origin.answer(Reply::not_modified("\"1\""));
     scene.get("/a").await;
@@ -58,7 +62,7 @@ async fn one_key_has_one_refresh() {
 #[tokio::test(start_paused = true)]
 async fn a_miss_follows_a_refresh_that_is_under_way() {
     let scene = stale(1).await;
-    let (reply, gate) = Reply::fresh("new", 60).held();
+    let (reply, gate) = Reply::fresh("new", 6000).held();
     scene.origin.answer(reply);
     scene.get("/0").await;
     scene.origin.asked(2).await;
@@ -118,7 +122,10 @@ async fn a_refresh_that_panics_gives_its_slots_back() {
     scene.origin.answer(Reply::fresh("new", 60));
     ask_for(&scene, &scene.rule, REFRESHES..REFRESHES + 1).await;
     assert_eq!(scene.total("refresh_skipped"), 0);
-    assert_eq!(scene.get(&format!("/{REFRESHES}")).await.text().await, "new");
+    assert_eq!(
+        scene.get(&format!("/{REFRESHES}")).await.text().await,
+        "new"
+    );
 }
 
 /// By a rule that refreshes in the last quarter of a lifetime of 100 seconds.
@@ -159,9 +166,15 @@ async fn what_is_fresh_for_long_is_not_refreshed_ahead() {
 async fn what_is_coded_first_is_refreshed_too() {
     let scene = Scene::new().await;
     let text = Reply::controlled(&"text ".repeat(200), STALE);
-    scene.store("/a", text.with("content-type", "text/plain")).await;
+    scene
+        .store("/a", text.with("content-type", "text/plain"))
+        .await;
     scene.pass(20);
-    let coded = scene.request("/a").with("accept-encoding", "gzip").get().await;
+    let coded = scene
+        .request("/a")
+        .with("accept-encoding", "gzip")
+        .get()
+        .await;
     assert_eq!(coded.field("content-encoding"), Some("gzip"));
     scene.origin.asked(2).await;
 }

@@ -103,7 +103,10 @@ async fn a_fetch_for_one_client_alone_fails_alone() {
     scene.get("/a").await;
     scene.origin.answer(Reply::unreachable());
     let failed = scene.request("/a").failed().await;
-    assert_eq!((failed.error.cause(), failed.collapsed), ("upstream_connect", false));
+    assert_eq!(
+        (failed.error.cause(), failed.collapsed),
+        ("upstream_connect", false)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +132,12 @@ async fn an_answer_about_one_request_says_nothing_of_the_next_ones() {
 #[tokio::test(start_paused = true)]
 async fn what_replaces_a_stored_response_and_may_not_be_stored_takes_it_away() {
     let scene = Scene::new().await;
-    scene.store("/a", Reply::controlled("old", "max-age=10, stale-if-error=60")).await;
+    scene
+        .store(
+            "/a",
+            Reply::controlled("old", "max-age=10, stale-if-error=60"),
+        )
+        .await;
     scene.pass(20);
     scene.origin.answer(private("mine"));
     assert_eq!(scene.get("/a").await.says, "fwd=stale; detail=private");
@@ -141,7 +149,9 @@ async fn what_replaces_a_stored_response_and_may_not_be_stored_takes_it_away() {
 #[tokio::test(start_paused = true)]
 async fn an_error_for_later_that_may_not_be_stored_leaves_the_stored_response() {
     let scene = Scene::new().await;
-    scene.store("/a", Reply::fresh("old", 10).with("etag", "\"1\"")).await;
+    scene
+        .store("/a", Reply::fresh("old", 10).with("etag", "\"1\""))
+        .await;
     scene.pass(20);
     scene.origin.answer(Reply::ok("").status(503));
     assert_eq!(scene.get("/a").await.status, 503);
@@ -153,7 +163,9 @@ async fn an_error_for_later_that_may_not_be_stored_leaves_the_stored_response() 
 async fn what_a_caller_with_credentials_gets_leaves_the_stored_response_to_others() {
     let scene = Scene::new().await;
     let control = "max-age=10, stale-while-revalidate=60, stale-if-error=600";
-    scene.store("/a", Reply::controlled("for all", control)).await;
+    scene
+        .store("/a", Reply::controlled("for all", control))
+        .await;
     scene.pass(100);
     scene.origin.answer(private("alice's"));
     let alice = scene.request("/a").with("cookie", "alice").get().await;
@@ -167,7 +179,9 @@ async fn what_a_caller_with_credentials_gets_leaves_the_stored_response_to_other
 async fn after_its_own_answer_a_caller_with_credentials_refreshes_nothing_for_a_while() {
     let scene = Scene::new().await;
     let control = "max-age=10, stale-while-revalidate=60";
-    scene.store("/a", Reply::controlled("for all", control)).await;
+    scene
+        .store("/a", Reply::controlled("for all", control))
+        .await;
     scene.pass(20);
     scene.origin.answer(private("alice's"));
     let alice = || scene.request("/a").with("cookie", "alice").get();
@@ -193,12 +207,25 @@ async fn stripping() -> Scene {
 async fn only_the_leader_gets_the_fields_that_were_made_for_it() {
     for length_is_known in [true, false] {
         let scene = stripping().await;
-        let reply = Reply::fresh("a", 60).with("set-cookie", "a=1").with("set-cookie", "b=2");
-        let reply = if length_is_known { reply } else { reply.of_unknown_length() };
+        let reply = Reply::fresh("a", 60)
+            .with("set-cookie", "a=1")
+            .with("set-cookie", "b=2");
+        let reply = if length_is_known {
+            reply
+        } else {
+            reply.of_unknown_length()
+        };
         let (one, other) = (scene.request("/a"), scene.request("/a"));
         let (leader, follower, gate) = scene.together(one, other, reply, Reply::reset()).await;
         gate.open();
-        let cookies: Vec<_> = leader.got().await.fields.get_all("set-cookie").iter().cloned().collect();
+        let cookies: Vec<_> = leader
+            .got()
+            .await
+            .fields
+            .get_all("set-cookie")
+            .iter()
+            .cloned()
+            .collect();
         assert_eq!(cookies, ["a=1", "b=2"]);
         assert_eq!(follower.got().await.field("set-cookie"), None);
         assert_eq!(scene.get("/a").await.field("set-cookie"), None);
@@ -212,5 +239,8 @@ async fn a_field_that_the_origin_calls_private_is_not_stored() {
     scene.origin.answer(reply);
     assert_eq!(scene.get("/a").await.field("x-user"), Some("alice"));
     let hit = scene.get("/a").await;
-    assert_eq!((hit.says.as_str(), hit.field("x-user")), ("hit; ttl=60", None));
+    assert_eq!(
+        (hit.says.as_str(), hit.field("x-user")),
+        ("hit; ttl=60", None)
+    );
 }

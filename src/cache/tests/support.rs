@@ -6,9 +6,8 @@ mod request;
 mod scene;
 
 pub(super) use self::{
-    origin::{Script, Sent},
-    reply::{Gate, Reply, Tap},
-    request::{Got, Request},
+    reply::Reply,
+    request::{Client, Got, Request},
     scene::{Scene, rule},
 };
 

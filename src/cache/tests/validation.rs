@@ -18,13 +18,21 @@ async fn expired() -> Scene {
 #[tokio::test(start_paused = true)]
 async fn a_304_confirms_what_is_stored_and_updates_its_fields() {
     let scene = expired().await;
-    scene.origin.answer(Reply::not_modified("\"1\"").with("x-version", "new"));
+    scene
+        .origin
+        .answer(Reply::not_modified("\"1\"").with("x-version", "new"));
     let got = scene.get("/a").await;
-    assert_eq!(got.says, "fwd=stale; fwd-status=304; stored; detail=expired");
+    assert_eq!(
+        got.says,
+        "fwd=stale; fwd-status=304; stored; detail=expired"
+    );
     assert_eq!(got.field("x-version"), Some("new"));
     assert_eq!(scene.origin.last().field("if-none-match"), Some("\"1\""));
     let hit = scene.get("/a").await;
-    assert_eq!((hit.says.as_str(), hit.field("x-version")), ("hit; ttl=60", Some("new")));
+    assert_eq!(
+        (hit.says.as_str(), hit.field("x-version")),
+        ("hit; ttl=60", Some("new"))
+    );
     assert_eq!(hit.text().await, "a");
 }
 
@@ -37,7 +45,10 @@ async fn followers_share_a_confirmation() {
     gate.open();
     for (client, collapsed) in [(leader, false), (follower, true)] {
         let decision = client.got().await.decision;
-        assert_eq!((decision.outcome, decision.collapsed), (Outcome::Revalidated, collapsed));
+        assert_eq!(
+            (decision.outcome, decision.collapsed),
+            (Outcome::Revalidated, collapsed)
+        );
     }
 }
 
@@ -53,7 +64,11 @@ async fn last_modified_is_a_validator_and_a_tag_of_ours_is_none() {
         scene.get(path).await;
         let sent = scene.origin.last();
         assert_eq!(sent.field("if-modified-since"), modified, "{path}");
-        assert_eq!(sent.field("if-none-match"), None, "the origin does not know it");
+        assert_eq!(
+            sent.field("if-none-match"),
+            None,
+            "the origin does not know it"
+        );
     }
 }
 
@@ -61,7 +76,9 @@ async fn last_modified_is_a_validator_and_a_tag_of_ours_is_none() {
 async fn a_304_about_another_response_is_asked_again_without_conditions() {
     let scene = expired().await;
     let other = Reply::not_modified("\"2\"");
-    scene.origin.answers([other, Reply::fresh("b", 60).with("etag", "\"2\"")]);
+    scene
+        .origin
+        .answers([other, Reply::fresh("b", 60).with("etag", "\"2\"")]);
     let got = scene.get("/a").await;
     assert_eq!(got.says, "fwd=stale; stored; detail=expired");
     assert_eq!(got.text().await, "b");
@@ -74,7 +91,10 @@ async fn an_origin_that_fails_when_it_is_asked_again_has_failed() {
     let scene = expired().await;
     let other = Reply::not_modified("\"2\"");
     scene.origin.answers([other, Reply::unreachable()]);
-    assert_eq!(scene.request("/a").failed().await.error.cause(), "upstream_connect");
+    assert_eq!(
+        scene.request("/a").failed().await.error.cause(),
+        "upstream_connect"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +103,10 @@ async fn an_origin_that_confirms_nothing_again_is_passed_on() {
     scene.origin.answer(Reply::not_modified("\"2\""));
     let got = scene.get("/a").await;
     assert_eq!(got.says, "fwd=stale; detail=status");
-    assert_eq!(got.status, 304, "nobody asked it whether anything has changed");
+    assert_eq!(
+        got.status, 304,
+        "nobody asked it whether anything has changed"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,13 +114,18 @@ async fn a_304_that_forbids_storing_serves_once_and_only_its_own_client() {
     let scene = expired().await;
     let (one, other) = (scene.request("/a"), scene.request("/a"));
     let once = Reply::ok("").status(304).with("cache-control", "no-store");
-    let (leader, follower, gate) = scene.together(one, other, once, Reply::fresh("b", 60)).await;
+    let (leader, follower, gate) = scene
+        .together(one, other, once, Reply::fresh("b", 60))
+        .await;
     gate.open();
     let leader = leader.got().await;
     assert_eq!(leader.says, "fwd=stale; fwd-status=304; detail=expired");
     assert_eq!(leader.text().await, "a");
     let follower = follower.got().await;
-    assert_eq!((follower.decision.collapsed, follower.text().await.as_str()), (false, "b"));
+    assert_eq!(
+        (follower.decision.collapsed, follower.text().await.as_str()),
+        (false, "b")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,13 +146,22 @@ async fn what_a_304_forbids_one_caller_stays_for_others() {
     let alice = scene.request("/a").with("cookie", "alice").get().await;
     assert_eq!(alice.text().await, "a");
     scene.origin.answer(Reply::not_modified("\"1\""));
-    assert_eq!(scene.get("/a").await.says, "fwd=stale; fwd-status=304; stored; detail=expired");
+    assert_eq!(
+        scene.get("/a").await.says,
+        "fwd=stale; fwd-status=304; stored; detail=expired"
+    );
 }
 
 /// Whether a purge of `tag` concerns what is stored for `/a`.
 async fn is_named(scene: &Scene, tag: &str) -> bool {
     let selector = Selector::tag(tag);
-    scene.cache.purge(vec![Purge { selector, hard: true }]).await;
+    scene
+        .cache
+        .purge(vec![Purge {
+            selector,
+            hard: true,
+        }])
+        .await;
     scene.get("/a").await.says.starts_with("fwd=uri-miss")
 }
 
@@ -146,7 +183,9 @@ async fn a_304_without_tags_keeps_those_that_are_stored() {
 #[tokio::test(start_paused = true)]
 async fn a_304_names_what_is_stored_by_its_tags() {
     let scene = expired().await;
-    scene.origin.answer(Reply::not_modified("\"1\"").with("cache-tag", "new"));
+    scene
+        .origin
+        .answer(Reply::not_modified("\"1\"").with("cache-tag", "new"));
     scene.get("/a").await;
     assert!(is_named(&scene, "new").await);
 }
@@ -155,8 +194,13 @@ async fn a_304_names_what_is_stored_by_its_tags() {
 async fn a_304_with_tags_that_cannot_be_kept_serves_once() {
     let scene = expired().await;
     let tags = "x".repeat(2000);
-    scene.origin.answer(Reply::not_modified("\"1\"").with("cache-tag", &tags));
-    assert_eq!(scene.get("/a").await.says, "fwd=stale; fwd-status=304; detail=expired");
+    scene
+        .origin
+        .answer(Reply::not_modified("\"1\"").with("cache-tag", &tags));
+    assert_eq!(
+        scene.get("/a").await.says,
+        "fwd=stale; fwd-status=304; detail=expired"
+    );
     scene.origin.answer(Reply::fresh("b", 60));
     assert_eq!(scene.get("/a").await.says, "fwd=uri-miss; stored");
 }
@@ -175,10 +219,15 @@ async fn what_is_purged_before_the_origin_is_asked_is_not_confirmed() {
 #[tokio::test(start_paused = true)]
 async fn what_is_purged_softly_is_confirmed() {
     let scene = Scene::new().await;
-    scene.store("/a", Reply::fresh("a", 60).with("etag", "\"1\"")).await;
+    scene
+        .store("/a", Reply::fresh("a", 60).with("etag", "\"1\""))
+        .await;
     scene.purge("/a", false).await;
     scene.origin.answer(Reply::not_modified("\"1\""));
-    assert_eq!(scene.get("/a").await.says, "fwd=stale; fwd-status=304; stored; detail=purged");
+    assert_eq!(
+        scene.get("/a").await.says,
+        "fwd=stale; fwd-status=304; stored; detail=purged"
+    );
     assert_eq!(scene.get("/a").await.says, "hit; ttl=60");
 }
 
@@ -199,6 +248,8 @@ async fn what_was_purged_while_it_was_confirmed_is_not_served_later() {
 #[tokio::test(start_paused = true)]
 async fn another_response_takes_the_place_of_the_stored_one() {
     let scene = expired().await;
-    scene.store("/a", Reply::fresh("b", 60).with("etag", "\"2\"")).await;
+    scene
+        .store("/a", Reply::fresh("b", 60).with("etag", "\"2\""))
+        .await;
     assert_eq!(scene.get("/a").await.text().await, "b");
 }

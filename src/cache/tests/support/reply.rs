@@ -177,7 +177,7 @@ impl Reply {
     }
 
     /// Gives the head once the gate is open.
-    pub(super) async fn give(self) -> Result<Response<Stream>, FetchError> {
+    pub(crate) async fn give(self) -> Result<Response<Stream>, FetchError> {
         if let Some(gate) = &self.gate {
             gate.passed().await;
         }
@@ -209,7 +209,10 @@ impl Reply {
         let (sender, receiver) = mpsc::channel(self.pieces.len() + 1);
         let pieces = self.pieces.iter().cloned();
         let pieces = pieces.filter(|piece| !piece.as_ref().is_ok_and(Bytes::is_empty));
-        let trailers = self.trailers.clone().map(|fields| Ok(Frame::trailers(fields)));
+        let trailers = self
+            .trailers
+            .clone()
+            .map(|fields| Ok(Frame::trailers(fields)));
         for piece in pieces.map(|piece| piece.map(Frame::data)).chain(trailers) {
             sender.try_send(piece).expect("there is room for all");
         }
@@ -262,6 +265,7 @@ impl Body for Arriving {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.length
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -77,7 +77,8 @@ impl Request {
     /// With field `name`.
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         let name = HeaderName::from_static(name);
-        self.fields.append(name, HeaderValue::from_str(value).unwrap());
+        self.fields
+            .append(name, HeaderValue::from_str(value).unwrap());
         self
     }
 
@@ -121,9 +122,16 @@ impl Request {
     pub(crate) fn ask(&self) -> Ask {
         let origin = Arc::clone(&self.scene.origin) as Arc<dyn Origin>;
         let (target, method) = (self.target(), self.method.clone());
-        Ask::new(&self.rule, self.key(), &target, method, &self.fields, origin)
-            .with_content(self.content.clone())
-            .tagged(self.tags.clone())
+        Ask::new(
+            &self.rule,
+            self.key(),
+            &target,
+            method,
+            &self.fields,
+            origin,
+        )
+        .with_content(self.content.clone())
+        .tagged(self.tags.clone())
     }
 
     /// What memory has.
@@ -148,11 +156,11 @@ impl Request {
 
     /// The answer, or why there is none.
     pub(crate) async fn outcome(self) -> Result<Got, Unanswered> {
-        let outcome = timeout(PATIENCE, self.as_the_proxy_does()).await;
+        let outcome = timeout(PATIENCE, self.in_the_order_of_the_proxy()).await;
         outcome.expect("nobody waits for so long")
     }
 
-    async fn as_the_proxy_does(self) -> Result<Got, Unanswered> {
+    async fn in_the_order_of_the_proxy(self) -> Result<Got, Unanswered> {
         let cache = &self.scene.cache;
         let refresh = |refresh: Option<Refresh>| {
             if let Some(refresh) = refresh {
@@ -166,7 +174,9 @@ impl Request {
             }
             Lookup::Encode(mut hit) => {
                 refresh(hit.refresh.take());
-                cache.encode(&self.rule, hit, &self.method, &self.fields).await
+                cache
+                    .encode(&self.rule, hit, &self.method, &self.fields)
+                    .await
             }
             Lookup::Miss(miss) => {
                 let ask = Arc::new(self.ask());
@@ -208,7 +218,7 @@ pub(crate) struct Got {
 }
 
 impl Got {
-    pub(super) fn of(answered: Answered) -> Self {
+    pub(crate) fn of(answered: Answered) -> Self {
         let (parts, body) = answered.response.into_parts();
         let says = CacheStatus(answered.decision).to_string();
         Self {
