@@ -29,6 +29,7 @@ mod lookup;
 mod query_rules;
 mod refresh;
 mod remembered;
+mod rendition;
 pub mod rule;
 pub mod tags;
 #[cfg(test)]
