@@ -1,11 +1,12 @@
-//! Messages on their way: bodies, the copies that are kept of fields, and the names of fields that are ours.
+//! Messages on their way: bodies and their codings, the copies that are kept of fields, and the names of fields that are
+//! ours.
 //!
 //! Both sides of the proxy use this room. It knows neither of them.
 
 pub mod body;
 pub mod compact;
+pub mod encode;
 pub mod future;
-pub mod gzip;
 pub mod idle_timeout;
 pub mod interim;
 pub mod names;

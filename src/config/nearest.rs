@@ -5,11 +5,12 @@ use strsim::osa_distance;
 /// Longer words are no slips of the finger, and comparing them costs.
 const LONGEST: usize = 64;
 
-/// What other proxies call our keys.
-const OTHER_NAMES: [(&str, &str); 16] = [
+/// What others call our keys and words.
+const OTHER_NAMES: [(&str, &str); 18] = [
     ("address", "listen"),
     ("backend", "upstream"),
     ("bind", "listen"),
+    ("brotli", "br"),
     ("expires", "ttl"),
     ("host", "url"),
     ("invalidate", "purge"),
@@ -23,6 +24,7 @@ const OTHER_NAMES: [(&str, &str); 16] = [
     ("target", "url"),
     ("threads", "workers"),
     ("vary", "key"),
+    ("zstandard", "zstd"),
 ];
 
 /// The name among `names` that `word` was probably meant to be.

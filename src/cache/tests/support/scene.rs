@@ -10,6 +10,7 @@ use crate::{
     cache::{Cache, Rule, Settings},
     clock::{Clock, Manual},
     metrics::Metrics,
+    runtime::Runtime,
     semantics::{Policy, Refusal},
     store::{self, Purge, Selector, Store, memory},
 };
@@ -57,13 +58,18 @@ impl Scene {
             keep_stale: Duration::ZERO,
             max_lifetime: Duration::from_secs(7 * 24 * 3600),
         };
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let manual = Manual::at(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let (clock, metrics) = (Clock::Manual(manual.clone()), Metrics::new());
-        let (of_store, max) = (Arc::clone(&metrics), rule.settings.max_object);
-        let store = Store::start(&settings, max, clock.clone(), of_store, &tasks, &stop).await;
+        let runtime = Runtime {
+            clock: clock.clone(),
+            metrics: Arc::clone(&metrics),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        let max_object = rule.settings.max_object;
+        let store = Store::start(&settings, max_object, &runtime).await;
         Self {
-            cache: Cache::new(store.unwrap(), clock, Arc::clone(&metrics), tasks),
+            cache: Cache::new(store.unwrap(), clock, Arc::clone(&metrics), runtime.tasks),
             origin: Arc::default(),
             metrics,
             rule: Arc::new(rule),
