@@ -4,19 +4,22 @@
 //! where every replica shares them. The proxy generates ETags and answers 304, compresses, collapses concurrent misses,
 //! revalidates, invalidates on writes, and says of every answer why it came from where it came from.
 //!
-//! # Layers
+//! # Rooms
 //!
-//! Arrows point down only; `tests/it/architecture.rs` fails the build otherwise.
+//! A room is a file with the folder of its name. Arrows point down only; a test, `tests/it/architecture.rs`, fails otherwise.
 //!
-//! | | modules | what they are about |
+//! | | rooms | what they are for |
 //! |---|---|---|
-//! | 6 | [`cli`] | the process edge: arguments, exit codes, printing |
-//! | 5 | [`app`] | composition root: a [`config::Config`] becomes a running proxy |
-//! | 4 | [`config`], [`telemetry`] | text and environment in, settings and subscriber out |
-//! | 3 | [`server`], [`admin`] | sockets, connections, drain; the operator's HTTP |
-//! | 2 | [`service`] | one request through the proxy |
-//! | 1 | [`store`] | tiers and the purge log |
-//! | 0 | [`runtime`], [`semantics`], [`clock`], [`metrics`], [`interim`] | what each part is started with; pure HTTP caching; the time source; what is counted; 1xx on their way |
+//! | 9 | [`cli`] | the process edge: arguments, exit codes, printing |
+//! | 8 | [`app`] | composition root: a [`config::Config`] becomes a running proxy |
+//! | 7 | [`config`], [`telemetry`] | text and environment in, settings and subscriber out |
+//! | 6 | [`admin`], [`server`] | the operator's HTTP; sockets, connections, drain |
+//! | 5 | [`proxy`], [`layer`] | one request through the proxy; the same cache as a [`tower`] layer, [`CacheLayer`] |
+//! | 4 | [`cache`] | the core: lookup, fetch, fill, deliver, refresh; asks an [`origin::Origin`], never a socket |
+//! | 3 | [`store`], [`upstream`] | tiers and the purge log; the client, a stack of [`tower`] services |
+//! | 2 | [`origin`], [`runtime`] | the contract between the cache and whoever answers; what each long-lived part is started with |
+//! | 1 | [`metrics`] | what is counted |
+//! | 0 | [`semantics`], [`message`], [`clock`] | pure HTTP caching; bodies and field names on their way; the time source |
 //!
 #![cfg_attr(
     feature = "demo",
@@ -27,17 +30,24 @@
 //!
 //! ```text
 //! server::connection   bytes -> http::Request; limits and timeouts
-//! service::observe     starts the one event of this request
-//! service::target      host and path, checked
-//! service::route       path, method -> the first route that matches
-//! service::cache       key -> memory -> semantics::reuse(stored, request, now) -> serve, synchronously
-//! service::fetch       else: redis (with a budget) -> a flight, its own or another request's
-//! service::fill        the flight's task: upstream -> semantics::storability -> store and readers
-//! service::deliver     entry -> conditional -> coding -> response with Age
-//! service::observe     Cache-Status, metrics, access line
+//! proxy::observe       starts the one event of this request
+//! proxy::target        the effective request: host, path, how it was reached; checked, computed once
+//! proxy::route         method and canonical path -> the first route that matches, and its Rule
+//! proxy::dispatch      purge | pass | QUERY | ask the cache
+//! cache::lookup        key -> memory -> semantics::reuse -> a hit is served; nothing has waited so far
+//! cache::lookup        else: Redis, within its budget
+//! cache::fetch         else: a flight, led by this request or by another one of the same key
+//! cache::fill          the flight's task: the Origin -> semantics::storability -> store and those who wait
+//! proxy::forwarding    the Origin: rewrites the request and sends it through the layers of upstream
+//! cache::deliver       stored response -> 304, range or coding -> answer with Age
+//! proxy::observe       Cache-Status, metrics, access line
 //! ```
 //!
+//! docs/architecture.md has the other ways of a request (pass, write, HEAD, QUERY, refresh), docs/lexicon.md the words.
+//!
 //! # As a library
+//!
+//! [`CacheLayer`] puts the cache in front of an axum router or of any other tower service. [`app::App`] is the whole proxy:
 //!
 //! ```
 //! use sidecache::{app::App, clock::Clock, config::Config};

@@ -1,7 +1,7 @@
 //! Interim responses (1xx) on their way from a service to the connection that it answers on.
 //!
 //! hyper's server cannot send them, so the connection's transport writes them itself, between two messages: see
-//! `server::between` for when that is safe, and docs/adr/0007.
+//! `server::io::interim` for when that is safe, and docs/adr/0007.
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
