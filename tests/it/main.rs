@@ -35,6 +35,7 @@ mod query;
 mod ranges;
 #[cfg(feature = "demo")]
 mod readme;
+mod reasons;
 mod refresh;
 mod reliability;
 mod tiers;
