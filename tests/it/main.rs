@@ -36,6 +36,7 @@ mod query;
 mod ranges;
 #[cfg(feature = "demo")]
 mod readme;
+mod reasons;
 mod refresh;
 mod reliability;
 mod snapshot;
