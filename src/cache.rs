@@ -120,7 +120,7 @@ impl Cache {
     }
 
     /// Begins to bring up to date what was served, unless that is under way, has just failed, or no slot is free.
-    pub(crate) fn refresh(&self, ask: Ask, refresh: Refresh) {
+    pub(crate) fn refresh(&self, ask: &Ask, refresh: Refresh) {
         refresh::start(&self.0, ask, refresh);
     }
 

@@ -34,7 +34,8 @@
 //! # Caveats
 //!
 //! * The inner service must take a request with any body, as axum's routes do: it is given [`RequestBody`].
-//! * A miss calls the inner service in a task of its own, so that a client that leaves takes nobody's answer with it.
+//! * A miss calls the inner service in a task of its own, so that a client that leaves takes nobody's answer with it. It is
+//!   given up after [`Builder::timeout`].
 //!   Extensions of the request that began it go along. They are not part of the key: where an outer layer puts the caller
 //!   there, the inner service has to say `Cache-Control: private`, or this layer goes outside of that one.
 //! * A response with `Set-Cookie`, or to a request with `Authorization` or `Cookie`, is shared only where its own
@@ -55,11 +56,10 @@ use self::{
 use crate::{
     cache::Lookup,
     message::{Body, BodyError, ResponseFuture},
-    semantics::hop_by_hop,
     store::{Purge, Reach, Selector},
 };
 use bytes::Bytes;
-use http::{Request, Response, header::CONNECTION, request::Parts};
+use http::{Request, Response, request::Parts};
 use http_body_util::BodyExt;
 use std::{
     convert::Infallible,
@@ -183,15 +183,13 @@ where
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let (mut parts, content) = request.into_parts();
-        if parts.headers.contains_key(CONNECTION) {
-            hop_by_hop::remove(&mut parts.headers);
-        }
+        call::normalise(&mut parts);
         let shared = &self.shared;
         let call = |parts: &Parts| Call {
             shared: Arc::clone(shared),
-            origin: Arc::new(Inner::new(self.inner.clone(), parts)),
+            origin: Arc::new(Inner::new(self.inner.clone(), &shared.calling, parts)),
         };
-        if let Some(reason) = call::bypass(&parts) {
+        if let Some(reason) = call::bypass(&parts, !content.is_end_stream()) {
             let call = call(&parts);
             let content = content.map_err(|_| BodyError::Broken);
             let content = RequestBody::Stream(Box::pin(content));
@@ -199,11 +197,15 @@ where
         }
         let (rule, cache) = (&shared.rule, &shared.cache);
         let target = call::target(&parts);
-        let key = cache.key(rule, &target, &parts.headers).build();
+        let mut key = cache.key(rule, &target, &parts.headers);
+        if let Some(received) = call::rewritten(&parts) {
+            key = key.field(":received", Some(received.as_bytes()));
+        }
+        let key = key.build();
         match cache.lookup(rule, &key, &parts.method, &parts.headers) {
             Lookup::Hit(answered, refresh) => {
                 if let Some(refresh) = refresh {
-                    cache.refresh(call(&parts).ask(key, &parts), refresh);
+                    cache.refresh(&call(&parts).ask(key, &parts), refresh);
                 }
                 ResponseFuture::ready(shared.finish(answered))
             }

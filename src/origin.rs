@@ -27,6 +27,9 @@ pub trait Origin: fmt::Debug + Send + Sync + 'static {
     /// Sends `request` and waits for the head of the response. The fields of that response that are about one hop are
     /// gone, and it has a `Date`.
     fn send(&self, request: Request<RequestBody>) -> Sending;
+
+    /// The same for a request that nobody waits for: it does not speak in the name of its client, and sends nothing to it.
+    fn in_background(self: Arc<Self>) -> Arc<dyn Origin>;
 }
 
 /// The content of a request.

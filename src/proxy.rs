@@ -104,7 +104,7 @@ impl Proxy {
             }
         };
         let route = live.routes.find(request.method(), target.canonical_path());
-        let step = match dispatch::plan(&live.settings, &route.rule.policy, &request) {
+        let step = match dispatch::plan(&live.settings, &route.rule.policy, &target, &request) {
             Plan::Purge => Step::Purge,
             Plan::Pass(reason) => Step::Pass(reason),
             Plan::Question => Step::Question,
@@ -117,8 +117,8 @@ impl Proxy {
                         if let Some(refresh) = refresh {
                             let received =
                                 Received::of(shared, &live, route, target, peer, &observed);
-                            let ask = received.in_background().ask(key, method, headers, None);
-                            cache.refresh(ask, refresh);
+                            let ask = received.ask(key, method, headers, None);
+                            cache.refresh(&ask, refresh);
                         }
                         return ResponseFuture::ready(observed.finish(shared, route, answered));
                     }
@@ -196,9 +196,8 @@ async fn ask_question<B: Content>(
     match cache.lookup(rule, &key, &parts.method, &parts.headers) {
         Lookup::Hit(answered, refresh) => {
             if let Some(refresh) = refresh {
-                let received = received.in_background();
                 let ask = received.ask(key, &parts.method, &parts.headers, Some(content));
-                cache.refresh(ask, refresh);
+                cache.refresh(&ask, refresh);
             }
             Ok(answered)
         }
@@ -217,11 +216,8 @@ async fn encode(
 ) -> Answered {
     let cache = &received.shared.cache;
     if let Some(refresh) = hit.refresh.take() {
-        let received = received.in_background();
-        cache.refresh(
-            received.ask(key, &parts.method, &parts.headers, content),
-            refresh,
-        );
+        let ask = received.ask(key, &parts.method, &parts.headers, content);
+        cache.refresh(&ask, refresh);
     }
     let rule = &received.route.rule;
     cache.encode(rule, hit, &parts.method, &parts.headers).await

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Everything that a miss needs. It outlives its client: a fetch that has begun holds it to its end, and thousands of
 /// requests may wait for one fetch with one of these each, so it holds copies of the right size.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ask {
     /// The rule that the request began with.
     pub(crate) rule: Arc<Rule>,
@@ -68,6 +68,14 @@ impl Ask {
     /// With the content of a QUERY.
     pub(crate) fn with_content(self, content: Option<Bytes>) -> Self {
         Self { content, ..self }
+    }
+
+    /// The same when nobody waits for the answer.
+    pub(super) fn in_background(&self) -> Self {
+        Self {
+            origin: Arc::clone(&self.origin).in_background(),
+            ..self.clone()
+        }
     }
 
     /// Who asks, as far as flights and back-off tell callers apart.

@@ -2,13 +2,13 @@
 
 use crate::{
     message::encode::{Encoder, Extent},
-    semantics::{Coding, accept_encoding, etag, fields::all_members},
+    semantics::{Coding, accept_encoding, coding::NAMES, etag, fields::all_members},
 };
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{
         ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-        TRAILER, VARY,
+        IF_MATCH, IF_NONE_MATCH, TRAILER, VARY,
     },
 };
 
@@ -225,6 +225,16 @@ pub(super) fn vary_by_encoding(headers: &mut HeaderMap) {
         .any(|name| name == b"*" || name.eq_ignore_ascii_case(b"accept-encoding"));
     if !named {
         headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+}
+
+/// Names what the origin knows in a request that is passed on: a tag that we gave out for a coding of ours is the origin's tag
+/// to the origin.
+pub(crate) fn name_uncoded(request: &mut HeaderMap) {
+    for name in [IF_MATCH, IF_NONE_MATCH] {
+        if let Some(named) = etag::with_uncoded(request, &name, &NAMES) {
+            request.insert(name, named);
+        }
     }
 }
 

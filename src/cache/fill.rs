@@ -85,17 +85,19 @@ async fn carry_out(core: &Core, leader: &mut Leader, job: &Job) -> Kept {
     };
     cx.receive(&mut response);
     if prepared.for_the_rest && partial::is_about_a_range(response.status()) {
-        if let Some(entry) = partial::complete(&fill, &mut response).await {
+        if let Some((entry, withheld)) = partial::complete(&fill, &mut response).await {
             let entry = Arc::new(entry);
             cx.insert(&entry);
-            fill.stored(entry, Provenance::Origin, HeaderMap::new());
+            fill.stored(entry, Provenance::Origin, withheld);
             return Kept::Stored;
         }
         fill.leader.buffer().clear();
+        drop(response); // with its connection: the limit may allow no second one
         return ask_again(&mut fill).await;
     }
     let may_be_another = prepared.conditional || prepared.for_the_rest;
     if may_be_another && validated::is_about_another(&cx, &response) {
+        drop(response);
         return ask_again(&mut fill).await;
     }
     answered(&mut fill, response, prepared.conditional).await

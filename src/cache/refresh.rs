@@ -14,8 +14,7 @@ pub(crate) struct Refresh {
 }
 
 /// Begins a refresh, unless one of this key is under way or has just failed, or no slot is free.
-pub(super) fn start(core: &Arc<Core>, ask: impl Into<Arc<Ask>>, refresh: Refresh) {
-    let ask = ask.into();
+pub(super) fn start(core: &Arc<Core>, ask: &Ask, refresh: Refresh) {
     let caller = ask.caller();
     if !core.backoff.may_ask(&caller, refresh.purged) {
         return;
@@ -31,7 +30,7 @@ pub(super) fn start(core: &Arc<Core>, ask: impl Into<Arc<Ask>>, refresh: Refresh
         return;
     };
     let job = fill::Job {
-        ask,
+        ask: Arc::new(ask.in_background()),
         stored: Some(refresh.entry),
         why: Reason::WhileRevalidate,
     };

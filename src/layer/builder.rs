@@ -1,6 +1,6 @@
 //! What a layer is made of.
 
-use super::call::Shared;
+use super::{call::Shared, inner::Calling};
 use crate::{
     cache::{Cache, Rule, Settings},
     clock::Clock,
@@ -34,6 +34,7 @@ pub struct Builder {
     memory: u64,
     redis: Option<(String, String)>,
     clock: Clock,
+    timeout: Duration,
 }
 
 impl Default for Builder {
@@ -46,6 +47,7 @@ impl Default for Builder {
             memory: 64 << 20,
             redis: None,
             clock: Clock::System,
+            timeout: Duration::from_secs(30),
         }
     }
 }
@@ -110,6 +112,14 @@ impl Builder {
         self
     }
 
+    /// What may pass until the inner service answers, and between two pieces of its body; 30 s by default. A call that hangs
+    /// would otherwise be what everybody waits for.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
     /// Where the time comes from; for tests.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -140,12 +150,17 @@ impl Builder {
         };
         let store = Store::start(&store, self.settings.max_object, &runtime).await?;
         let tasks = TaskTracker::new();
+        let calling = Calling {
+            clock: self.clock.clone(),
+            timeout: self.timeout,
+        };
         let cache = Cache::new(store, self.clock, Arc::clone(&metrics), tasks.clone());
         Ok(Shared {
             cache,
             rule: Arc::new(Rule::new(self.policy, Arc::new(self.settings))),
             metrics,
             tasks,
+            calling,
             _stop: stop.drop_guard(),
         })
     }

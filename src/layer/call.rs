@@ -1,9 +1,10 @@
 //! One request of the layer that the store cannot answer at once.
 
+use super::inner::Calling;
 use crate::{
     cache::{
         Answered, Ask, Cache, Encode, HeadUpdate, Miss, Outer, Rule, Target, Unanswered, Write,
-        mark,
+        coding::name_uncoded, mark,
     },
     message::{Body, names::X_REQUEST_ID, problem::problem},
     metrics::Metrics,
@@ -13,7 +14,11 @@ use crate::{
     },
 };
 use axum::extract::OriginalUri;
-use http::{Method, Response, header::HOST, request::Parts};
+use http::{
+    HeaderValue, Method, Response, Uri, Version,
+    header::{HOST, UPGRADE},
+    request::Parts,
+};
 use std::sync::Arc;
 use tokio_util::{sync::DropGuard, task::TaskTracker};
 
@@ -24,6 +29,7 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     /// Calls of the inner service.
     pub(super) tasks: TaskTracker,
+    pub(super) calling: Calling,
     /// Ends what runs in the background when the last clone is dropped.
     pub(super) _stop: DropGuard,
 }
@@ -49,29 +55,63 @@ impl Shared {
     }
 }
 
-/// Why the cache is not asked, if so.
-pub(super) fn bypass(parts: &Parts) -> Option<Reason> {
+/// Why the cache is not asked, if so; `content` where the request has some.
+pub(super) fn bypass(parts: &Parts, content: bool) -> Option<Reason> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return Some(Reason::Method);
     }
-    is_for_the_origin(&parts.headers).then_some(Reason::Precondition)
+    if content {
+        return Some(Reason::Content);
+    }
+    // Another protocol is asked for under a condition too: that the inner service speaks it.
+    let conditional = parts.headers.contains_key(UPGRADE) || is_for_the_origin(&parts.headers);
+    conditional.then_some(Reason::Precondition)
+}
+
+/// Makes the target of a request what RFC 9112 §3.2.2 says before anybody looks at it: the authority of an absolute target is
+/// the host, whatever `Host` says, and the rest is a path.
+pub(super) fn normalise(parts: &mut Parts) {
+    if parts.version > Version::HTTP_11 {
+        return; // the authority is a pseudo-field there, and the scheme is the connection's
+    }
+    let Some(authority) = parts.uri.authority() else {
+        return;
+    };
+    if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+        parts.headers.insert(HOST, host);
+    }
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    if let Ok(path) = path.parse() {
+        parts.uri = path;
+    }
 }
 
 /// What a request is about (RFC 9110 §7.1).
-///
-/// A router that is nested in another one sees the path without its prefix; axum remembers the whole URI, and two nested
-/// routers must not share a key.
 pub(super) fn target(parts: &Parts) -> Target<'_> {
-    let original = parts.extensions.get::<OriginalUri>();
-    let uri = original.map_or(&parts.uri, |original| &original.0);
-    let authority = uri.authority().map(|a| a.as_str().as_bytes());
+    let uri = nested(parts).unwrap_or(&parts.uri);
+    let authority = parts.uri.authority().map(|a| a.as_str().as_bytes());
     let host = parts.headers.get(HOST).map(|host| host.as_bytes());
     Target {
-        scheme: uri.scheme_str().unwrap_or("http"),
+        scheme: parts.uri.scheme_str().unwrap_or("http"),
         host: authority.or(host).unwrap_or_default(),
         path: uri.path(),
         query: uri.query(),
     }
+}
+
+/// The whole URI, where a router took a prefix of the path away before it came here: two routers that are nested in another
+/// one must not share a key.
+fn nested(parts: &Parts) -> Option<&Uri> {
+    let OriginalUri(original) = parts.extensions.get::<OriginalUri>()?;
+    let same = original.query() == parts.uri.query();
+    (same && original.path().ends_with(parts.uri.path())).then_some(original)
+}
+
+/// What else tells requests of one target apart: the URI that a client sent, where something has rewritten it.
+pub(super) fn rewritten(parts: &Parts) -> Option<&str> {
+    let OriginalUri(original) = parts.extensions.get::<OriginalUri>()?;
+    let path = original.path_and_query().map(|path| path.as_str());
+    path.filter(|_| nested(parts).is_none())
 }
 
 /// See the module docs.
@@ -92,7 +132,7 @@ impl Call {
     pub(super) async fn encode(&self, key: Key, mut hit: Encode, parts: &Parts) -> Response<Body> {
         let Shared { cache, rule, .. } = &*self.shared;
         if let Some(refresh) = hit.refresh.take() {
-            cache.refresh(self.ask(key, parts), refresh);
+            cache.refresh(&self.ask(key, parts), refresh);
         }
         let answered = cache.encode(rule, hit, &parts.method, &parts.headers).await;
         self.shared.finish(answered)
@@ -151,6 +191,7 @@ impl Call {
             cache, rule, tasks, ..
         } = &*self.shared;
         let mut request = self.origin.request(&parts.headers);
+        name_uncoded(request.headers_mut());
         *request.method_mut() = parts.method.clone();
         *request.body_mut() = content;
         let sending = self.origin.send(request);

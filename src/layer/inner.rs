@@ -2,33 +2,44 @@
 
 use crate::{
     clock::Clock,
-    message::BodyError,
+    message::{BodyError, IdleTimeout, Stream},
     origin::{FetchError, Origin, OriginError, RequestBody, Sending},
     semantics::{date, hop_by_hop},
 };
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{
-    Extensions, HeaderMap, HeaderValue, Request, Response, Uri, Version, header::DATE,
+    Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header::DATE,
     request::Parts,
 };
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tower::{Service, ServiceExt};
+
+/// What every call of an inner service has.
+#[derive(Clone, Debug)]
+pub(super) struct Calling {
+    pub(super) clock: Clock,
+    /// What may pass until the head of the response, and between two pieces of its body.
+    pub(super) timeout: Duration,
+}
 
 /// The inner service, for one request.
 pub(super) struct Inner<S> {
     /// Services need not be `Sync`, and the origin of a fetch is shared with who waits for it.
     service: Mutex<S>,
+    calling: Calling,
     uri: Uri,
     version: Version,
     extensions: Extensions,
 }
 
 impl<S> Inner<S> {
-    pub(super) fn new(service: S, parts: &Parts) -> Self {
+    pub(super) fn new(service: S, calling: &Calling, parts: &Parts) -> Self {
         Self {
             service: Mutex::new(service),
+            calling: calling.clone(),
             uri: parts.uri.clone(),
             version: parts.version,
             extensions: parts.extensions.clone(),
@@ -62,22 +73,34 @@ where
 
     fn send(&self, request: Request<RequestBody>) -> Sending {
         let service = self.service.lock().clone();
+        let Calling { clock, timeout } = self.calling.clone();
         Box::pin(async move {
-            let response = service.oneshot(request).await;
-            let response = response.map_err(|error| {
-                FetchError::Origin(OriginError::Broken(Arc::from(error.into())))
-            })?;
+            // A handler that panicked may have done its work: nobody knows, as with a connection that broke.
+            let calling = AssertUnwindSafe(async { service.oneshot(request).await }).catch_unwind();
+            let answer = tokio::time::timeout(timeout, calling)
+                .await
+                .map_err(|_| OriginError::Timeout)?
+                .map_err(|_| FetchError::broken(BodyError::Broken))?;
+            let response = answer.map_err(|error| OriginError::Broken(Arc::from(error.into())))?;
             let mut response = response.map(|body| {
-                Box::pin(body.map_err(|_| BodyError::Broken)) as crate::message::Stream
+                let body = body.map_err(|_| BodyError::Broken).boxed_unsync();
+                Box::pin(IdleTimeout::new(body, timeout)) as Stream
             });
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(response); // what follows is no HTTP, and its fields are about this connection
+            }
             let headers = response.headers_mut();
             hop_by_hop::remove(headers);
             // A recipient with a clock adds the date where there is none (RFC 9110 §6.6.1).
             headers.entry(DATE).or_insert_with(|| {
-                HeaderValue::from_bytes(&date::format(Clock::System.now()))
+                HeaderValue::from_bytes(&date::format(clock.now()))
                     .expect("a date is visible ASCII")
             });
             Ok(response)
         })
+    }
+
+    fn in_background(self: Arc<Self>) -> Arc<dyn Origin> {
+        self
     }
 }

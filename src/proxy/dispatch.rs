@@ -1,11 +1,12 @@
 //! What kind of request it is.
 
-use super::{live::Settings, query};
+use super::{live::Settings, query, target::Target};
 use crate::{
     message::names::BYPASS,
     semantics::{Policy, Reason, conditional::is_for_the_origin},
 };
 use http::{Method, Request};
+use http_body::Body;
 
 /// What is done with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +22,16 @@ pub(super) enum Plan {
 }
 
 /// The plan for `request`. A pure function: nothing is looked up for it.
-pub(super) fn plan<B>(settings: &Settings, policy: &Policy, request: &Request<B>) -> Plan {
+pub(super) fn plan<B: Body>(
+    settings: &Settings,
+    policy: &Policy,
+    target: &Target,
+    request: &Request<B>,
+) -> Plan {
     if settings.purge_token.is_some() && request.method().as_str() == "PURGE" {
         return Plan::Purge;
     }
-    if let Some(reason) = bypass(settings, policy, request) {
+    if let Some(reason) = bypass(settings, policy, target, request) {
         return Plan::Pass(reason);
     }
     if query::is_one(request.method()) {
@@ -36,7 +42,12 @@ pub(super) fn plan<B>(settings: &Settings, policy: &Policy, request: &Request<B>
 }
 
 /// Why the cache is not asked, if so.
-fn bypass<B>(settings: &Settings, policy: &Policy, request: &Request<B>) -> Option<Reason> {
+fn bypass<B: Body>(
+    settings: &Settings,
+    policy: &Policy,
+    target: &Target,
+    request: &Request<B>,
+) -> Option<Reason> {
     let headers = request.headers();
     if !settings.enabled {
         return Some(Reason::Disabled);
@@ -51,6 +62,12 @@ fn bypass<B>(settings: &Settings, policy: &Policy, request: &Request<B>) -> Opti
     if token.is_some_and(|token| token.is(headers.get(BYPASS))) {
         return Some(Reason::Token);
     }
+    if target.has_ambiguous_path() {
+        return Some(Reason::Path);
+    }
+    if !query::is_one(request.method()) && !request.body().is_end_stream() {
+        return Some(Reason::Content);
+    }
     is_for_the_origin(headers).then_some(Reason::Precondition)
 }
 
@@ -58,6 +75,8 @@ fn bypass<B>(settings: &Settings, policy: &Policy, request: &Request<B>) -> Opti
 mod tests {
     use super::*;
     use crate::proxy::token::Token;
+    use bytes::Bytes;
+    use http_body_util::Full;
 
     fn settings() -> Settings {
         Settings {
@@ -78,7 +97,19 @@ mod tests {
         let request = fields.iter().fold(request, |request, (name, value)| {
             request.header(*name, *value)
         });
-        plan(settings, policy, &request.body(()).unwrap())
+        of(settings, policy, request, "")
+    }
+
+    fn of(
+        settings: &Settings,
+        policy: &Policy,
+        request: http::request::Builder,
+        content: &'static str,
+    ) -> Plan {
+        let content = Full::new(Bytes::from_static(content.as_bytes()));
+        let mut request = request.header("host", "a").body(content).unwrap();
+        let target = Target::of(&mut request).unwrap();
+        plan(settings, policy, &target, &request)
     }
 
     #[test]
@@ -138,5 +169,22 @@ mod tests {
         let fields = [("if-match", "\"1\"")];
         let plan = planned(&settings(), &Policy::default(), "GET", &fields);
         assert_eq!(plan, Plan::Pass(Reason::Precondition));
+    }
+
+    #[test]
+    fn a_path_that_servers_read_in_several_ways_passes() {
+        let policy = Policy::default();
+        for path in ["/a/../b", "/a//b", "/%2e/a"] {
+            let plan = of(&settings(), &policy, Request::get(path), "");
+            assert_eq!(plan, Plan::Pass(Reason::Path), "{path}");
+        }
+        let escaped = of(&settings(), &policy, Request::get("/%61%2fb"), "");
+        assert_eq!(escaped, Plan::Cached);
+    }
+
+    #[test]
+    fn a_get_with_content_passes() {
+        let plan = of(&settings(), &Policy::default(), Request::get("/"), "{}");
+        assert_eq!(plan, Plan::Pass(Reason::Content));
     }
 }

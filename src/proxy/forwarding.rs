@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Request};
 use std::{net::SocketAddr, sync::Arc};
 
 /// How the requests for one client's request are sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Forwarding {
     pub(super) shared: Arc<Shared>,
     pub(super) target: Target,
@@ -38,5 +38,15 @@ impl Origin for Forwarding {
             forward::prepare_response(&mut response, shared.clock.now());
             Ok(response)
         })
+    }
+
+    fn in_background(self: Arc<Self>) -> Arc<dyn Origin> {
+        let mut background = Self {
+            id: HeaderValue::from_static("refresh"),
+            interim: None,
+            ..Self::clone(&self)
+        };
+        background.target.detach();
+        Arc::new(background)
     }
 }

@@ -2,15 +2,12 @@
 
 use super::{content::Content, post, problem::Problem, received::Received};
 use crate::{
-    cache::Answered,
+    cache::{Answered, coding::name_uncoded},
     message::BodyError,
     origin::{FetchError, Origin, RequestBody},
-    semantics::{Decision, Reason, coding::NAMES, etag, invalidation::is_unsafe},
+    semantics::{Decision, Reason, invalidation::is_unsafe},
 };
-use http::{
-    HeaderMap, Request,
-    header::{IF_MATCH, IF_NONE_MATCH},
-};
+use http::Request;
 use http_body_util::BodyExt;
 
 /// Forwards `request` with its body, and the response with its own, both as they arrive.
@@ -26,7 +23,7 @@ pub(super) async fn pass<B: Content>(
     let mut request = forwarding.request(&parts.headers);
     *request.method_mut() = parts.method.clone();
     *request.body_mut() = body(content);
-    name_what_the_origin_knows(request.headers_mut());
+    name_uncoded(request.headers_mut());
     let start = shared.cache.start();
     let sending = forwarding.send(request);
     let (mut response, purges) = match write {
@@ -59,14 +56,5 @@ fn body<B: Content>(content: B) -> RequestBody {
         RequestBody::empty()
     } else {
         RequestBody::Stream(Box::pin(content.map_err(|_| BodyError::Broken)))
-    }
-}
-
-/// A tag that we gave out for a coding of ours is the origin's tag to the origin.
-fn name_what_the_origin_knows(headers: &mut HeaderMap) {
-    for name in [IF_MATCH, IF_NONE_MATCH] {
-        if let Some(named) = etag::with_uncoded(headers, &name, &NAMES) {
-            headers.insert(name, named);
-        }
     }
 }

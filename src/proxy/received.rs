@@ -55,17 +55,6 @@ impl Received {
         }
     }
 
-    /// The same request as it is sent when nobody waits for its response.
-    pub(super) fn in_background(&self) -> Self {
-        let mut background = Self {
-            id: HeaderValue::from_static("refresh"),
-            interim: None,
-            ..self.clone()
-        };
-        background.target.detach();
-        background
-    }
-
     /// The way to the upstream for this request.
     pub(super) fn forwarding(&self) -> Forwarding {
         Forwarding {

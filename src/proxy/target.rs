@@ -23,6 +23,7 @@ pub(super) struct Target {
     uri: Uri,
     /// The one spelling of the path, where it was received in another; see [`canonical`].
     canonical: Option<Box<str>>,
+    has_ambiguous_path: bool,
     /// `Host`, or the authority of an absolute target, which wins over it (RFC 9112 §3.2.2); in lower case, because an
     /// origin that corrects the spelling would redirect everybody for ever. An HTTP/1.0 request may have none.
     host: Option<HeaderValue>,
@@ -47,9 +48,11 @@ impl Target {
         if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             return Err(Problem::TransferCoding);
         }
+        let canonical = canonical(request.uri().path());
         let mut target = Self {
             host: host(request)?,
-            canonical: match canonical(request.uri().path()) {
+            has_ambiguous_path: canonical.is_ambiguous,
+            canonical: match canonical.path {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(path) => Some(path.into()),
             },
@@ -74,6 +77,11 @@ impl Target {
     /// same one here.
     pub(super) fn canonical_path(&self) -> &str {
         self.canonical.as_deref().unwrap_or(self.uri.path())
+    }
+
+    /// Whether servers disagree about what the path names: it holds dot segments or empty ones.
+    pub(super) fn has_ambiguous_path(&self) -> bool {
+        self.has_ambiguous_path
     }
 
     pub(super) fn uri(&self) -> &Uri {

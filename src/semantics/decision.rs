@@ -85,6 +85,10 @@ pub enum Reason {
     Range,
     /// The request has a precondition that only the origin can judge.
     Precondition,
+    /// The path is not in its one spelling: servers disagree about what it names.
+    Path,
+    /// The request has content, which may be part of what it asks for.
+    Content,
     /// The client accepts only what is stored, and nothing usable is.
     OnlyIfCached,
     /// The origin could not be reached or did not answer.
@@ -95,7 +99,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Fresh,
         Self::WhileRevalidate,
         Self::IfError,
@@ -114,6 +118,8 @@ impl Reason {
         Self::Token,
         Self::Range,
         Self::Precondition,
+        Self::Path,
+        Self::Content,
         Self::OnlyIfCached,
         Self::Upstream,
         Self::Request,
@@ -140,6 +146,8 @@ impl Reason {
             Self::Token => "token",
             Self::Range => "range",
             Self::Precondition => "precondition",
+            Self::Path => "path",
+            Self::Content => "content",
             Self::OnlyIfCached => "only-if-cached",
             Self::Upstream => "upstream",
             Self::Request => "malformed",
@@ -150,9 +158,13 @@ impl Reason {
     /// miss.
     pub const fn outcome_when_forwarded(self) -> Outcome {
         match self {
-            Self::Disabled | Self::Route | Self::Token | Self::Precondition | Self::Method => {
-                Outcome::Bypass
-            }
+            Self::Disabled
+            | Self::Route
+            | Self::Token
+            | Self::Precondition
+            | Self::Path
+            | Self::Content
+            | Self::Method => Outcome::Bypass,
             Self::Fresh
             | Self::WhileRevalidate
             | Self::IfError
@@ -189,9 +201,13 @@ impl Reason {
             Self::Client => Some("request"),
             Self::Method => Some("method"),
             Self::Range => Some("partial"),
-            Self::Credentials | Self::Disabled | Self::Route | Self::Token | Self::Precondition => {
-                Some("bypass")
-            }
+            Self::Credentials
+            | Self::Disabled
+            | Self::Route
+            | Self::Token
+            | Self::Precondition
+            | Self::Path
+            | Self::Content => Some("bypass"),
             Self::Upstream => Some("miss"),
         }
     }
@@ -280,6 +296,8 @@ mod tests {
             Reason::Route,
             Reason::Token,
             Reason::Precondition,
+            Reason::Path,
+            Reason::Content,
         ];
         assert_eq!(found, expected);
     }

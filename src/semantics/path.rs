@@ -4,27 +4,43 @@
 
 use std::borrow::Cow;
 
-/// `path` without needless escapes, dot segments and empty segments; the rest of the escapes in upper case.
+/// A path in its one spelling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canonical<'p> {
+    /// Without needless escapes, dot segments and empty segments; the rest of the escapes in upper case.
+    pub path: Cow<'p, str>,
+    /// Segments were taken out. Servers disagree about what such a path names, so nobody can tell whose it is.
+    pub is_ambiguous: bool,
+}
+
+/// The one spelling of `path`.
 ///
 /// For matching only: what is forwarded and what is in the key is the path as received, because a server may tell the
 /// spellings apart. `%2F` and its like stay escaped: they are no separators.
-pub fn canonical(path: &str) -> Cow<'_, str> {
-    let bytes = path.as_bytes();
-    let plain = !bytes.contains(&b'%')
-        && !bytes
-            .windows(2)
-            .any(|pair| pair[0] == b'/' && matches!(pair[1], b'/' | b'.'));
-    if plain {
-        return Cow::Borrowed(path);
+pub fn canonical(path: &str) -> Canonical<'_> {
+    let unescaped = without_needless_escapes(path);
+    let mut pairs = unescaped.as_bytes().windows(2);
+    if !pairs.any(|pair| pair[0] == b'/' && matches!(pair[1], b'/' | b'.')) {
+        return Canonical {
+            path: unescaped,
+            is_ambiguous: false,
+        };
     }
-    Cow::Owned(without_dot_segments(&without_needless_escapes(path)))
+    let resolved = without_dot_segments(&unescaped);
+    Canonical {
+        is_ambiguous: resolved != *unescaped,
+        path: resolved.into(),
+    }
 }
 
 /// Escapes of unreserved characters decoded, the others in upper case ([RFC 3986 §6.2.2.1], [§6.2.2.2]).
 ///
 /// [RFC 3986 §6.2.2.1]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.1
 /// [§6.2.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.2
-fn without_needless_escapes(path: &str) -> String {
+pub fn without_needless_escapes(path: &str) -> Cow<'_, str> {
+    if !path.as_bytes().contains(&b'%') {
+        return Cow::Borrowed(path);
+    }
     let mut out = String::with_capacity(path.len());
     let mut rest = path;
     while let Some((before, after)) = rest.split_once('%') {
@@ -47,7 +63,7 @@ fn without_needless_escapes(path: &str) -> String {
         rest = &after[2..];
     }
     out.push_str(rest);
-    out
+    Cow::Owned(out)
 }
 
 /// Dot segments resolved ([RFC 3986 §5.2.4]) and empty segments left out, but for a slash at the end.
@@ -98,19 +114,29 @@ mod tests {
             ("/100%", "/100%"),
             ("/%zz%4", "/%zz%4"),
         ] {
-            assert_eq!(canonical(spelt), canonical_spelling, "{spelt}");
+            assert_eq!(canonical(spelt).path, canonical_spelling, "{spelt}");
         }
     }
 
     #[test]
     fn an_ordinary_path_is_not_copied() {
-        assert!(matches!(canonical("/api/users/1"), Cow::Borrowed(_)));
+        assert!(matches!(canonical("/api/users/1").path, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn only_what_servers_may_resolve_otherwise_is_ambiguous() {
+        for path in ["/a", "/a/", "/%61%2f", "/.well-known/x", "/a/..b", "/"] {
+            assert!(!canonical(path).is_ambiguous, "{path}");
+        }
+        for path in ["//a", "/a//", "/./a", "/a/..", "/a/%2e%2E/b", "/a/%2e"] {
+            assert!(canonical(path).is_ambiguous, "{path}");
+        }
     }
 
     proptest! {
         #[test]
         fn no_dot_segment_is_left_whatever_it_was_hidden_in(path in "/([a./%2eEfF-]|%2e|%2E|%2f){0,20}") {
-            let once = canonical(&path).into_owned();
+            let once = canonical(&path).path.into_owned();
             prop_assert!(once.starts_with('/'));
             prop_assert!(!once.split('/').any(|segment| segment == "." || segment == ".."), "{}", once);
         }

@@ -1,5 +1,7 @@
 //! The cache as a tower layer, in front of axum routers.
 
+mod corners;
+
 use axum::{
     Router,
     body::Body,

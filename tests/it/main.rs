@@ -12,6 +12,7 @@ mod architecture;
 mod bad_config;
 mod cli;
 mod collapse;
+mod corners;
 mod degraded;
 #[cfg(feature = "demo")]
 mod demo;

@@ -57,6 +57,12 @@ impl Scene {
         Self { last, ..self }
     }
 
+    /// A GET with content.
+    async fn with_content(self, path: &str, content: &str) -> Self {
+        let last = Some(self.proxy.send("GET", path, &[], content).await);
+        Self { last, ..self }
+    }
+
     /// Fails unless the last answer says `says` and the counter has counted one with this reason.
     fn says(&self, says: &str, counter: &str, reason: &str) {
         let answer = self.last.as_ref().expect("something was asked");
@@ -87,6 +93,8 @@ async fn decided(reason: Reason) -> (Scene, &'static str) {
         Reason::Token => decisions::token().await,
         Reason::Range => decisions::range().await,
         Reason::Precondition => decisions::precondition().await,
+        Reason::Path => decisions::path().await,
+        Reason::Content => decisions::content().await,
         Reason::OnlyIfCached => decisions::only_if_cached().await,
         Reason::Upstream => decisions::upstream().await,
         Reason::Request => decisions::request().await,

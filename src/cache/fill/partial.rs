@@ -6,7 +6,7 @@
 use super::{
     context::Context,
     finish::{Collected, Fill, Kept},
-    stored_head::{Named, stored_head},
+    stored_head::{Named, cookies_of_update, stored_head},
 };
 use crate::{
     cache::{flight::Provenance, tags::OriginTags},
@@ -23,7 +23,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderValue, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_RANGE},
 };
 use http_body::Body;
@@ -135,8 +135,12 @@ fn with_stored(cx: &Context<'_>, new: &Entry) -> Option<Entry> {
     ))
 }
 
-/// The whole, where `response` is the rest of what is stored and can be put together with it.
-pub(super) async fn complete(fill: &Fill<'_>, response: &mut Response<Stream>) -> Option<Entry> {
+/// The whole, where `response` is the rest of what is stored and can be put together with it, and the fields of it that are
+/// for the client of this fetch alone.
+pub(super) async fn complete(
+    fill: &Fill<'_>,
+    response: &mut Response<Stream>,
+) -> Option<(Entry, HeaderMap)> {
     let cx = &fill.cx;
     let stored = cx.job.stored.as_ref()?;
     let held = stored.head.part?;
@@ -161,10 +165,16 @@ pub(super) async fn complete(fill: &Fill<'_>, response: &mut Response<Stream>) -
     let part = part_of(response.headers(), body.len() as u64);
     let part = part.filter(|part| *part == rest)?; // all of it
     let tags = OriginTags::of(response.extensions_mut()).or(&stored.head.tags)?;
-    let Named { mut head, .. } = stored_head(cx, StatusCode::OK, headers, *verdict, tags);
+    let named = stored_head(cx, StatusCode::OK, headers, *verdict, tags);
+    let Named {
+        mut head,
+        mut withheld,
+    } = named;
+    withheld.extend(cookies_of_update(response.headers(), &head));
     head.part = Some(part);
     let rest = Entry::new(cx.ask().key.clone(), head, body, cx.start.position);
-    with_stored(cx, &rest).filter(|entry| entry.head.part.is_none())
+    let whole = with_stored(cx, &rest).filter(|entry| entry.head.part.is_none());
+    whole.map(|whole| (whole, withheld))
 }
 
 /// `high` behind `low`, without what both have.

@@ -79,6 +79,14 @@ fn withhold(headers: &mut HeaderMap, verdict: &Verdict) -> HeaderMap {
     withheld
 }
 
+/// The cookies of a response that updates what is stored: they do not replace stored ones, and are for the client of this
+/// fetch alone.
+pub(super) fn cookies_of_update(fields: &HeaderMap, head: &StoredHead) -> HeaderMap {
+    let cookies = fields.get_all(SET_COOKIE).iter();
+    let cookies = cookies.filter(|_| !head.headers.contains_key(SET_COOKIE));
+    cookies.map(|cookie| (SET_COOKIE, cookie.clone())).collect()
+}
+
 /// A body that goes on for as long as somebody listens.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| {

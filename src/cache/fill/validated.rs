@@ -5,7 +5,7 @@
 
 use super::{
     context::Context,
-    stored_head::{Named, stored_head},
+    stored_head::{Named, cookies_of_update, stored_head},
 };
 use crate::{
     cache::{flight::Provenance, rendition, tags::OriginTags},
@@ -35,8 +35,12 @@ pub(super) fn confirm(
     let storability = cx.storability(stored.head.status, &headers);
     match (storability, tags.or(&stored.head.tags)) {
         (Storability::Store(verdict), Some(tags)) if cx.has_its_own_key(&headers) => {
-            let Named { mut head, withheld } =
-                stored_head(cx, stored.head.status, headers, *verdict, tags);
+            let named = stored_head(cx, stored.head.status, headers, *verdict, tags);
+            let Named {
+                mut head,
+                mut withheld,
+            } = named;
+            withheld.extend(cookies_of_update(fields, &head));
             head.generated_etag = stored.head.generated_etag;
             head.part = stored.head.part;
             let entry = freshened(cx, stored, head);
@@ -59,7 +63,7 @@ pub(super) fn confirm(
             Confirmed {
                 entry: freshened(cx, stored, head),
                 provenance: Provenance::ValidatedOnce,
-                withheld: HeaderMap::new(),
+                withheld: cookies_of_update(fields, &stored.head),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Path patterns: `/api/users/{id}` and, at the end, `/static/{*rest}`.
 
-use crate::semantics::key::decoded;
+use crate::semantics::{key::decoded, path::without_needless_escapes};
 use std::ops::Range;
 
 /// More captures than a sensible path has.
@@ -112,7 +112,9 @@ impl Pattern {
                     "write `{name}` for one segment, `{*rest}` for the rest",
                 ));
             }
-            self.segments.push(Segment::Literal(segment.to_owned()));
+            // Requests are matched by the one spelling of their path.
+            let literal = without_needless_escapes(segment).into_owned();
+            self.segments.push(Segment::Literal(literal));
             return Ok(());
         }
         let inner = segment

@@ -147,6 +147,17 @@ pub(super) async fn precondition() -> Said {
     (scene, "fwd=bypass; detail=precondition")
 }
 
+pub(super) async fn path() -> Said {
+    let scene = Scene::of("", Reply::fresh("a", 60)).await;
+    (scene.get("/b/../a").await, "fwd=bypass; detail=path")
+}
+
+pub(super) async fn content() -> Said {
+    let scene = Scene::of("", Reply::fresh("a", 60)).await;
+    let scene = scene.with_content("/a", "{}").await;
+    (scene, "fwd=bypass; detail=content")
+}
+
 pub(super) async fn only_if_cached() -> Said {
     let scene = Scene::of(RESPECTING, Reply::fresh("a", 60)).await;
     let scene = scene

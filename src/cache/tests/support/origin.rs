@@ -5,7 +5,7 @@ use crate::origin::{Origin, RequestBody, Sending};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 /// One request that the origin was sent.
 #[derive(Clone, Debug)]
@@ -85,5 +85,9 @@ impl Origin for Script {
             },
         });
         Box::pin(self.next().give())
+    }
+
+    fn in_background(self: Arc<Self>) -> Arc<dyn Origin> {
+        self
     }
 }

@@ -164,7 +164,7 @@ impl Request {
         let cache = &self.scene.cache;
         let refresh = |refresh: Option<Refresh>| {
             if let Some(refresh) = refresh {
-                cache.refresh(self.ask(), refresh);
+                cache.refresh(&self.ask(), refresh);
             }
         };
         let answered = match self.look_up() {
