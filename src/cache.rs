@@ -30,6 +30,7 @@ mod lookup;
 mod query_rules;
 mod refresh;
 mod remembered;
+mod rendition;
 pub mod rule;
 mod status;
 pub mod tags;

@@ -5,6 +5,7 @@
 
 mod address;
 mod cache;
+mod compress;
 mod document;
 mod env;
 mod file;

@@ -35,20 +35,21 @@
 //!
 //! * The inner service must take a request with any body, as axum's routes do: it is given [`RequestBody`].
 //! * A miss calls the inner service in a task of its own, so that a client that leaves takes nobody's answer with it.
-//!   Extensions of the request that began it go along.
+//!   Extensions of the request that began it go along. They are not part of the key: where an outer layer puts the caller
+//!   there, the inner service has to say `Cache-Control: private`, or this layer goes outside of that one.
 //! * A response with `Set-Cookie`, or to a request with `Authorization` or `Cookie`, is shared only where its own
 //!   `Cache-Control` says so.
 //! * The cache does not compress unless [`Builder::compress`] says so: put a compression layer outside of it.
 
-mod asked;
 mod builder;
+mod call;
 mod inner;
 
 pub use self::builder::{BuildError, Builder};
 pub use crate::origin::RequestBody;
 
 use self::{
-    asked::{Asked, Shared},
+    call::{Call, Shared},
     inner::Inner,
 };
 use crate::{
@@ -186,33 +187,33 @@ where
             hop_by_hop::remove(&mut parts.headers);
         }
         let shared = &self.shared;
-        let asked = |parts: &Parts| Asked {
+        let call = |parts: &Parts| Call {
             shared: Arc::clone(shared),
             origin: Arc::new(Inner::new(self.inner.clone(), parts)),
         };
-        if let Some(reason) = asked::bypass(&parts) {
-            let asked = asked(&parts);
+        if let Some(reason) = call::bypass(&parts) {
+            let call = call(&parts);
             let content = content.map_err(|_| BodyError::Broken);
             let content = RequestBody::Stream(Box::pin(content));
-            return ResponseFuture::going(async move { asked.pass(reason, &parts, content).await });
+            return ResponseFuture::going(async move { call.pass(reason, &parts, content).await });
         }
         let (rule, cache) = (&shared.rule, &shared.cache);
-        let target = asked::target(&parts);
+        let target = call::target(&parts);
         let key = cache.key(rule, &target, &parts.headers).build();
         match cache.lookup(rule, &key, &parts.method, &parts.headers) {
             Lookup::Hit(answered, refresh) => {
                 if let Some(refresh) = refresh {
-                    cache.refresh(asked(&parts).ask(key, &parts), refresh);
+                    cache.refresh(call(&parts).ask(key, &parts), refresh);
                 }
                 ResponseFuture::ready(shared.finish(answered))
             }
             Lookup::Encode(hit) => {
-                let asked = asked(&parts);
-                ResponseFuture::going(async move { asked.encode(key, hit, &parts).await })
+                let call = call(&parts);
+                ResponseFuture::going(async move { call.encode(key, hit, &parts).await })
             }
             Lookup::Miss(miss) => {
-                let asked = asked(&parts);
-                ResponseFuture::going(async move { asked.fetch(key, miss, parts).await })
+                let call = call(&parts);
+                ResponseFuture::going(async move { call.fetch(key, miss, parts).await })
             }
         }
     }

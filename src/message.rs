@@ -1,11 +1,12 @@
-//! Messages on their way: bodies, the copies that are kept of fields, and the names of fields that are ours.
+//! Messages on their way: bodies and their codings, the copies that are kept of fields, and the names of fields that are
+//! ours.
 //!
 //! Both sides of the proxy use this room. It knows neither of them.
 
 pub mod body;
 pub mod compact;
+pub mod encode;
 pub mod future;
-pub mod gzip;
 pub mod idle_timeout;
 pub mod interim;
 pub mod names;
@@ -19,12 +20,14 @@ pub use self::{
 };
 
 /// `bytes` in hexadecimal. By hand: every hit pays for one, and formatting costs five times as much.
-pub fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> Vec<u8> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(2 * bytes.len());
+    let mut text = Vec::with_capacity(2 * bytes.len());
     for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        text.extend([
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ]);
     }
     text
 }

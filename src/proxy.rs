@@ -113,13 +113,13 @@ impl Proxy {
                 let (method, headers) = (request.method(), request.headers());
                 let key = cache.key(rule, &target.parts(), headers).build();
                 match cache.lookup(rule, &key, method, headers) {
-                    Lookup::Hit(answered, None) => {
-                        return ResponseFuture::ready(observed.finish(shared, route, answered));
-                    }
-                    Lookup::Hit(answered, Some(refresh)) => {
-                        let received = Received::of(shared, &live, route, target, peer, &observed);
-                        let ask = received.in_background().ask(key, method, headers, None);
-                        cache.refresh(ask, refresh);
+                    Lookup::Hit(answered, refresh) => {
+                        if let Some(refresh) = refresh {
+                            let received =
+                                Received::of(shared, &live, route, target, peer, &observed);
+                            let ask = received.in_background().ask(key, method, headers, None);
+                            cache.refresh(ask, refresh);
+                        }
                         return ResponseFuture::ready(observed.finish(shared, route, answered));
                     }
                     Lookup::Encode(hit) => Step::Encode(key, hit),
@@ -127,9 +127,11 @@ impl Proxy {
                 }
             }
         };
-        let mut observed = observed;
+        let (mut observed, mut target) = (observed, target);
         if let Step::Miss(..) = step {
-            observed.detach(); // thousands may wait for one fetch
+            // Thousands may wait for one fetch.
+            observed.detach();
+            target.detach();
         }
         let received = Received::of(shared, &live, route, target, peer, &observed)
             .with_interim(interim, &request);
@@ -192,11 +194,12 @@ async fn ask_question<B: Content>(
     let builder = cache.key(rule, &received.target.parts(), &parts.headers);
     let key = query::key(builder, &parts.headers, &content);
     match cache.lookup(rule, &key, &parts.method, &parts.headers) {
-        Lookup::Hit(answered, None) => Ok(answered),
-        Lookup::Hit(answered, Some(refresh)) => {
-            let received = received.in_background();
-            let ask = received.ask(key, &parts.method, &parts.headers, Some(content));
-            cache.refresh(ask, refresh);
+        Lookup::Hit(answered, refresh) => {
+            if let Some(refresh) = refresh {
+                let received = received.in_background();
+                let ask = received.ask(key, &parts.method, &parts.headers, Some(content));
+                cache.refresh(ask, refresh);
+            }
             Ok(answered)
         }
         Lookup::Encode(hit) => Ok(encode(received, key, hit, &parts, Some(content)).await),

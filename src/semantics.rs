@@ -16,11 +16,14 @@
 //! | how is it validated and freshened? | RFC 9111 §4.3 | [`validation`] |
 //! | which part of it? | RFC 9110 §14, RFC 9111 §3.3 | [`range`], [`part`] |
 //! | does the client have it already? | RFC 9110 §13 | [`conditional`] |
+//! | in which coding does it get it? | RFC 9110 §12.5.3 | [`accept_encoding`], [`coding`] |
 //! | what does a write invalidate? | RFC 9111 §4.4 | [`invalidation`] |
 //! | which fields end at this hop? | RFC 9110 §7.6.1 | [`hop_by_hop`] |
 //! | what is the client told? | RFC 9211 | [`decision`], [`cache_status`] |
 
+pub mod accept_encoding;
 pub mod cache_status;
+pub mod coding;
 pub mod conditional;
 pub mod date;
 pub mod decision;
@@ -50,6 +53,7 @@ pub mod validation;
 pub mod vary;
 
 pub use self::{
+    coding::Coding,
     decision::{Decision, Outcome, Reason, Storage, Tier},
     freshness::Freshness,
     key::Key,

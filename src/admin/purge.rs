@@ -109,11 +109,12 @@ fn of_tag(tag: &str) -> Result<Selector, Problem> {
 }
 
 fn of_path(path: &str) -> Result<Selector, Problem> {
-    match path.starts_with(['/', '*']) {
-        true => Ok(Selector::Path(PathPattern::new(path))),
-        false => Err(refused(format!(
+    if path.starts_with(['/', '*']) {
+        Ok(Selector::Path(PathPattern::new(path)))
+    } else {
+        Err(refused(format!(
             "the path `{path}` does not begin with `/`: write it like `/api/users*`"
-        ))),
+        )))
     }
 }
 

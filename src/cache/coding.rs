@@ -1,32 +1,33 @@
-//! Content codings: who accepts gzip, what is worth coding, and the renditions of a stored response.
+//! Content codings: which a client gets, what is worth coding, and what the fields of a coded response say.
 
 use crate::{
-    message::{
-        gzip,
-        names::{CACHE_STATUS, X_REQUEST_ID},
-    },
-    semantics::{
-        StoredHead, etag,
-        fields::{all_members, quality},
-    },
-    store::{Entry, Rendition},
+    message::encode::{Encoder, Extent},
+    semantics::{Coding, accept_encoding, etag, fields::all_members},
 };
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{
-        ACCEPT_ENCODING, ACCEPT_RANGES, AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-        CONTENT_TYPE, ETAG, TRAILER, VARY,
+        ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+        TRAILER, VARY,
     },
 };
 
-/// The coding that is produced, as it stands in fields.
-const GZIP: &str = "gzip";
+/// The most work for a stream: the worker that serves it codes it, ten milliseconds or so for each megabyte, and the memory
+/// for it lasts as long as the stream.
+const OF_A_STREAM: Levels = Levels {
+    gzip: 9,
+    zstd: 1,
+    brotli: 4,
+};
 
-/// What a tag may carry as suffix.
-pub(crate) const CODINGS: &[&str] = &[GZIP];
+/// Up to these levels the worker that serves it codes a small body, in about a millisecond.
+const QUICK: Levels = Levels {
+    gzip: 9,
+    zstd: 9,
+    brotli: 6,
+};
 
-/// Larger bodies are coded off the worker threads, in bytes: about half a millisecond of work.
+/// Bodies that are not small, in bytes.
 const LARGE: usize = 32 << 10;
 
 /// What `[compress]` says.
@@ -34,47 +35,98 @@ const LARGE: usize = 32 << 10;
 pub struct Settings {
     /// Whether bodies are coded at all.
     pub enabled: bool,
+    /// Those that are made, the one first that a client gets who likes several the same.
+    pub codings: Vec<Coding>,
     /// Smaller bodies stay as they are, in bytes.
     pub min_size: u64,
+    /// How much work each coding is worth.
+    pub levels: Levels,
+}
+
+/// How much work is worth a smaller body, by coding. The numbers of one say nothing about another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Levels {
     /// From 1, fast, to 9, small.
-    pub level: u32,
+    pub gzip: u8,
+    /// From 1, fast, to 19, small.
+    pub zstd: u8,
+    /// From 0, fast, to 11, small.
+    pub brotli: u8,
+}
+
+impl Levels {
+    const fn of(self, coding: Coding) -> u8 {
+        match coding {
+            Coding::Zstd => self.zstd,
+            Coding::Br => self.brotli,
+            Coding::Gzip => self.gzip,
+        }
+    }
+
+    /// The lesser level of each coding.
+    fn min(self, other: Self) -> Self {
+        Self {
+            gzip: self.gzip.min(other.gzip),
+            zstd: self.zstd.min(other.zstd),
+            brotli: self.brotli.min(other.brotli),
+        }
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             enabled: true,
+            codings: Coding::ALL.to_vec(),
             min_size: 1_000,
-            level: 6,
+            levels: Levels::default(),
         }
     }
 }
 
-/// Whether the client prefers gzip to nothing, or likes it as much ([RFC 9110 §12.5.3]).
-///
-/// [RFC 9110 §12.5.3]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
-pub(super) fn accepts_gzip(request: &HeaderMap) -> bool {
-    let (mut gzip, mut any, mut identity) = (None, None, None);
-    for member in all_members(request, &ACCEPT_ENCODING) {
-        let coding = member
-            .split(|b| *b == b';')
-            .next()
-            .unwrap_or_default()
-            .trim_ascii();
-        let slot = match coding.to_ascii_lowercase().as_slice() {
-            b"gzip" | b"x-gzip" => &mut gzip,
-            b"*" => &mut any,
-            b"identity" => &mut identity,
-            _ => continue,
-        };
-        *slot = Some(quality(member));
+impl Default for Levels {
+    fn default() -> Self {
+        Self {
+            gzip: 6,
+            zstd: 3,
+            brotli: 5,
+        }
     }
-    let gzip = gzip.or(any).unwrap_or(0);
-    gzip > 0 && gzip >= identity.unwrap_or(0)
+}
+
+/// The coding in which the client gets what is worth coding; `None` for identity. Every hit asks.
+pub(super) fn preferred(settings: &Settings, request: &HeaderMap) -> Option<Coding> {
+    match settings.enabled {
+        true => accept_encoding::preferred(request, &settings.codings),
+        false => None,
+    }
+}
+
+/// The coder of a body that passes.
+pub(super) fn stream_encoder(coding: Coding, levels: Levels) -> Encoder {
+    encoder(coding, levels.min(OF_A_STREAM), Extent::Stream)
+}
+
+/// The coder of a whole body of `size` bytes.
+pub(super) fn whole_encoder(coding: Coding, levels: Levels, size: usize) -> Encoder {
+    encoder(coding, levels, Extent::Whole(size))
+}
+
+fn encoder(coding: Coding, levels: Levels, extent: Extent) -> Encoder {
+    match coding {
+        Coding::Zstd => Encoder::zstd(levels.zstd, extent),
+        Coding::Br => Encoder::brotli(levels.brotli, extent),
+        Coding::Gzip => Encoder::gzip(levels.gzip),
+    }
+}
+
+/// Whether a worker may code a whole body of `size` bytes itself.
+pub(super) fn is_quick(coding: Coding, levels: Levels, size: usize) -> bool {
+    size < LARGE && levels.of(coding) <= QUICK.of(coding)
 }
 
 /// Whether a response with these fields may be coded: not coded yet, of a type that shrinks, and nobody forbids it.
-fn is_codable(
+pub(super) fn is_codable(
     status: StatusCode,
     headers: &HeaderMap,
     no_transform: bool,
@@ -95,137 +147,80 @@ fn is_codable(
 
 /// Text and what is like it. Event streams stay as they are: they are read piece by piece as they come.
 fn shrinks(content_type: &[u8]) -> bool {
-    let essence = content_type
-        .split(|b| *b == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii()
-        .to_ascii_lowercase();
-    if essence == b"text/event-stream" {
-        return false;
-    }
-    essence.starts_with(b"text/")
-        || [&b"+json"[..], b"+xml", b"+text"]
-            .iter()
-            .any(|suffix| essence.ends_with(suffix))
-        || [
-            &b"application/json"[..],
-            b"application/x-ndjson",
-            b"application/javascript",
-            b"application/x-javascript",
-            b"application/xml",
-            b"application/graphql",
-            b"application/yaml",
-            b"application/wasm",
-            b"image/bmp",
-            b"font/ttf",
-            b"font/otf",
-            b"application/vnd.ms-fontobject",
-        ]
-        .contains(&&essence[..])
+    const WHOLE: [&str; 12] = [
+        "application/json",
+        "application/x-ndjson",
+        "application/javascript",
+        "application/x-javascript",
+        "application/xml",
+        "application/graphql",
+        "application/yaml",
+        "application/wasm",
+        "image/bmp",
+        "font/ttf",
+        "font/otf",
+        "application/vnd.ms-fontobject",
+    ];
+    let essence = content_type.split(|b| *b == b';').next();
+    let essence = essence.unwrap_or_default().trim_ascii();
+    let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
+    let begins = |with: &str| {
+        let beginning = essence.get(..with.len());
+        beginning.is_some_and(|b| b.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    let ends = |with: &str| {
+        let at = essence.len().checked_sub(with.len());
+        at.is_some_and(|at| essence[at..].eq_ignore_ascii_case(with.as_bytes()))
+    };
+    !is("text/event-stream")
+        && (begins("text/")
+            || ["+json", "+xml", "+text"].into_iter().any(ends)
+            || WHOLE.into_iter().any(is))
 }
 
-fn is_worth_coding(entry: &Entry, settings: &Settings) -> bool {
-    entry.body.len() as u64 >= settings.min_size
-        && entry.head.part.is_none()
-        && is_codable(
-            entry.head.status,
-            &entry.head.headers,
-            entry.head.no_transform,
-            settings,
-        )
-}
-
-/// The stored response as the origin sent it.
-pub(super) fn identity<'e>(entry: &'e Entry, settings: &Settings) -> &'e Rendition {
-    entry.identity.get_or_init(|| {
-        let mut headers = base_headers(&entry.head, entry.body.len());
-        if is_worth_coding(entry, settings) {
-            vary_by_encoding(&mut headers);
-        }
-        Rendition {
-            headers,
-            body: entry.body.clone(),
-        }
-    })
-}
-
-/// The stored response in gzip: `Some(None)` where it is not worth it, `None` where that is still to be found out.
-pub(super) fn gzipped<'e>(entry: &'e Entry, settings: &Settings) -> Option<Option<&'e Rendition>> {
-    if !is_worth_coding(entry, settings) {
-        return Some(None);
-    }
-    entry.gzip.get().map(Option::as_ref)
-}
-
-/// Codes the stored response, once, however many ask at the same time. Returns whether this call did it.
-pub(super) async fn make_gzip(entry: &Entry, settings: &Settings) -> bool {
-    let mut made = false;
-    let _ = entry
-        .gzip
-        .get_or_init(|| async {
-            made = true;
-            let (body, level) = (entry.body.clone(), settings.level);
-            let coded = match body.len() < LARGE {
-                true => gzip::gzip(&body, level),
-                false => {
-                    match tokio::task::spawn_blocking(move || gzip::gzip(&body, level)).await {
-                        Ok(coded) => coded,
-                        Err(_) => return None, // the runtime is going down
-                    }
-                }
-            };
-            (coded.len() < entry.body.len()).then(|| gzip_rendition(entry, coded.into()))
-        })
-        .await;
-    made
-}
-
-fn gzip_rendition(entry: &Entry, body: Bytes) -> Rendition {
-    let mut headers = base_headers(&entry.head, body.len());
-    mark_gzip(&mut headers);
-    Rendition { headers, body }
-}
-
-/// Marks `response` as coded where its body should be; says whether.
+/// The coding of a body that passes, where it should have one. Says in the fields of `response` that it is coded, or that it
+/// could have been.
 pub(super) fn code_stream<B>(
     settings: &Settings,
     response: &mut Response<B>,
     request: &HeaderMap,
     no_transform: bool,
-) -> bool {
+) -> Option<Coding> {
     let length: Option<u64> = response
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
     let large_enough = length.is_none_or(|length| length >= settings.min_size);
-    let (status, headers) = (response.status(), response.headers());
+    let (status, headers) = (response.status(), response.headers_mut());
     if !large_enough || !is_codable(status, headers, no_transform, settings) {
-        return false;
+        return None;
     }
-    if !accepts_gzip(request) {
-        vary_by_encoding(response.headers_mut());
-        return false;
+    let coding = preferred(settings, request);
+    match coding {
+        Some(coding) => {
+            mark(headers, coding);
+            headers.remove(CONTENT_LENGTH);
+        }
+        None => vary_by_encoding(headers),
     }
-    mark_gzip(response.headers_mut());
-    response.headers_mut().remove(CONTENT_LENGTH);
-    true
+    coding
 }
 
 /// Says in the fields of a response that its body is coded now.
-fn mark_gzip(headers: &mut HeaderMap) {
-    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(GZIP));
+pub(super) fn mark(headers: &mut HeaderMap, coding: Coding) {
+    let name = coding.name();
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     headers.remove(TRAILER); // trailers may speak of the bytes and are dropped
     headers.remove(ACCEPT_RANGES); // ranges are of the identity representation
     if let Some(tag) = headers.get(ETAG) {
-        let tag = etag::of_coding(tag, GZIP);
+        let tag = etag::of_coding(tag, name);
         headers.insert(ETAG, tag);
     }
     vary_by_encoding(headers);
 }
 
 /// Adds `Accept-Encoding` to `Vary`, once.
-fn vary_by_encoding(headers: &mut HeaderMap) {
+pub(super) fn vary_by_encoding(headers: &mut HeaderMap) {
     let named = all_members(headers, &VARY)
         .any(|name| name == b"*" || name.eq_ignore_ascii_case(b"accept-encoding"));
     if !named {
@@ -233,58 +228,9 @@ fn vary_by_encoding(headers: &mut HeaderMap) {
     }
 }
 
-/// The stored fields with a length, and places for what changes with each answer, so that filling them in moves nothing.
-fn base_headers(head: &StoredHead, length: usize) -> HeaderMap {
-    let mut headers = head.headers.clone();
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    if head.status == StatusCode::NO_CONTENT {
-        headers.remove(CONTENT_LENGTH); // RFC 9110 §8.6
-    }
-    for name in [AGE, CACHE_STATUS, X_REQUEST_ID] {
-        headers.entry(name).or_insert(HeaderValue::from_static(""));
-    }
-    headers
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn accepts(value: &'static str) -> bool {
-        accepts_gzip(
-            &[(ACCEPT_ENCODING, HeaderValue::from_static(value))]
-                .into_iter()
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn gzip_is_sent_only_to_those_who_accept_it() {
-        for yes in [
-            "gzip",
-            "GZIP",
-            "br, gzip;q=0.5",
-            "*",
-            "deflate, *;q=0.1",
-            "gzip, identity",
-            "x-gzip",
-        ] {
-            assert!(accepts(yes), "{yes}");
-        }
-        for no in [
-            "",
-            "br",
-            "gzip;q=0",
-            "*;q=0",
-            "identity",
-            "gzip;q=0.5, identity",
-            "gzip;q=0, *",
-            "gzip;q=x",
-        ] {
-            assert!(!accepts(no), "{no}");
-        }
-        assert!(!accepts_gzip(&HeaderMap::new()));
-    }
 
     #[test]
     fn what_shrinks_is_coded_whatever_its_parameters() {

@@ -2,7 +2,7 @@
 
 use super::{backoff::Backoff, flight::Flights, hit_for_miss::HitForMiss, query_rules::QueryRules};
 use crate::{clock::Clock, metrics::Metrics, store::Store};
-use std::sync::Arc;
+use std::{num::NonZero, sync::Arc, thread::available_parallelism};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +24,8 @@ pub(super) struct Core {
     pub(super) query_rules: QueryRules,
     /// The slots for background refreshes.
     pub(super) refreshes: Arc<Semaphore>,
+    /// One for each core: so many large bodies are coded at the same time.
+    pub(super) coders: Arc<Semaphore>,
     /// The time that HTTP is about.
     pub(super) clock: Clock,
     /// What is counted.
@@ -45,6 +47,9 @@ impl Core {
             hit_for_miss: HitForMiss::default(),
             query_rules: QueryRules::default(),
             refreshes: Arc::new(Semaphore::new(REFRESHES)),
+            coders: Arc::new(Semaphore::new(
+                available_parallelism().map_or(1, NonZero::get),
+            )),
             clock,
             metrics,
             tasks,

@@ -2,11 +2,12 @@
 
 mod ranged;
 
-use super::{coding, core::Core, rule::Rule};
+use super::{coding, core::Core, rendition, rule::Rule};
 use crate::{
-    message::{Body, Stream, gzip},
+    message::{Body, Stream, encode},
     semantics::{
-        StoredHead,
+        Coding, StoredHead,
+        coding::NAMES,
         conditional::{client_has_it, none_match_fails},
         directives::ResponseDirectives,
     },
@@ -39,25 +40,28 @@ pub(super) enum AgeField {
     AsReceived(SystemTime),
 }
 
-/// The answer that `entry` gives to a request; `None` where it has to be coded first.
+/// The answer that `entry` gives to a request.
+///
+/// # Errors
+///
+/// The coding that has to be made first.
 pub(super) fn stored(
     settings: &coding::Settings,
     entry: &Entry,
     method: &Method,
     request: &HeaderMap,
     age: AgeField,
-) -> Option<Response<Body>> {
+) -> Result<Response<Body>, Coding> {
     let (AgeField::Current(now) | AgeField::AsReceived(now)) = age;
-    let identity = || coding::identity(entry, settings);
+    let identity = || rendition::identity(entry, settings);
     let ranged = || ranged::answer(entry, || identity().clone(), method, request);
-    let has_it = client_has_it(request, &entry.head, coding::CODINGS, now);
+    let has_it = client_has_it(request, &entry.head, &NAMES, now);
     let mut response = if let Some(partial) = (!has_it).then(ranged).flatten() {
         partial
     } else {
-        let rendition = if settings.enabled && coding::accepts_gzip(request) {
-            coding::gzipped(entry, settings)?.unwrap_or_else(identity)
-        } else {
-            identity()
+        let rendition = match coding::preferred(settings, request) {
+            Some(coding) => rendition::coded(entry, settings, coding).ok_or(coding)?,
+            None => identity(),
         };
         if has_it {
             not_modified(rendition.headers.clone())
@@ -76,7 +80,7 @@ pub(super) fn stored(
             None => drop(headers.remove(AGE)),
         },
     }
-    Some(response)
+    Ok(response)
 }
 
 /// As [`stored`], coding it where that has not been done yet.
@@ -90,10 +94,11 @@ pub(super) async fn stored_coding(
 ) -> Response<Body> {
     let settings = &rule.settings.coding;
     loop {
-        if let Some(response) = stored(settings, entry, method, request, age) {
-            return response;
-        }
-        if coding::make_gzip(entry, settings).await {
+        let coding = match stored(settings, entry, method, request, age) {
+            Ok(response) => return response,
+            Err(coding) => coding,
+        };
+        if rendition::make(entry, settings, coding, &core.coders).await {
             core.store.reweigh(entry);
         }
     }
@@ -129,7 +134,7 @@ pub(super) fn arriving(
     request: &HeaderMap,
     now: SystemTime,
 ) -> Response<Body> {
-    if client_has_it(request, head, coding::CODINGS, now) {
+    if client_has_it(request, head, &NAMES, now) {
         return not_modified(head.headers.clone());
     }
     let mut response = Response::new(());
@@ -152,7 +157,7 @@ pub(super) fn passing(
     if *method == Method::GET
         && matches!(parts.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
         && request.contains_key(IF_NONE_MATCH)
-        && none_match_fails(request, &parts.headers, coding::CODINGS)
+        && none_match_fails(request, &parts.headers, &NAMES)
     {
         return not_modified(parts.headers);
     }
@@ -169,10 +174,9 @@ fn coded(
     request: &HeaderMap,
     no_transform: bool,
 ) -> Response<Body> {
-    let body = if coding::code_stream(settings, &mut response, request, no_transform) {
-        gzip::gzip_stream(stream, settings.level)
-    } else {
-        stream
+    let body = match coding::code_stream(settings, &mut response, request, no_transform) {
+        Some(coding) => encode::stream(stream, coding::stream_encoder(coding, settings.levels)),
+        None => stream,
     };
     response.map(|()| Body::stream(body))
 }

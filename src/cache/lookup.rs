@@ -96,8 +96,8 @@ pub(super) fn memory(
     let settings = &rule.settings.coding;
     let age = AgeField::Current(now);
     match deliver::stored(settings, &found.entry, method, request, age) {
-        Some(response) => Lookup::Hit(Answered { response, decision }, refresh),
-        None => Lookup::Encode(Encode {
+        Ok(response) => Lookup::Hit(Answered { response, decision }, refresh),
+        Err(_) => Lookup::Encode(Encode {
             entry: found.entry,
             decision,
             refresh,

@@ -114,10 +114,10 @@ impl KeySpec {
                 })
             });
             // Keys are stored, also in Redis: what a caller proves himself with is not to be read there.
-            let value = match SECRETS.contains(name) {
-                true => value
-                    .map(|value| Sha256::digest([b"sidecache key ", &value[..]].concat()).to_vec()),
-                false => value,
+            let value = if SECRETS.contains(name) {
+                value.map(|value| Sha256::digest([b"sidecache key ", &value[..]].concat()).to_vec())
+            } else {
+                value
             };
             key = key.field(name.as_str(), value.as_deref());
         }

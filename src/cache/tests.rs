@@ -1,1 +1,23 @@
+//! The cache as one piece: a script in the place of the origin, no socket, and time that the test moves.
+//!
+//! Two clocks: [`Scene::pass`] moves the one that HTTP is about (freshness, age), `tokio::time::advance` the one of
+//! timeouts, back-off and hit-for-miss.
+//!
+//! [`Scene::pass`]: support::Scene::pass
 
+mod support;
+
+mod back_off;
+mod bodies;
+mod cut;
+mod failures;
+mod flights;
+mod head;
+mod keep;
+mod oversized;
+mod parts;
+mod refreshes;
+mod refusals;
+mod requests;
+mod sharing;
+mod validation;

@@ -6,7 +6,7 @@ use http::uri::Authority;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    address, cache, lint,
+    address, cache, compress, lint,
     nearest::nearest,
     reader::Setting,
     routes,
@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     admin,
-    cache::coding,
     proxy::{self, route::Route},
     semantics::Policy,
     server, store, telemetry, upstream,
@@ -56,7 +55,7 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
     let (admin, private) = admin(root.table("admin"));
     let log = log(root.table("log"));
     let (upstream, url) = upstream(root.table("upstream"));
-    let compress = compress(root.table("compress"));
+    let compress = compress::read(root.table("compress"));
     let cache = cache::read(root.table("cache"), compress);
     let names = cache::ttl(root.table("ttl"), &cache);
     let routes = routes::read(&root, &cache, &names);
@@ -127,9 +126,10 @@ fn log(section: Section<'_>) -> telemetry::Settings {
 
 fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option<Authority>>) {
     const HELP: &str = "write `url = \"http://127.0.0.1:9000\"` under `[upstream]`";
-    let missing = match section.reader.file_is_empty {
-        true => "this file is empty: it says nothing about which upstream to use",
-        false => "`upstream.url` is missing",
+    let missing = if section.reader.file_is_empty {
+        "this file is empty: it says nothing about which upstream to use"
+    } else {
+        "`upstream.url` is missing"
     };
     let url = section.require("url", (missing, HELP), address::upstream);
     // The other keys are read also when this one is wrong.
@@ -152,17 +152,6 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
         max_connections,
     });
     (settings, url)
-}
-
-fn compress(section: Section<'_>) -> coding::Settings {
-    let level = section.count("level", 6, 1..=9).value;
-    let settings = coding::Settings {
-        enabled: section.boolean("enabled", true).value,
-        min_size: section.size("min_size", 1_000, 0..=u64::MAX).value,
-        level: u32::try_from(level).expect("its limit is 9"),
-    };
-    section.finish();
-    settings
 }
 
 fn listen(section: &Section<'_>, port: u16) -> Setting<SocketAddr> {

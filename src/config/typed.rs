@@ -91,22 +91,8 @@ impl Section<'_> {
         default: T,
         words: &[(&'static str, T)],
     ) -> Setting<T> {
-        self.read(key, |value| {
-            let text = value.text()?;
-            let found = words.iter().find(|(word, _)| *word == text.value);
-            found.map(|(_, meaning)| *meaning).or_else(|| {
-                let names = words.iter().map(|(word, _)| *word);
-                let help = match nearest(&text.value, names.clone()) {
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None => format!(
-                        "it is one of \"{}\"",
-                        names.collect::<Vec<_>>().join("\", \"")
-                    ),
-                };
-                value.fail(&format!("cannot be \"{}\"", clip(&text.value)), help)
-            })
-        })
-        .or(default)
+        self.read(key, |value| word(value, &value.text()?, words))
+            .or(default)
     }
 
     /// A list of strings, each read by `parse`.
@@ -183,6 +169,26 @@ pub(super) fn boolean(value: &Value<'_>) -> Option<bool> {
             value.fail_type("a boolean", "write `true` or `false`, without quotes")
         }
     }
+}
+
+/// What one of a few words means.
+pub(super) fn word<T: Copy>(
+    value: &Value<'_>,
+    text: &Text<'_>,
+    words: &[(&'static str, T)],
+) -> Option<T> {
+    let found = words.iter().find(|(word, _)| *word == text.value);
+    found.map(|(_, meaning)| *meaning).or_else(|| {
+        let names = words.iter().map(|(word, _)| *word);
+        let help = match nearest(&text.value, names.clone()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!(
+                "it is one of \"{}\"",
+                names.collect::<Vec<_>>().join("\", \"")
+            ),
+        };
+        value.fail(&format!("cannot be \"{}\"", clip(&text.value)), help)
+    })
 }
 
 /// The name of a field.

@@ -74,9 +74,10 @@ async fn explained(response: Response) -> Response {
         StatusCode::SERVICE_UNAVAILABLE => format!("no answer within {TIME_LIMIT:?}"),
         _ => return response,
     };
-    match plain {
-        true => Problem::Refused { status, detail }.into_response(),
-        false => response,
+    if plain {
+        Problem::Refused { status, detail }.into_response()
+    } else {
+        response
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a layer is made of.
 
-use super::asked::Shared;
+use super::call::Shared;
 use crate::{
     cache::{Cache, Rule, Settings},
     clock::Clock,

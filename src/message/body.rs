@@ -20,6 +20,9 @@ pub enum BodyError {
     /// This reader fell so far behind the others that they would have had to wait.
     #[error("the reader fell too far behind")]
     Lagging,
+    /// Its content coding could not be made, for want of memory.
+    #[error("the content coding could not be made")]
+    Coding,
 }
 
 /// A stream of data that may fail. Boxed: it comes from many places, and only answers that are not whole pay for that.

@@ -66,9 +66,10 @@ impl Interim {
         self.0.waiting.lock().open = false;
         poll_fn(|cx| {
             self.0.task.register(cx.waker());
-            match self.0.any.load(Acquire) {
-                true => Poll::Pending, // the transport wakes this task once it has written them
-                false => Poll::Ready(()),
+            if self.0.any.load(Acquire) {
+                Poll::Pending // the transport wakes this task once it has written them
+            } else {
+                Poll::Ready(())
             }
         })
         .await;

@@ -2,10 +2,10 @@
 
 use super::{content::Content, post, problem::Problem, received::Received};
 use crate::{
-    cache::{Answered, coding::CODINGS},
+    cache::Answered,
     message::BodyError,
     origin::{FetchError, Origin, RequestBody},
-    semantics::{Decision, Reason, etag, invalidation::is_unsafe},
+    semantics::{Decision, Reason, coding::NAMES, etag, invalidation::is_unsafe},
 };
 use http::{
     HeaderMap, Request,
@@ -65,7 +65,7 @@ fn body<B: Content>(content: B) -> RequestBody {
 /// A tag that we gave out for a coding of ours is the origin's tag to the origin.
 fn name_what_the_origin_knows(headers: &mut HeaderMap) {
     for name in [IF_MATCH, IF_NONE_MATCH] {
-        if let Some(named) = etag::with_uncoded(headers, &name, CODINGS) {
+        if let Some(named) = etag::with_uncoded(headers, &name, &NAMES) {
             headers.insert(name, named);
         }
     }

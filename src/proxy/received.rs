@@ -39,7 +39,7 @@ impl Received {
             shared: Arc::clone(shared),
             live: Arc::clone(live),
             route: Arc::clone(route),
-            target: target.detached(),
+            target,
             peer,
             id: observed.request_id().clone(),
             interim: None,
@@ -57,11 +57,13 @@ impl Received {
 
     /// The same request as it is sent when nobody waits for its response.
     pub(super) fn in_background(&self) -> Self {
-        Self {
+        let mut background = Self {
             id: HeaderValue::from_static("refresh"),
             interim: None,
             ..self.clone()
-        }
+        };
+        background.target.detach();
+        background
     }
 
     /// The way to the upstream for this request.

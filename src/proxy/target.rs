@@ -103,13 +103,10 @@ impl Target {
         }
     }
 
-    /// Without the buffer that it was read into.
-    pub(super) fn detached(self) -> Self {
-        Self {
-            uri: compact::uri(&self.uri),
-            host: self.host.as_ref().map(compact::value),
-            ..self
-        }
+    /// Lets go of the buffer that it was read into.
+    pub(super) fn detach(&mut self) {
+        self.uri = compact::uri(&self.uri);
+        self.host = self.host.as_ref().map(compact::value);
     }
 }
 

@@ -60,9 +60,10 @@ fn not_modified_since(request: &HeaderMap, stored: &StoredHead, now: SystemTime)
     let Some(since) = read(request, IF_MODIFIED_SINCE) else {
         return false;
     };
-    match stored.headers.contains_key(LAST_MODIFIED) {
-        true => read(&stored.headers, LAST_MODIFIED).is_some_and(|modified| modified <= since),
-        false => true,
+    if stored.headers.contains_key(LAST_MODIFIED) {
+        read(&stored.headers, LAST_MODIFIED).is_some_and(|modified| modified <= since)
+    } else {
+        true
     }
 }
 

@@ -186,9 +186,10 @@ fn is_token(byte: u8) -> bool {
 }
 
 fn lower(name: &[u8]) -> Cow<'_, [u8]> {
-    match name.iter().any(u8::is_ascii_uppercase) {
-        true => name.to_ascii_lowercase().into(),
-        false => name.into(),
+    if name.iter().any(u8::is_ascii_uppercase) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
     }
 }
 

@@ -127,9 +127,12 @@ pub fn explicit_lifetime(
     response_time: SystemTime,
 ) -> Option<Duration> {
     let stated = directives.s_maxage.or(directives.max_age);
-    stated.or_else(|| match directives.targeted {
-        true => None,
-        false => lifetime_of_expires(headers, response_time),
+    stated.or_else(|| {
+        if directives.targeted {
+            None
+        } else {
+            lifetime_of_expires(headers, response_time)
+        }
     })
 }
 

@@ -102,9 +102,10 @@ impl Builder {
             .collect();
         chosen.sort_by(|(one, _), (other, _)| one.cmp(other));
         let pairs: Vec<&str> = chosen.into_iter().map(|(_, pair)| pair).collect();
-        match pairs.is_empty() {
-            true => self,
-            false => self.query(Some(&pairs.join("&"))),
+        if pairs.is_empty() {
+            self
+        } else {
+            self.query(Some(&pairs.join("&")))
         }
     }
 

@@ -1,5 +1,7 @@
 //! What holds for any bytes that an origin or a client may send: nothing panics, nothing overflows, bounds are kept.
 
+mod oracles;
+
 use super::{
     Policy, date,
     directives::{RequestDirectives, ResponseDirectives},

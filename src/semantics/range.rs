@@ -149,9 +149,10 @@ fn if_range_holds(request: &HeaderMap, stored: &StoredHead) -> bool {
     let Some(condition) = request.get(IF_RANGE) else {
         return true;
     };
-    match condition.as_bytes().starts_with(b"\"") {
-        true => stored.headers.get(ETAG) == Some(condition),
-        false => stored.headers.get(LAST_MODIFIED) == Some(condition) && is_strong_date(stored),
+    if condition.as_bytes().starts_with(b"\"") {
+        stored.headers.get(ETAG) == Some(condition)
+    } else {
+        stored.headers.get(LAST_MODIFIED) == Some(condition) && is_strong_date(stored)
     }
 }
 

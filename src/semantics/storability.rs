@@ -104,10 +104,7 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
     )?;
     // What the route keeps of failures is to be short, and over when it is over.
     let is_failure = source == Source::Route && exchange.status.as_u16() >= 400;
-    let window = |window: Duration| match is_failure {
-        true => Duration::ZERO,
-        false => window,
-    };
+    let window = |window: Duration| if is_failure { Duration::ZERO } else { window };
     let freshness = Freshness {
         initial_age: corrected_initial_age(
             exchange.response,
@@ -165,9 +162,10 @@ fn forbidden_by_no_store(
     policy: &Policy,
 ) -> bool {
     let understood = is_understood(exchange.status);
-    let by_response = match directives.must_understand {
-        true => !understood,
-        false => directives.no_store,
+    let by_response = if directives.must_understand {
+        !understood
+    } else {
+        directives.no_store
     };
     let by_request = policy.client_directives == ClientDirectives::Respect
         && RequestDirectives::of(exchange.request).no_store;

@@ -29,9 +29,10 @@ pub fn dictionary(text: &[u8]) -> Option<Vec<(String, Item)>> {
     parser.skip(b" ");
     while !parser.0.is_empty() {
         let name = parser.key()?;
-        let item = match parser.take(b'=') {
-            true => parser.item_or_inner_list()?,
-            false => Item::Boolean(true),
+        let item = if parser.take(b'=') {
+            parser.item_or_inner_list()?
+        } else {
+            Item::Boolean(true)
         };
         parser.parameters()?;
         let full = members.len() == MAX_MEMBERS;

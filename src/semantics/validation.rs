@@ -97,10 +97,12 @@ pub fn verdict_of_head(stored: &StoredHead, head: &HeaderMap) -> HeadVerdict {
     let etag = same(ETAG).filter(|_| !stored.generated_etag);
     let length = same(CONTENT_LENGTH).filter(|_| stored.part.is_none());
     let (modified, known) = (same(LAST_MODIFIED), [etag, length]);
-    match known.contains(&Some(false)) || modified == Some(false) {
-        true => HeadVerdict::Other,
-        false if etag.is_some() || modified.is_some() => HeadVerdict::Same,
-        false => HeadVerdict::Nothing,
+    if known.contains(&Some(false)) || modified == Some(false) {
+        HeadVerdict::Other
+    } else if etag.is_some() || modified.is_some() {
+        HeadVerdict::Same
+    } else {
+        HeadVerdict::Nothing
     }
 }
 

@@ -131,16 +131,17 @@ fn normalised(request: &HeaderMap, name: &HeaderName) -> Option<Box<[u8]>> {
     let mut lines = request.get_all(name).into_iter().peekable();
     lines.peek()?;
     let unordered = *name == ACCEPT_LANGUAGE || *name == ACCEPT_ENCODING;
-    let mut all: Vec<Vec<u8>> = match unordered {
-        true => lines
+    let mut all: Vec<Vec<u8>> = if unordered {
+        lines
             .flat_map(|line| members(line.as_bytes()))
             .map(without_space)
-            .collect(),
+            .collect()
+    } else {
         // Empty members stay: what they mean in an unknown field only the origin knows.
-        false => lines
+        lines
             .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
             .map(|member| member.trim_ascii().to_vec())
-            .collect(),
+            .collect()
     };
     if unordered {
         all.sort_unstable();

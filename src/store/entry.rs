@@ -1,6 +1,6 @@
 //! One stored response.
 
-use crate::semantics::{Key, StoredHead};
+use crate::semantics::{Coding, Key, StoredHead};
 use bytes::Bytes;
 use http::HeaderMap;
 use std::sync::{
@@ -55,8 +55,8 @@ pub struct Entry {
     soft_since: OnceLock<Instant>,
     /// As the origin sent it; made at the first use.
     pub identity: OnceLock<Rendition>,
-    /// Coded with gzip; `None` inside where that is not worth it. Made at the first use.
-    pub gzip: OnceCell<Option<Rendition>>,
+    /// See [`Entry::coded`].
+    coded: [OnceCell<Option<Box<Rendition>>>; Coding::COUNT],
 }
 
 impl Entry {
@@ -70,13 +70,18 @@ impl Entry {
             checked_up_to: AtomicU64::new(position.local),
             soft_since: OnceLock::new(),
             identity: OnceLock::new(),
-            gzip: OnceCell::new(),
+            coded: Default::default(),
         }
     }
 
-    /// The same body under a head that the origin has just confirmed; codings are kept.
+    /// The same body under a head that the origin has just confirmed. No coding of it is made yet.
     pub fn freshened(&self, head: StoredHead, position: Position) -> Self {
         Self::new(self.key.clone(), head, self.body.clone(), position)
+    }
+
+    /// The slot for the response in `coding`, made at the first use; `None` inside where that is not worth it.
+    pub const fn coded(&self, coding: Coding) -> &OnceCell<Option<Box<Rendition>>> {
+        &self.coded[coding.index()]
     }
 
     /// Purges up to this number do not concern it.
@@ -113,8 +118,10 @@ impl Entry {
             })
             .sum();
         let tags: usize = self.head.tags.iter().map(|tag| tag.len() + 16).sum();
-        let gzip = self.gzip.get().and_then(Option::as_ref);
-        let gzip = gzip.map_or(0, |r| fields(&r.headers) + r.body.len());
+        let made = self.coded.iter().filter_map(|slot| slot.get()?.as_deref());
+        let coded: usize = made
+            .map(|r| size_of::<Rendition>() + fields(&r.headers) + r.body.len())
+            .sum();
         let bytes = OVERHEAD
             + self.key.as_bytes().len()
             + self.body.len()
@@ -123,7 +130,7 @@ impl Entry {
             + 2 * fields(&self.head.headers)
             + selecting
             + tags
-            + gzip;
+            + coded;
         bytes as u64
     }
 }

@@ -106,7 +106,7 @@ impl Tier {
         if settings.max == 0 {
             return None;
         }
-        // An object with its coding must fit into one shard, and the library halves shards that would be tiny.
+        // An object with its codings must fit into one shard, and the library halves shards that would be tiny.
         let per_shard = MIN_SHARD_BYTES.max(max_object.saturating_mul(4));
         let shards = usize::try_from((settings.max / per_shard).clamp(1, 64)).unwrap_or(64);
         let items = usize::try_from(settings.max / TYPICAL_WEIGHT)

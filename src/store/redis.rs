@@ -175,9 +175,10 @@ impl Tier {
             return Answer::None;
         }
         self.metrics.redis_call(RedisCall::Hit);
-        match value.head.is_selected_by(request) {
-            true => Answer::Match(Box::new(value)),
-            false => Answer::Other,
+        if value.head.is_selected_by(request) {
+            Answer::Match(Box::new(value))
+        } else {
+            Answer::Other
         }
     }
 
@@ -274,9 +275,10 @@ impl Tier {
         let selecting = &entry.head.selecting;
         let mut delete = Cmd::new();
         delete.arg("DEL");
-        match selecting.is_empty() {
-            true => delete.arg(format!("{name}:m")),
-            false => delete.arg(variant_name(&name, selecting)),
+        if selecting.is_empty() {
+            delete.arg(format!("{name}:m"))
+        } else {
+            delete.arg(variant_name(&name, selecting))
         };
         if let Some(by_language) = selecting.by_language_of(&entry.head.headers) {
             delete.arg(variant_name(&name, &by_language));
@@ -340,13 +342,12 @@ impl Tier {
             .arg(value)
             .arg("PX")
             .arg(millis(ttl));
-        let written: Result<(), CallError> = match large {
-            false => self.servers.call(at, self.budget, &command).await,
+        let written: Result<(), CallError> = if large {
             // It takes longer than the budget of a small read, and nobody waits for it.
-            true => {
-                let limit = self.budget * 20;
-                self.servers.call_alone(at, limit, &command).await
-            }
+            let limit = self.budget * 20;
+            self.servers.call_alone(at, limit, &command).await
+        } else {
+            self.servers.call(at, self.budget, &command).await
         };
         match written {
             Ok(()) => self.metrics.redis_call(RedisCall::Written),

@@ -196,9 +196,10 @@ impl Store {
     pub fn standing(&self, entry: &Entry, now: SystemTime) -> Option<PurgeState> {
         // One that came from Redis and is not in memory is only known by its place in the shared log.
         let from_redis = self.redis.is_some() && entry.checked_up_to() == 0;
-        let verdict = match from_redis && self.log.latest() > 0 {
-            true => self.log.judge_shared(entry),
-            false => self.log.judge(entry),
+        let verdict = if from_redis && self.log.latest() > 0 {
+            self.log.judge_shared(entry)
+        } else {
+            self.log.judge(entry)
         };
         self.standing_by(verdict, entry, now)
     }
@@ -351,9 +352,10 @@ impl Store {
         };
         let writing = shared.wait_until_written(number);
         let written = redis.is_up() && tokio::time::timeout(limit, writing).await.is_ok();
-        match written {
-            true => Reach::Everywhere,
-            false => Reach::Later,
+        if written {
+            Reach::Everywhere
+        } else {
+            Reach::Later
         }
     }
 

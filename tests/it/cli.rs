@@ -126,12 +126,14 @@ fn a_missing_or_empty_file_is_one_sentence() {
     for command in [
         &["check", "/nowhere/proxy.toml"][..],
         &["run", "--config", "/nowhere/proxy.toml"],
+        &["check", "/nowhere/errors/proxy.toml"],
     ] {
         let text = complaint(&run(command), 2);
         assert!(
-            text.contains("no such file") && text.lines().count() == 1,
+            text.starts_with("error: /nowhere/") && text.contains("no such file"),
             "{text}"
         );
+        assert_eq!(text.lines().count(), 1, "{text}");
     }
     assert!(complaint(&check(""), 2).contains("empty"));
 }

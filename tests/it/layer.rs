@@ -354,6 +354,23 @@ async fn extensions_and_content_reach_the_inner_service() {
 }
 
 #[tokio::test]
+async fn nested_routers_do_not_share_their_responses() {
+    let layer = minute().await;
+    let nested = |name: &'static str| {
+        let router = Router::new().route("/a", get(move || async move { name }));
+        router.layer(layer.clone())
+    };
+    let app = Router::new()
+        .nest("/one", nested("one"))
+        .nest("/two", nested("two"));
+    for name in ["one", "two", "one", "two"] {
+        let request = Request::get(format!("/{name}/a")).body(Body::empty());
+        let response = app.clone().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(text(response).await, name);
+    }
+}
+
+#[tokio::test]
 async fn two_layers_share_a_redis() {
     let redis = Redis::start();
     let shared = async || {

@@ -36,8 +36,10 @@ mod query;
 mod ranges;
 #[cfg(feature = "demo")]
 mod readme;
+mod reasons;
 mod refresh;
 mod reliability;
+mod snapshot;
 mod tiers;
 mod timeouts;
 mod topologies;

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::{
-    message::compact,
+    message::{compact, hex},
     semantics::{
         StoredHead,
         freshness::Source,
@@ -92,6 +92,6 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
 /// A strong tag: equal tags mean equal bytes, as far as SHA-256 goes. Half of it is enough for that.
 pub(super) fn generated_etag(body: &Bytes) -> HeaderValue {
     let digest = Sha256::digest(body);
-    let tag = format!("\"{}\"", crate::message::hex(&digest[..16]));
+    let tag = [b"\"", &hex(&digest[..16])[..], b"\""].concat();
     HeaderValue::try_from(tag).expect("hexadecimal digits and quotes are visible ASCII")
 }

@@ -8,7 +8,7 @@ use super::{
     stored_head::{Named, stored_head},
 };
 use crate::{
-    cache::{flight::Provenance, tags::OriginTags},
+    cache::{flight::Provenance, rendition, tags::OriginTags},
     semantics::{Storability, StoredHead, validation},
     store::Entry,
 };
@@ -39,7 +39,7 @@ pub(super) fn confirm(
                 stored_head(cx, stored.head.status, headers, *verdict, tags);
             head.generated_etag = stored.head.generated_etag;
             head.part = stored.head.part;
-            let entry = Arc::new(stored.freshened(head, cx.start.position));
+            let entry = freshened(cx, stored, head);
             cx.insert(&entry);
             Confirmed {
                 entry,
@@ -57,12 +57,19 @@ pub(super) fn confirm(
             };
             head.freshness.validate_always = true;
             Confirmed {
-                entry: Arc::new(stored.freshened(head, cx.start.position)),
+                entry: freshened(cx, stored, head),
                 provenance: Provenance::ValidatedOnce,
                 withheld: HeaderMap::new(),
             }
         }
     }
+}
+
+/// The same body under `head`, with the codings that were made of it.
+fn freshened(cx: &Context<'_>, stored: &Entry, head: StoredHead) -> Arc<Entry> {
+    let entry = stored.freshened(head, cx.start.position);
+    rendition::carry_over(stored, &entry);
+    Arc::new(entry)
 }
 
 /// A 304 with another strong tag than the stored response confirms something that this cache does not have

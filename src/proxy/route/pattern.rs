@@ -120,9 +120,10 @@ impl Pattern {
             .and_then(|s| s.strip_suffix('}'))
             .filter(|s| !s.contains(['{', '}']));
         let Some(inner) = inner else {
-            let message = match segment.contains('{') && !segment.contains('}') {
-                true => "`{` is never closed: write `{name}`",
-                false => "a capture is a whole segment: write `/{name}/`",
+            let message = if segment.contains('{') && !segment.contains('}') {
+                "`{` is never closed: write `{name}`"
+            } else {
+                "a capture is a whole segment: write `/{name}/`"
             };
             return Err(PatternError::new(span, message));
         };
@@ -146,9 +147,10 @@ impl Pattern {
             ));
         }
         self.names.push(name.to_owned());
-        match inner.starts_with('*') {
-            true => self.rest = true,
-            false => self.segments.push(Segment::Capture),
+        if inner.starts_with('*') {
+            self.rest = true
+        } else {
+            self.segments.push(Segment::Capture)
         }
         Ok(())
     }

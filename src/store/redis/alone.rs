@@ -47,9 +47,10 @@ impl Manager for Alone {
     }
 
     async fn recycle(&self, lent: &mut Lent, _: &Metrics) -> RecycleResult<RedisError> {
-        match lent.idle {
-            true => Ok(()),
-            false => Err(RecycleError::message("its last call did not end well")),
+        if lent.idle {
+            Ok(())
+        } else {
+            Err(RecycleError::message("its last call did not end well"))
         }
     }
 }

@@ -140,9 +140,10 @@ impl Cluster {
                     .map(|r| Arc::clone(&r.link))
                     .collect();
                 let out = links.iter().map(|link| Box::pin(link.wait_until_out()));
-                match links.is_empty() {
-                    true => std::future::pending().await,
-                    false => drop(futures_util::future::select_all(out).await),
+                if links.is_empty() {
+                    std::future::pending().await
+                } else {
+                    drop(futures_util::future::select_all(out).await)
                 }
             };
             tokio::select! {

@@ -169,9 +169,10 @@ impl Link {
     ///
     /// Cancel safe: a connection whose reply is still to come is not used again.
     pub(super) async fn call_alone(&self, limit: Duration, command: &Cmd) -> Result<(), CallError> {
-        match self.is_up() {
-            true => self.alone.call(limit, command).await,
-            false => Err(CallError::Out),
+        if self.is_up() {
+            self.alone.call(limit, command).await
+        } else {
+            Err(CallError::Out)
         }
     }
 

@@ -221,9 +221,10 @@ impl SharedLog {
                 renewed = Some(Instant::now());
             }
             let records = self.read(&mut connection, *cursor).await?;
-            let now = match records.is_empty() {
-                true => 0,
-                false => time(&mut connection).await?,
+            let now = if records.is_empty() {
+                0
+            } else {
+                time(&mut connection).await?
             };
             let reached_the_end = records.len() < BATCH;
             for record in records {
@@ -232,9 +233,10 @@ impl SharedLog {
                 let same = known
                     && kind_of(&record) == BEGIN.as_bytes()
                     && self.has(&mut connection, *cursor).await?;
-                let learned = match same {
-                    true => self.skip(log, &record),
-                    false => self.learn(log, &record, known, now),
+                let learned = if same {
+                    self.skip(log, &record)
+                } else {
+                    self.learn(log, &record, known, now)
                 };
                 *cursor = learned.unwrap_or(*cursor);
             }

@@ -139,17 +139,19 @@ fn blank(text: &str) -> Option<usize> {
     let body = &text[prefix.len()..];
     let hashes = body.len() - body.trim_start_matches('#').len();
     if body[hashes..].starts_with('"') && (hashes == 0 || prefix.ends_with('r')) {
-        let end = match prefix.ends_with('r') {
-            true => body[hashes + 1..].find(&format!("\"{}", "#".repeat(hashes)))? + 2 + 2 * hashes,
-            false => quoted(body, '"'),
+        let end = if prefix.ends_with('r') {
+            body[hashes + 1..].find(&format!("\"{}", "#".repeat(hashes)))? + 2 + 2 * hashes
+        } else {
+            quoted(body, '"')
         };
         return Some(prefix.len() + end);
     }
     let rest = text.strip_prefix('\'')?;
     let is_lifetime = is_word(rest) && !rest[word(rest)..].starts_with('\'');
-    Some(match is_lifetime {
-        true => 1 + word(rest),
-        false => quoted(text, '\''),
+    Some(if is_lifetime {
+        1 + word(rest)
+    } else {
+        quoted(text, '\'')
     })
 }
 

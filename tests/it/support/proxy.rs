@@ -37,6 +37,10 @@ impl Proxy {
         Self { app, clock }
     }
 
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.app.public_address()
     }

@@ -12,6 +12,7 @@ use crate::{
         Decision, Key, Reason, Storage, conditional::is_for_the_origin, invalidation::is_unsafe,
     },
 };
+use axum::extract::OriginalUri;
 use http::{Method, Response, header::HOST, request::Parts};
 use std::sync::Arc;
 use tokio_util::{sync::DropGuard, task::TaskTracker};
@@ -57,24 +58,29 @@ pub(super) fn bypass(parts: &Parts) -> Option<Reason> {
 }
 
 /// What a request is about (RFC 9110 §7.1).
+///
+/// A router that is nested in another one sees the path without its prefix; axum remembers the whole URI, and two nested
+/// routers must not share a key.
 pub(super) fn target(parts: &Parts) -> Target<'_> {
-    let authority = parts.uri.authority().map(|a| a.as_str().as_bytes());
+    let original = parts.extensions.get::<OriginalUri>();
+    let uri = original.map_or(&parts.uri, |original| &original.0);
+    let authority = uri.authority().map(|a| a.as_str().as_bytes());
     let host = parts.headers.get(HOST).map(|host| host.as_bytes());
     Target {
-        scheme: parts.uri.scheme_str().unwrap_or("http"),
+        scheme: uri.scheme_str().unwrap_or("http"),
         host: authority.or(host).unwrap_or_default(),
-        path: parts.uri.path(),
-        query: parts.uri.query(),
+        path: uri.path(),
+        query: uri.query(),
     }
 }
 
 /// See the module docs.
-pub(super) struct Asked {
+pub(super) struct Call {
     pub(super) shared: Arc<Shared>,
     pub(super) origin: Arc<dyn Origin>,
 }
 
-impl Asked {
+impl Call {
     /// What the cache is asked with `key`.
     pub(super) fn ask(&self, key: Key, parts: &Parts) -> Ask {
         let (rule, target) = (&self.shared.rule, target(parts));

@@ -1,0 +1,121 @@
+//! What a HEAD that was passed on says of the stored response.
+
+use super::support::{Reply, Request, Scene};
+use crate::cache::{Cache, HeadUpdate};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use std::sync::Arc;
+
+/// What the origin says to a HEAD.
+fn head(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+    let field = |(name, value): &(&'static str, &'static str)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    };
+    fields.iter().map(field).collect()
+}
+
+/// As the proxy passes a HEAD on: `status` and `fields` are what the origin says.
+fn pass(cache: &Cache, request: Request, status: u16, fields: &[(&'static str, &'static str)]) {
+    let request = request.method(Method::HEAD);
+    let (ask, stored) = (Arc::new(request.ask()), request.miss().stored);
+    let update = HeadUpdate::new(&ask, stored, cache.start());
+    cache.freshen(update, StatusCode::from_u16(status).unwrap(), &head(fields));
+}
+
+/// With `a` stored under `"1"`, and expired.
+async fn expired() -> Scene {
+    let scene = Scene::new().await;
+    scene
+        .store("/a", Reply::fresh("a", 10).with("etag", "\"1\""))
+        .await;
+    scene.pass(20);
+    scene
+}
+
+const SAME: [(&str, &str); 2] = [("etag", "\"1\""), ("cache-control", "max-age=60")];
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_agrees_freshens_what_is_stored() {
+    let scene = expired().await;
+    pass(&scene.cache, scene.request("/a"), 200, &SAME);
+    let hit = scene.get("/a").await;
+    assert_eq!(
+        (hit.says.as_str(), hit.field("cache-control")),
+        ("hit; ttl=60", Some("max-age=60"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_disagrees_takes_away_what_is_stored() {
+    for other in [("etag", "\"2\""), ("content-length", "2")] {
+        let scene = expired().await;
+        pass(&scene.cache, scene.request("/a"), 200, &[other]);
+        scene.origin.answer(Reply::fresh("b", 60));
+        assert_eq!(
+            scene.get("/a").await.says,
+            "fwd=uri-miss; stored",
+            "{other:?}"
+        );
+    }
+}
+
+/// Nothing has changed: what is stored is there, and expired.
+async fn is_as_it_was(scene: &Scene) -> bool {
+    scene.origin.answer(Reply::not_modified("\"1\""));
+    scene.get("/a").await.says == "fwd=stale; fwd-status=304; stored; detail=expired"
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_says_nothing_changes_nothing() {
+    for (status, fields) in [
+        (200, &[("content-length", "1")][..]),
+        (404, &SAME),
+        (304, &SAME),
+    ] {
+        let scene = expired().await;
+        pass(&scene.cache, scene.request("/a"), status, fields);
+        assert!(is_as_it_was(&scene).await, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_caller_with_credentials_hears_changes_nothing() {
+    for fields in [&SAME[..], &[("etag", "\"2\"")]] {
+        let scene = expired().await;
+        pass(
+            &scene.cache,
+            scene.request("/a").with("cookie", "alice"),
+            200,
+            fields,
+        );
+        assert!(is_as_it_was(&scene).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_neither_makes_a_whole_of_a_part_nor_freshens_it() {
+    let scene = Scene::new().await;
+    let part = Reply::fresh("01", 10).status(206).with("etag", "\"1\"");
+    scene
+        .origin
+        .answer(part.with("content-range", "bytes 0-1/10"));
+    let ranged = || scene.request("/a").with("range", "bytes=0-1");
+    ranged().get().await;
+    scene.pass(20);
+    pass(&scene.cache, scene.request("/a"), 200, &SAME);
+    assert_eq!(ranged().miss().reason, crate::semantics::Reason::Expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_about_what_was_purged_since_or_never_stored_changes_nothing() {
+    let scene = expired().await;
+    let request = scene.request("/a").method(Method::HEAD);
+    let (ask, stored) = (Arc::new(request.ask()), request.miss().stored);
+    let update = HeadUpdate::new(&ask, stored, scene.cache.start());
+    scene.purge("/a", true).await;
+    scene.cache.freshen(update, StatusCode::OK, &head(&SAME));
+    pass(&scene.cache, scene.request("/a"), 200, &SAME);
+    assert_eq!(request.miss().reason, crate::semantics::Reason::UriMiss);
+}
