@@ -1,7 +1,7 @@
 //! One request through the proxy.
 //!
 //! The whole order can be read here. [`Proxy::call`] observes, makes the effective request, finds the route, classifies, and
-//! serves what memory has: up to there nothing waits, nothing is boxed and no lock is held. [`answer`] is the rest: what
+//! serves what memory has: up to there nothing waits, nothing is boxed and no lock is held. `answer` is the rest: what
 //! has to wait for a coding, for Redis, or for the upstream.
 
 mod access;

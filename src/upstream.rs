@@ -1,8 +1,8 @@
 //! The upstream: a pooled client behind a stack of limits, each of which bounds one wait.
 //!
 //! The stack is one of [`tower`] services. From the outside in: a place among the requests under way
-//! ([`concurrency_limit`]), the time until the head of the response ([`time_limit`]), one more try where the upstream
-//! closed a kept connection ([`retry`]), the client and its pool.
+//! (`concurrency_limit`), the time until the head of the response (`time_limit`), one more try where the upstream
+//! closed a kept connection (`retry`), the client and its pool.
 
 mod concurrency_limit;
 mod error;
