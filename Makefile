@@ -1,24 +1,35 @@
 # What is run often, each in one word. `make test` is what CI runs too.
 
-.PHONY: test check format bench fuzz soak conformance tools
+.PHONY: test check format bench guard fuzz soak conformance tools
 
 # Sets up what the tests need and runs all of them: unit, integration, documentation, the demo's.
 test: tools
 	cargo test --locked --features demo
 
-# The tests start their own redis-server processes and run the README's curl lines; none is skipped for want of them.
-tools:
+# $(call need,PROGRAMS) installs Debian's packages of these names where they are missing and it may, and says so where not.
+define need
 	@missing=""; \
-	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
-	command -v curl >/dev/null || missing="$$missing curl"; \
+	for program in $(1); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "not on the PATH:$$missing; installing Debian's"; \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	  else \
-	    echo "cannot install here (that needs root and apt-get): install$$missing yourself and run make test again" >&2; exit 1; \
+	    echo "cannot install here (that needs root and apt-get): install$$missing yourself and run make again" >&2; exit 1; \
 	  fi; \
 	fi
+endef
+
+# The tests start their own redis-server processes and run the README's curl lines; none is skipped for want of them.
+tools:
+	$(call need,redis-server curl)
+
+# Fails where a hit, a 304, a pass or a miss costs more instructions or allocations than bench/guard.baseline.json says.
+# `bench/guard.py --bless` accepts what it costs now.
+guard:
+	$(call need,valgrind python3)
+	bench/guard.py --self-test
+	bench/guard.py
 
 format:
 	cargo fmt --all
