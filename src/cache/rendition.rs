@@ -113,3 +113,79 @@ fn base_headers(head: &StoredHead, length: usize) -> HeaderMap {
     }
     headers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        semantics::{key::Builder, stored::sample},
+        store::Position,
+    };
+    use std::ops::Not;
+
+    const FIELDS: [(&str, &str); 2] = [("content-type", "text/plain"), ("etag", "\"a\"")];
+
+    fn entry(body: impl Into<Bytes>) -> Entry {
+        let key = Builder::new("http", b"a", "/").build();
+        Entry::new(key, sample(&FIELDS), body.into(), Position::default())
+    }
+
+    fn coders() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(1))
+    }
+
+    #[tokio::test]
+    async fn each_coding_is_made_once_however_many_ask() {
+        let (settings, coders) = (Settings::default(), coders());
+        for size in [2000, 200_000] {
+            let entry = entry(vec![b'a'; size]);
+            for coding in Coding::ALL {
+                assert!(coded(&entry, &settings, coding).is_none());
+                let asking = (0..16).map(|_| make(&entry, &settings, coding, &coders));
+                let made = futures_util::future::join_all(asking).await;
+                assert_eq!(made.iter().filter(|made| **made).count(), 1);
+                let rendition = coded(&entry, &settings, coding).unwrap();
+                assert_eq!(rendition.headers["content-encoding"], coding.name());
+                let tag = format!("\"a-{}\"", coding.name());
+                assert_eq!(rendition.headers["etag"], *tag);
+                let length = rendition.body.len();
+                assert_eq!(rendition.headers["content-length"], *length.to_string());
+                assert!(make(&entry, &settings, coding, &coders).await.not());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_coding_that_is_kept_counts_and_one_that_is_not_worth_it_does_not() {
+        let (settings, coders) = (Settings::default(), coders());
+        let random: Vec<u8> = (0..4000).map(|_| fastrand::u8(..)).collect();
+        let (shrinks, random) = (entry(vec![b'a'; 4000]), entry(random));
+        for coding in Coding::ALL {
+            let before = (shrinks.weight(), random.weight());
+            make(&shrinks, &settings, coding, &coders).await;
+            make(&random, &settings, coding, &coders).await;
+            let length = coded(&shrinks, &settings, coding).unwrap().body.len();
+            assert!(shrinks.weight() > before.0 + length as u64);
+            assert_eq!(random.weight(), before.1);
+            let rendition = coded(&random, &settings, coding).unwrap();
+            assert_eq!(rendition.body, random.body);
+            assert!(!rendition.headers.contains_key("content-encoding"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_confirmed_response_keeps_the_codings_of_its_body() {
+        let (settings, coders) = (Settings::default(), coders());
+        let stored = entry(vec![b'a'; 4000]);
+        make(&stored, &settings, Coding::Zstd, &coders).await;
+        let head = sample(&[FIELDS[0], ("etag", "\"b\"")]);
+        let fresher = stored.freshened(head, Position::default());
+        carry_over(&stored, &fresher);
+        let (old, new) = [&stored, &fresher]
+            .map(|entry| coded(entry, &settings, Coding::Zstd).unwrap())
+            .into();
+        assert_eq!(old.body.as_ptr(), new.body.as_ptr());
+        assert_eq!(new.headers["etag"], "\"b-zstd\"");
+        assert!(coded(&fresher, &settings, Coding::Gzip).is_none());
+    }
+}

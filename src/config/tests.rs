@@ -6,7 +6,7 @@ mod overrides;
 use std::{fs, net::SocketAddr, time::Duration};
 
 use super::*;
-use crate::semantics::{ClientDirectives, SetCookie, Share};
+use crate::semantics::{ClientDirectives, Coding, SetCookie, Share};
 use crate::store::redis::Address;
 
 const MINIMAL: &str = "[upstream]\nurl = \"http://127.0.0.1:9000\"\n";
@@ -30,6 +30,11 @@ redis = { url = "redis://:hunter2@${REDIS_HOST}:6379/1", budget = "20ms" }
 [ttl]
 short = "5m"
 long = 7200
+[compress]
+codings = ["gzip", "${CODING:-br}"]
+level = 9
+zstd_level = 1
+brotli_level = 0
 [[route]]
 name = "item"
 path = "/items/{id}"
@@ -90,6 +95,10 @@ fn every_key_reaches_its_setting() {
         Some(crate::proxy::Token::new("0123456789abcdef"))
     );
     assert_eq!(config.store.memory.max, 128_000_000);
+    let coding = &config.cache.coding;
+    assert_eq!(coding.codings, [Coding::Gzip, Coding::Br]);
+    let levels = &coding.levels;
+    assert_eq!((levels.gzip, levels.zstd, levels.brotli), (9, 1, 0));
     let redis = config.store.redis.unwrap();
     assert_eq!(
         Ok(&redis.address),
@@ -165,6 +174,7 @@ fn what_the_file_of_defaults_shows_is_right_too() {
         "cache",
         "cache.memory",
         "cache.redis",
+        "compress",
     ] {
         let unknown = said(MINIMAL, &[&format!("{section}.zzzzzzzz=1")]);
         let known = unknown

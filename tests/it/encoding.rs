@@ -1,8 +1,14 @@
-//! gzip for those who accept it, coded once.
+//! zstd, brotli and gzip for those who accept them, coded once.
 
-use crate::support::{Origin, Proxy, Reply};
+use crate::support::{
+    Origin, Proxy, Reply,
+    client::{Connection, unchunk},
+    coding::decoded,
+};
+use futures_util::future::join_all;
 
 const GZIP: &[(&str, &str)] = &[("Accept-Encoding", "gzip")];
+const CODINGS: [&str; 3] = ["zstd", "br", "gzip"];
 
 fn text(size: usize) -> String {
     "compressible ".repeat(size / 13 + 1)[..size].to_owned()
@@ -164,4 +170,152 @@ async fn switched_off_nothing_is_coded_and_accept_encoding_goes_on() {
         );
     }
     assert_eq!(origin.last("/a").header("accept-encoding"), Some("gzip"));
+}
+
+#[tokio::test]
+async fn the_client_gets_what_it_likes_best_and_the_operators_first_where_it_does_not_care() {
+    let origin = Origin::start().await;
+    let body = text(5000);
+    origin.answer("/kept", Reply::fresh(&body, 60).json());
+    let passing = Reply::ok(&body).json().header("cache-control", "no-store");
+    origin.answer("/passing", passing);
+    let default = Proxy::to(&origin, "").await;
+    let other = Proxy::to(&origin, "[compress]\ncodings = [\"gzip\", \"br\"]").await;
+    for (accepted, by_default, by_the_other) in [
+        ("gzip, deflate, br, zstd", Some("zstd"), Some("gzip")),
+        ("gzip, deflate, br", Some("br"), Some("gzip")),
+        ("gzip;q=0.5, br", Some("br"), Some("br")),
+        ("x-gzip", Some("gzip"), Some("gzip")),
+        ("*", Some("zstd"), Some("gzip")),
+        ("*, zstd;q=0, gzip;q=0", Some("br"), Some("br")),
+        ("zstd", Some("zstd"), None),
+        ("zstd;q=0, br;q=0, gzip;q=0", None, None),
+        ("zstd;q=0.8, gzip;q=0.9, identity", None, None),
+        ("identity;q=0, gzip;q=0.1", Some("gzip"), Some("gzip")),
+        ("deflate", None, None),
+        ("", None, None),
+    ] {
+        for (proxy, expected) in [(&default, by_default), (&other, by_the_other)] {
+            for path in ["/kept", "/kept", "/passing"] {
+                let fields = [("Accept-Encoding", accepted)];
+                let answer = proxy.get_with(path, &fields).await;
+                let coding = answer.header("content-encoding");
+                assert_eq!(coding, expected, "{path} for {accepted:?}");
+                assert_eq!(answer.decoded(), body, "{path} for {accepted:?}");
+                let vary = answer.header("vary");
+                assert_eq!(vary, Some("Accept-Encoding"), "{path} for {accepted:?}");
+            }
+        }
+    }
+    assert_eq!(origin.count("/kept"), 2, "one of each proxy");
+}
+
+#[tokio::test]
+async fn each_coding_is_made_once_however_many_ask_and_weighed() {
+    let origin = Origin::start().await;
+    let body = text(200_000);
+    origin.answer("/a", Reply::fresh(&body, 60).json());
+    let proxy = Proxy::to(&origin, "").await;
+    proxy.get("/a").await;
+    let mut weighed = proxy.metric("sidecache_memory_bytes");
+    for coding in CODINGS {
+        let fields = [("Accept-Encoding", coding)];
+        let answers = join_all((0..8).map(|_| proxy.get_with("/a", &fields))).await;
+        for answer in &answers {
+            assert_eq!(answer.header("content-encoding"), Some(coding));
+            assert!(
+                answer.is_hit() && answer.body == answers[0].body,
+                "{coding}"
+            );
+            assert_eq!(answer.decoded(), body);
+        }
+        let now = proxy.metric("sidecache_memory_bytes");
+        assert!(now >= weighed + answers[0].body.len() as f64, "{coding}");
+        assert!(now < weighed + 10_000.0, "{coding}: kept once");
+        weighed = now;
+    }
+}
+
+#[tokio::test]
+async fn a_tag_of_any_coding_is_the_same_response() {
+    let origin = Origin::start().await;
+    origin.answer(
+        "/a",
+        Reply::fresh(text(2000), 60).json().header("etag", "\"v1\""),
+    );
+    let proxy = Proxy::to(&origin, "").await;
+    for coding in CODINGS {
+        let coded = proxy.get_with("/a", &[("Accept-Encoding", coding)]).await;
+        let own = format!("\"v1-{coding}\"");
+        assert_eq!(coded.header("etag"), Some(&*own));
+        for asked in ["zstd", "br", "gzip", "identity"] {
+            let fields = [("If-None-Match", &*own), ("Accept-Encoding", asked)];
+            let answer = proxy.get_with("/a", &fields).await;
+            assert_eq!(answer.status, 304, "{own} and {asked}");
+            assert_eq!(answer.header("content-encoding"), None);
+            assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+            let tag = match asked {
+                "identity" => "\"v1\"".to_owned(),
+                coding => format!("\"v1-{coding}\""),
+            };
+            assert_eq!(answer.header("etag"), Some(&*tag), "{own} and {asked}");
+        }
+        let unknown = format!("\"v2-{coding}\"");
+        let fields = [("If-None-Match", &*unknown), ("Accept-Encoding", coding)];
+        assert_eq!(proxy.get_with("/a", &fields).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn what_is_small_or_does_not_get_smaller_stays_as_it_is_in_every_coding() {
+    let origin = Origin::start().await;
+    let small = text(999).into_bytes();
+    let random: Vec<u8> = (0..3000).map(|_| fastrand::u8(..)).collect();
+    origin.answer("/small", Reply::fresh(&small, 60).json());
+    origin.answer("/random", Reply::fresh(&random, 60).json());
+    let proxy = Proxy::to(&origin, "").await;
+    for (path, body) in [("/small", &small), ("/random", &random)] {
+        proxy.get(path).await;
+        for coding in CODINGS {
+            for _ in 0..2 {
+                let answer = proxy.get_with(path, &[("Accept-Encoding", coding)]).await;
+                assert_eq!(
+                    answer.header("content-encoding"),
+                    None,
+                    "{path} in {coding}"
+                );
+                assert!(
+                    answer.is_hit() && answer.body == *body,
+                    "{path} in {coding}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_piece_of_what_passes_can_be_read_before_the_next_is_there() {
+    let origin = Origin::start().await;
+    let piece = text(3000);
+    let kept = Reply::fresh(&piece, 60).json().chunked().then_never();
+    origin.answer("/kept", kept.clone());
+    origin.answer("/passing", kept.header("vary", "*"));
+    let proxy = Proxy::to(&origin, "").await;
+    for coding in CODINGS {
+        for path in ["/kept", "/passing"] {
+            let mut reader = Connection::open(proxy.address()).await;
+            let head =
+                format!("GET {path} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {coding}\r\n\r\n");
+            reader.send(&head).await;
+            let is_there = |received: &[u8]| {
+                let end = received.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+                let (body, complete) = end
+                    .map(|end| unchunk(&received[end + 4..]))
+                    .unwrap_or_default();
+                assert!(!complete, "{path} in {coding}");
+                !body.is_empty() && decoded(Some(coding), &body) == piece.as_bytes()
+            };
+            assert!(reader.read_until(is_there).await, "{path} in {coding}");
+        }
+    }
 }

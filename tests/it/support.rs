@@ -1,6 +1,7 @@
 //! What every scenario is made of: a proxy, an origin, a client, Redis, and waiting for a condition.
 
 pub(crate) mod client;
+pub(crate) mod coding;
 pub(crate) mod load;
 pub(crate) mod origin;
 pub(crate) mod process;

@@ -1,5 +1,6 @@
 //! A client that sees what is on the wire.
 
+use super::coding::decoded;
 use std::{collections::BTreeMap, io::Read, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -44,6 +45,12 @@ impl Answer {
             .read_to_string(&mut text)
             .unwrap();
         text
+    }
+
+    /// The body without the coding that `Content-Encoding` names.
+    pub(crate) fn decoded(&self) -> String {
+        let coding = self.header("content-encoding");
+        String::from_utf8(decoded(coding, &self.body)).unwrap()
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
@@ -147,7 +154,8 @@ pub(crate) fn parse(raw: &[u8], head_only: bool) -> Answer {
     }
 }
 
-fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
+/// The body so far, and whether that is all.
+pub(crate) fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     loop {
         let Some(end) = rest.windows(2).position(|w| w == b"\r\n") else {
