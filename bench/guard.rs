@@ -175,9 +175,10 @@ impl Case {
     }
 
     fn check_status(&self, answer: &Response<usize>) -> Result<(), Failure> {
-        match answer.status() == self.status {
-            true => Ok(()),
-            false => Err(format!("{} was answered with {}", self.name, answer.status()).into()),
+        if answer.status() == self.status {
+            Ok(())
+        } else {
+            Err(format!("{} was answered with {}", self.name, answer.status()).into())
         }
     }
 

@@ -19,15 +19,17 @@ pub use self::{
     interim::Interim,
 };
 
-/// `bytes` in hexadecimal. By hand: every hit pays for one, and formatting costs five times as much.
-pub fn hex(bytes: &[u8]) -> Vec<u8> {
+use bytes::Bytes;
+
+/// `bytes` in hexadecimal. By hand: every hit pays for one, and formatting costs ten times as much.
+pub fn hex<const N: usize>(bytes: [u8; N]) -> Bytes {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = Vec::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.extend([
+    let mut digits = [[0; 2]; N];
+    for (pair, byte) in digits.iter_mut().zip(bytes) {
+        *pair = [
             DIGITS[usize::from(byte >> 4)],
             DIGITS[usize::from(byte & 15)],
-        ]);
+        ];
     }
-    text
+    Bytes::copy_from_slice(digits.as_flattened())
 }

@@ -96,9 +96,10 @@ impl Default for Levels {
 
 /// The coding in which the client gets what is worth coding; `None` for identity. Every hit asks.
 pub(super) fn preferred(settings: &Settings, request: &HeaderMap) -> Option<Coding> {
-    match settings.enabled {
-        true => accept_encoding::preferred(request, &settings.codings),
-        false => None,
+    if settings.enabled {
+        accept_encoding::preferred(request, &settings.codings)
+    } else {
+        None
     }
 }
 

@@ -10,7 +10,6 @@ use crate::{
     message::{Body, compact, hex, names::X_REQUEST_ID},
     semantics::Storage,
 };
-use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::HOST};
 use tokio::time::Instant;
 
@@ -72,23 +71,25 @@ impl Observed {
         }
         let headers = response.headers_mut();
         mark(headers, decision);
+        let Some(line) = self.line else {
+            headers.insert(X_REQUEST_ID, self.request_id);
+            return response;
+        };
         headers.insert(X_REQUEST_ID, self.request_id.clone());
-        if let Some(line) = self.line {
-            let event = Event {
-                line,
-                route: route.name.clone(),
-                status: response.status(),
-                decision,
-                request_id: self.request_id,
-                started: self.started,
-                head: elapsed,
-                bytes: 0,
-                end: End::Left,
-            };
-            match response.body().known_size() {
-                Some(bytes) => event.sent_whole(bytes),
-                None => response.body_mut().watch(Box::new(event)),
-            }
+        let event = Event {
+            line,
+            route: route.name.clone(),
+            status: response.status(),
+            decision,
+            request_id: self.request_id,
+            started: self.started,
+            head: elapsed,
+            bytes: 0,
+            end: End::Left,
+        };
+        match response.body().known_size() {
+            Some(bytes) => event.sent_whole(bytes),
+            None => response.body_mut().watch(Box::new(event)),
         }
         response
     }
@@ -104,9 +105,8 @@ fn request_id<B>(request: &Request<B>) -> HeaderValue {
     match request.headers().get(X_REQUEST_ID).filter(fit) {
         Some(given) => given.clone(),
         None => {
-            let id = hex(&fastrand::u128(..).to_ne_bytes());
-            HeaderValue::from_maybe_shared(Bytes::from(id))
-                .expect("hexadecimal digits are visible ASCII")
+            let id = hex(fastrand::u128(..).to_ne_bytes());
+            HeaderValue::from_maybe_shared(id).expect("hexadecimal digits are visible ASCII")
         }
     }
 }

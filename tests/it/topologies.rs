@@ -19,13 +19,14 @@ fn toml(url: &str, more: &str) -> String {
 }
 
 /// The commands that docs/redis.md says a user needs.
-const ALLOWED: [&str; 12] = [
+const ALLOWED: [&str; 13] = [
     "+xrevrange",
     "+get",
     "+set",
     "+del",
     "+exists",
     "+ping",
+    "+unwatch",
     "+xadd",
     "+xread",
     "+xrange",
@@ -70,6 +71,32 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
+async fn a_large_value_is_stored(origin: &Origin, proxy: &Proxy, path: &str) {
+    origin.answer(path, Reply::fresh("x".repeat(300 << 10), 60));
+    until("it is stored", async || proxy.get(path).await.is_hit()).await;
+}
+
+/// The one connection for large values is used again by the next one.
+async fn large_values_share_a_connection(redis: &Redis, origin: &Origin, proxy: &Proxy) {
+    let connections = || {
+        let list = redis.command::<String>(&["CLIENT", "LIST"]);
+        let ours = list.lines().filter(|line| line.contains(" user=cache "));
+        let id = |line: &str| line.split(' ').next().unwrap().to_owned();
+        ours.map(id).collect::<Vec<_>>()
+    };
+    let before = connections().len();
+    let store = async |path: &str| a_large_value_is_stored(origin, proxy, path).await;
+    store("/large/1").await;
+    until("a connection is open", async || {
+        connections().len() > before
+    })
+    .await;
+    let opened = connections();
+    store("/large/2").await;
+    store("/large/3").await;
+    assert_eq!(connections(), opened);
+}
+
 #[tokio::test]
 async fn tls_on_both_sides_and_a_user_who_may_do_no_more_than_needed() {
     let (files, other) = (Files::new(), Files::new());
@@ -100,12 +127,13 @@ async fn tls_on_both_sides_and_a_user_who_may_do_no_more_than_needed() {
         text(&cert),
         text(&key)
     );
-    let proxy = Proxy::to(&origin, &toml(&url, &trusted)).await;
+    let proxy = Proxy::to(&origin, &toml(&url, &format!("pool_size = 1\n{trusted}"))).await;
     hits_again(&proxy).await;
     until("the log is there", async || {
         redis.command::<i64>(&["EXISTS", "t:v1:purges"]) == 1
     })
     .await;
+    large_values_share_a_connection(&redis, &origin, &proxy).await;
     let untrusting = format!("ca = \"{}\"\n", text(&other.path("ca.pem")));
     let without = Proxy::to(&origin, &toml(&url, &untrusting)).await;
     assert_eq!(without.get("/1").await.text(), "/1");
@@ -132,12 +160,14 @@ async fn sentinels_fail_over_under_load() {
     );
     let proxy = Proxy::to(&origin, &toml(&url, "")).await;
     hits_again(&proxy).await;
+    a_large_value_is_stored(&origin, &proxy, "/large/before").await;
     let load = Load::on(proxy.address());
     load.goes_on().await;
     primary.kill();
     load.goes_on().await;
     until("the replica is promoted", async || replica.is_primary()).await;
     hits_again(&proxy).await;
+    a_large_value_is_stored(&origin, &proxy, "/large/after").await;
     assert!(!replica.keys().is_empty());
     load.goes_on().await;
     load.end().await;

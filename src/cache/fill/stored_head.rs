@@ -100,6 +100,7 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
 /// A strong tag: equal tags mean equal bytes, as far as SHA-256 goes. Half of it is enough for that.
 pub(super) fn generated_etag(body: &Bytes) -> HeaderValue {
     let digest = Sha256::digest(body);
-    let tag = [b"\"", &hex(&digest[..16])[..], b"\""].concat();
+    let half: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
+    let tag = [b"\"", &hex(half)[..], b"\""].concat();
     HeaderValue::try_from(tag).expect("hexadecimal digits and quotes are visible ASCII")
 }

@@ -1,75 +1,35 @@
-//! Connections for exclusive use: pooled for large values, behind which small ones would wait; one for the purge log.
+//! Connections for exclusive use, to one server: for large values, behind which small ones would wait.
 //!
-//! The usual manager of such a pool asks each connection for a sign of life at every checkout. Here one is lent out
-//! again only after its last call has got its reply.
+//! deadpool-redis asks each for a sign of life before it lends it. Its managers for sentinels and clusters know neither our
+//! time limits nor the role of who answers; so a pool is for the server that a link has found, and ends with that.
 
 use super::{
-    dial::Dialer,
     error::{CallError, refusal},
     settings::Settings,
 };
-use ::redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisError, aio::MultiplexedConnection};
-use deadpool::{
-    Runtime,
-    managed::{self, Manager, Metrics, RecycleError, RecycleResult, Timeouts},
-};
-use std::{sync::Arc, time::Duration};
-
-/// What one reply may take: the purge log is waited on for seconds.
-const REPLY: Duration = Duration::from_secs(5);
+use ::redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind};
+use deadpool_redis::{Connection, Manager, Runtime, Timeouts};
+use std::time::Duration;
 
 /// See the module docs.
 #[derive(Debug)]
-pub(super) struct Pool(managed::Pool<Alone>);
+pub(super) struct Pool(deadpool_redis::Pool);
 
-#[derive(Debug)]
-struct Alone {
-    dialer: Arc<Dialer>,
-    config: AsyncConnectionConfig,
-}
-
-#[derive(Debug)]
-struct Lent {
-    connection: MultiplexedConnection,
-    /// No reply is still to come.
-    idle: bool,
-}
-
-impl Manager for Alone {
-    type Type = Lent;
-    type Error = RedisError;
-
-    async fn create(&self) -> Result<Lent, RedisError> {
-        Ok(Lent {
-            connection: self.dialer.connect(&self.config).await?,
-            idle: true,
-        })
-    }
-
-    async fn recycle(&self, lent: &mut Lent, _: &Metrics) -> RecycleResult<RedisError> {
-        if lent.idle {
-            Ok(())
-        } else {
-            Err(RecycleError::message("its last call did not end well"))
-        }
-    }
-}
+/// A connection that is closed when this is dropped, unless it was given back: its reply may be still to come.
+struct Lent(Option<Connection>);
 
 impl Pool {
-    pub(super) fn new(dialer: &Arc<Dialer>, settings: &Settings) -> Self {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(settings.connect_timeout))
-            .set_response_timeout(Some(REPLY));
+    /// A pool for the server of `client`, without connections yet.
+    pub(super) fn new(client: &Client, settings: &Settings, config: AsyncConnectionConfig) -> Self {
+        let server = client.get_connection_info().clone(); // certificates included
+        let manager = Manager::new_with_config(server, config)
+            .expect("what a client was made of makes another one");
         let timeouts = Timeouts {
             wait: Some(settings.budget),
-            create: Some(settings.connect_timeout * 4), // sentinels are asked before
-            recycle: None,
+            create: Some(settings.connect_timeout),
+            recycle: Some(settings.budget),
         };
-        let alone = Alone {
-            dialer: Arc::clone(dialer),
-            config,
-        };
-        let pool = managed::Pool::builder(alone)
+        let pool = deadpool_redis::Pool::builder(manager)
             .max_size(settings.pool_size)
             .timeouts(timeouts)
             .runtime(Runtime::Tokio1)
@@ -81,9 +41,9 @@ impl Pool {
     ///
     /// Cancel safe: a connection whose reply is still to come is closed.
     pub(super) async fn call(&self, limit: Duration, command: &Cmd) -> Result<(), CallError> {
-        let mut lent = self.0.get().await.map_err(|_| CallError::Failed)?;
-        lent.idle = false;
-        let asked = command.query_async::<()>(&mut lent.connection);
+        let connection = self.0.get().await.map_err(|_| CallError::Failed)?;
+        let mut lent = Lent(Some(connection));
+        let asked = command.query_async::<()>(lent.connection());
         let result = match tokio::time::timeout(limit, asked).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => match error.kind() {
@@ -92,13 +52,28 @@ impl Pool {
             },
             Err(_) => return Err(CallError::Timeout),
         };
-        lent.idle = true;
+        lent.give_back();
         result
     }
+}
 
-    /// A connection that does not belong to the pool.
-    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        let alone = self.0.manager();
-        alone.dialer.connect(&alone.config).await
+impl Lent {
+    fn connection(&mut self) -> &mut Connection {
+        self.0.as_mut().expect("only the end takes it")
+    }
+
+    fn give_back(mut self) {
+        drop(self.0.take());
     }
 }
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(Connection::take(connection));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -63,16 +63,13 @@ impl Dialer {
         }
     }
 
-    /// A connection that has answered once.
+    /// The server to be connected to now.
     ///
     /// # Errors
-    /// Where none can be had within the limit, for each server that has to be asked.
-    pub(super) async fn connect(
-        &self,
-        config: &AsyncConnectionConfig,
-    ) -> Result<MultiplexedConnection, RedisError> {
+    /// Where no sentinel says which one that is within the limit, for each that has to be asked.
+    pub(super) async fn find(&self) -> Result<Client, RedisError> {
         match &self.whom {
-            Whom::Server(client) => self.open(client, config).await,
+            Whom::Server(client) => Ok(client.clone()),
             Whom::Primary {
                 sentinels,
                 service,
@@ -80,17 +77,41 @@ impl Dialer {
                 certificates,
             } => {
                 let (host, port) = self.ask(sentinels, service).await?;
-                let client = address.at(&host, port, certificates)?;
-                let mut connection = self.open(&client, config).await?;
-                // A sentinel may not have heard yet: only a primary takes writes.
-                let role = Cmd::new().arg("ROLE").to_owned();
-                let (role,): (String,) = self.within(first_of(&role, &mut connection)).await?;
-                match role.as_str() {
-                    "master" => Ok(connection),
-                    _ => Err((ErrorKind::Io, "what sentinels call the primary is none").into()),
-                }
+                address.at(&host, port, certificates)
             }
         }
+    }
+
+    /// A connection to `server`, as [`Self::find`] gave it, that has answered once.
+    ///
+    /// # Errors
+    /// Where it cannot be had within the limit, or is to be a primary and is none.
+    pub(super) async fn open(
+        &self,
+        server: &Client,
+        config: &AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let mut connection = self.connect_to(server, config).await?;
+        if let Whom::Primary { .. } = self.whom {
+            // A sentinel may not have heard yet: only a primary takes writes.
+            let role = Cmd::new().arg("ROLE").to_owned();
+            let (role,): (String,) = self.within(first_of(&role, &mut connection)).await?;
+            if role != "master" {
+                return Err((ErrorKind::Io, "what sentinels call the primary is none").into());
+            }
+        }
+        Ok(connection)
+    }
+
+    /// [`Self::find`] and [`Self::open`].
+    ///
+    /// # Errors
+    /// As theirs.
+    pub(super) async fn connect(
+        &self,
+        config: &AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        self.open(&self.find().await?, config).await
     }
 
     /// The address of the primary, from the first sentinel that knows it.
@@ -104,7 +125,7 @@ impl Dialer {
         for sentinel in sentinels {
             let asked = async {
                 let config = AsyncConnectionConfig::new().set_connection_timeout(Some(self.limit));
-                let mut connection = self.open(sentinel, &config).await?;
+                let mut connection = self.connect_to(sentinel, &config).await?;
                 self.within(question.query_async::<Option<(String, u16)>>(&mut connection))
                     .await
             };
@@ -117,12 +138,12 @@ impl Dialer {
         Err(last)
     }
 
-    async fn open(
+    async fn connect_to(
         &self,
-        client: &Client,
+        server: &Client,
         config: &AsyncConnectionConfig,
     ) -> Result<MultiplexedConnection, RedisError> {
-        self.within(client.get_multiplexed_async_connection_with_config(config))
+        self.within(server.get_multiplexed_async_connection_with_config(config))
             .await
     }
 

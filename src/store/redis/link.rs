@@ -27,6 +27,9 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+/// What one reply may take on a connection for exclusive use: the purge log is waited on for seconds.
+const LONGEST_REPLY: Duration = Duration::from_secs(5);
+
 /// Connections that all calls share. Two, so that one slow reply holds up half of the rest at most.
 const LANES: usize = 2;
 
@@ -59,11 +62,12 @@ struct Lane {
 
 /// See the module docs.
 pub(super) struct Link {
-    dialer: Arc<Dialer>,
-    config: AsyncConnectionConfig,
-    connect_timeout: Duration,
+    dialer: Dialer,
+    settings: Settings,
     lanes: [ArcSwapOption<Lane>; LANES],
-    /// Which connect the lanes are of. Held while they change, so that `up` says whether there are any.
+    /// Connections for exclusive use, to the same server: large values, which would hold up small ones.
+    alone: ArcSwapOption<Pool>,
+    /// Which connect lanes and pool are of. Held while they change, so that `up` says whether there are any.
     generation: Mutex<u64>,
     next: AtomicUsize,
     /// Failures in a row, by lane: one that hangs is not hidden by another one that works.
@@ -71,8 +75,6 @@ pub(super) struct Link {
     up: watch::Sender<bool>,
     /// A key that we may ask for.
     probe: String,
-    /// Connections for exclusive use: large values, which would hold up small ones.
-    alone: Pool,
     metrics: Arc<Metrics>,
 }
 
@@ -87,12 +89,10 @@ impl std::fmt::Debug for Link {
 impl Link {
     /// A link that is out.
     pub(super) fn new(dialer: Dialer, settings: &Settings, metrics: Arc<Metrics>) -> Self {
-        let dialer = Arc::new(dialer);
         Self {
-            alone: Pool::new(&dialer, settings),
             dialer,
-            config: lane_config(settings),
-            connect_timeout: settings.connect_timeout,
+            settings: settings.clone(),
+            alone: ArcSwapOption::empty(),
             lanes: std::array::from_fn(|_| ArcSwapOption::empty()),
             generation: Mutex::new(0),
             next: AtomicUsize::new(0),
@@ -169,16 +169,21 @@ impl Link {
     ///
     /// Cancel safe: a connection whose reply is still to come is not used again.
     pub(super) async fn call_alone(&self, limit: Duration, command: &Cmd) -> Result<(), CallError> {
-        if self.is_up() {
-            self.alone.call(limit, command).await
-        } else {
-            Err(CallError::Out)
+        match self.alone.load_full() {
+            Some(pool) => pool.call(limit, command).await,
+            None => Err(CallError::Out),
         }
     }
 
     /// A connection of the caller's own, whose replies may take seconds.
     pub(super) async fn connect_alone(&self) -> Result<MultiplexedConnection, RedisError> {
-        self.alone.connect().await
+        self.dialer.connect(&self.alone_config()).await
+    }
+
+    fn alone_config(&self) -> AsyncConnectionConfig {
+        AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.settings.connect_timeout))
+            .set_response_timeout(Some(LONGEST_REPLY))
     }
 
     fn judge(&self, asked: &Asked, error: &RedisError) -> CallError {
@@ -219,6 +224,7 @@ impl Link {
             return;
         }
         self.lanes.iter().for_each(|lane| lane.store(None));
+        self.alone.store(None);
         if self.up.send_replace(false) {
             self.metrics.redis_up.dec();
             tracing::warn!(
@@ -271,17 +277,20 @@ impl Link {
         while self.is_up() {
             tokio::time::sleep(HEARTBEAT).await;
             for _ in 0..LANES {
-                let _: Result<Value, CallError> =
-                    self.call(self.connect_timeout, &redis::cmd("PING")).await;
+                let _: Result<Value, CallError> = self
+                    .call(self.settings.connect_timeout, &redis::cmd("PING"))
+                    .await;
             }
         }
     }
 
     /// Opens every lane, and is up once each has answered.
     async fn connect(&self) -> Result<(), RedisError> {
+        let server = self.dialer.find().await?;
+        let config = lane_config(&self.settings);
         let mut opened = Vec::with_capacity(LANES);
         for _ in 0..LANES {
-            let mut connection = self.dialer.connect(&self.config).await?;
+            let mut connection = self.dialer.open(&server, &config).await?;
             // A server that is loading, or a replica without its primary, accepts and cannot serve.
             let probe = Cmd::new().arg("EXISTS").arg(&self.probe).to_owned();
             match self
@@ -312,6 +321,8 @@ impl Link {
                 generation: *generation,
             })));
         }
+        let pool = Pool::new(&server, &self.settings, self.alone_config());
+        self.alone.store(Some(Arc::new(pool)));
         self.failures
             .iter()
             .for_each(|failures| failures.store(0, Relaxed));

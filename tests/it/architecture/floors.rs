@@ -98,7 +98,7 @@ pub(super) const ONLY_IN: &[(&str, &str)] = &[
     ("hyper_util", "server upstream"),
     ("axum", "admin demo layer"),
     ("redis", "app store"),
-    ("deadpool", "store"),
+    ("deadpool_redis", "store"),
     ("rustls", "store upstream"),
     ("zstd", "store"),
     ("async_compression", "message"),
