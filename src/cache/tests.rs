@@ -9,6 +9,7 @@ mod support;
 
 mod back_off;
 mod bodies;
+mod clients;
 mod cut;
 mod failures;
 mod flights;

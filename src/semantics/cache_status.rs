@@ -2,7 +2,7 @@
 //!
 //! [RFC 9211]: https://www.rfc-editor.org/rfc/rfc9211
 
-use super::decision::{Decision, Outcome, Storage, Tier};
+use super::decision::{Decision, Outcome, Reason, Storage, Tier};
 use std::fmt::{self, Display};
 
 /// The name by which this cache speaks of itself.
@@ -17,7 +17,7 @@ impl CacheStatus {
     pub fn push_to(self, text: &mut String) {
         let Self(decision) = self;
         text.push_str(NAME);
-        match decision.reason.fwd() {
+        match fwd(&decision) {
             None if matches!(decision.outcome, Outcome::Hit | Outcome::Stale) => {
                 text.push_str("; hit");
             }
@@ -56,6 +56,16 @@ impl Display for CacheStatus {
     }
 }
 
+/// Why it was forwarded, if it was: a stale response that the client accepts (`max-stale`) was not ([RFC 9211 §2.2]).
+///
+/// [RFC 9211 §2.2]: https://www.rfc-editor.org/rfc/rfc9211#section-2.2
+fn fwd(decision: &Decision) -> Option<&'static str> {
+    match (decision.outcome, decision.reason) {
+        (Outcome::Stale, Reason::Client) => None,
+        (_, reason) => reason.fwd(),
+    }
+}
+
 fn push_number(text: &mut String, number: i64) {
     if number < 0 {
         text.push('-');
@@ -89,7 +99,7 @@ fn detail(decision: &Decision) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::semantics::{Reason, Refusal};
+    use crate::semantics::Refusal;
     use http::StatusCode;
 
     fn text(outcome: Outcome, reason: Reason, change: impl FnOnce(&mut Decision)) -> String {
@@ -140,6 +150,8 @@ mod tests {
             revalidating,
             "sidecache; hit; ttl=-3; detail=stale-while-revalidate"
         );
+        let accepted = text(Outcome::Stale, Reason::Client, |d| d.ttl = Some(-3));
+        assert_eq!(accepted, "sidecache; hit; ttl=-3; detail=client");
         let failed = text(Outcome::Stale, Reason::IfError, |d| {
             (d.ttl, d.fwd_status) = (Some(-3), Some(StatusCode::SERVICE_UNAVAILABLE));
         });

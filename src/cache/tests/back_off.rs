@@ -103,10 +103,10 @@ async fn an_origin_that_only_declined_is_asked_by_those_who_wait() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_ends_the_pause() {
     let scene = after(Reply::ok("").status(503).with("retry-after", "100")).await;
-    let request = scene.request("/a");
-    scene.pass(600);
-    assert_eq!(request.get().await.text().await, "new");
-    scene.pass(60);
+    scene.pass(600); // too old to be served, so that the origin is asked
+    scene.origin.answer(Reply::controlled("new", IF_ERROR));
+    assert_eq!(scene.get("/a").await.text().await, "new");
+    scene.pass(20);
     scene.origin.answer(Reply::fresh("newer", 60));
     assert_eq!(scene.get("/a").await.text().await, "newer");
 }
@@ -179,4 +179,21 @@ async fn what_is_purged_softly_after_a_failure_is_asked_for_at_once() {
     scene.purge("/a", false).await;
     assert_eq!(scene.get("/a").await.text().await, "old");
     scene.origin.asked(3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_purged_softly_before_a_failure_is_not_asked_for_again_at_once() {
+    let scene = Scene::new().await;
+    let control = "max-age=10, stale-while-revalidate=600";
+    scene.store("/a", Reply::controlled("old", control)).await;
+    scene.purge("/a", false).await;
+    advance(Duration::from_secs(1)).await;
+    scene
+        .origin
+        .answer(Reply::ok("").status(503).with("retry-after", "500"));
+    for _ in 0..3 {
+        assert_eq!(scene.get("/a").await.text().await, "old");
+        settle().await;
+    }
+    assert_eq!(scene.origin.count(), 2);
 }

@@ -113,6 +113,19 @@ async fn no_content_gets_no_length_and_an_error_no_tag() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_just_come_is_as_old_as_the_origin_says() {
+    for (said, age, later) in [(None, None, "10"), (Some("5"), Some("5"), "15")] {
+        let scene = Scene::new().await;
+        let reply = Reply::fresh("a", 60);
+        let aged = said.map(|said| reply.clone().with("age", said));
+        scene.origin.answer(aged.unwrap_or(reply));
+        assert_eq!(scene.get("/a").await.field("age"), age);
+        scene.pass(10);
+        assert_eq!(scene.get("/a").await.field("age"), Some(later));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn trailers_are_not_stored() {
     let scene = Scene::new().await;
     let reply = Reply::fresh("a", 60)

@@ -60,3 +60,18 @@ async fn a_stream_that_is_cut_is_broken_for_all_who_read_it() {
         "nothing was"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_panics_in_the_middle_of_a_body_breaks_it() {
+    let scene = Scene::new().await;
+    let (reply, tap) = Reply::live(None);
+    scene.origin.answer(reply);
+    let mut reader = scene.get("/a").await;
+    tap.send("half").await;
+    assert_eq!(reader.next().await.unwrap().unwrap(), "half");
+    tap.panics().await;
+    assert!(reader.next().await.unwrap().is_err());
+    scene.landed().await;
+    scene.origin.answer(Reply::fresh("whole", 60));
+    assert_eq!(scene.get("/a").await.text().await, "whole");
+}

@@ -4,9 +4,9 @@ use super::support::{Reply, Scene, rule};
 use crate::{
     cache::{Miss, Rule},
     origin::{FetchError, OriginError},
-    semantics::{ClientDirectives, Policy, Reason},
+    semantics::{Policy, Reason},
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 const IF_ERROR: &str = "max-age=10, stale-if-error=60";
 
@@ -135,7 +135,7 @@ async fn followers_share_what_is_served_in_the_place_of_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_follower_whose_client_refuses_stale_answers_asks_for_itself() {
-    let scene = respecting().await;
+    let scene = super::clients::respecting().await;
     scene.store("/a", Reply::controlled("old", IF_ERROR)).await;
     scene.pass(20);
     let strict = scene.request("/a").with("cache-control", "no-cache");
@@ -165,20 +165,11 @@ async fn an_origin_that_gives_no_answer_at_all_may_be_stood_in_for_longer() {
     assert_eq!(scene.get("/a").await.status, 503, "that is an answer");
 }
 
-/// By a rule that lets clients ask for more than what is stored.
-async fn respecting() -> Scene {
-    let policy = Policy {
-        client_directives: ClientDirectives::Respect,
-        ..Policy::default()
-    };
-    Scene::by(Rule { policy, ..rule() }).await
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_is_fresh_and_only_in_doubt_is_served_when_the_origin_fails() {
     for (reason, served) in [(Reason::PurgeGap, true), (Reason::Client, false)] {
         for reply in [Reply::ok("").status(503), Reply::unreachable()] {
-            let scene = respecting().await;
+            let scene = super::clients::respecting().await;
             scene.store("/a", Reply::fresh("old", 60)).await;
             scene.origin.answer(reply);
             let request = scene.request("/a").with("cache-control", "no-cache");
@@ -217,21 +208,5 @@ async fn a_part_is_not_served_in_the_place_of_the_whole() {
     assert_eq!(
         ranged().get().await.says,
         "fwd=stale; ttl=-10; detail=stale-if-error"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn nothing_but_what_is_stored_is_wanted_and_nothing_is_stored() {
-    let scene = respecting().await;
-    let only = || scene.request("/a").with("cache-control", "only-if-cached");
-    assert_eq!(only().failed().await.error.cause(), "only_if_cached");
-    assert_eq!(scene.origin.count(), 0);
-    scene.store("/a", Reply::fresh("a", 60)).await;
-    assert_eq!(only().get().await.says, "hit; ttl=60");
-    let ignoring = Arc::new(rule());
-    scene.pass(100);
-    assert_eq!(
-        only().by(&ignoring).get().await.says,
-        "fwd=stale; stored; detail=expired"
     );
 }

@@ -1,7 +1,10 @@
 //! What a HEAD that was passed on says of the stored response.
 
 use super::support::{Reply, Request, Scene};
-use crate::cache::{Cache, HeadUpdate};
+use crate::{
+    cache::{Cache, HeadUpdate},
+    semantics::Reason,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use std::sync::Arc;
 
@@ -105,7 +108,7 @@ async fn a_head_neither_makes_a_whole_of_a_part_nor_freshens_it() {
     ranged().get().await;
     scene.pass(20);
     pass(&scene.cache, scene.request("/a"), 200, &SAME);
-    assert_eq!(ranged().miss().reason, crate::semantics::Reason::Expired);
+    assert_eq!(ranged().miss().reason, Reason::Expired);
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,5 +120,28 @@ async fn a_head_about_what_was_purged_since_or_never_stored_changes_nothing() {
     scene.purge("/a", true).await;
     scene.cache.freshen(update, StatusCode::OK, &head(&SAME));
     pass(&scene.cache, scene.request("/a"), 200, &SAME);
-    assert_eq!(request.miss().reason, crate::semantics::Reason::UriMiss);
+    assert_eq!(request.miss().reason, Reason::UriMiss);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_purged_before_a_head_leaves_is_not_brought_back_by_it() {
+    let scene = expired().await;
+    let request = scene.request("/a").method(Method::HEAD);
+    let stored = request.miss().stored;
+    scene.purge("/a", true).await;
+    let update = HeadUpdate::new(&Arc::new(request.ask()), stored, scene.cache.start());
+    scene.cache.freshen(update, StatusCode::OK, &head(&SAME));
+    assert_eq!(request.miss().reason, Reason::UriMiss);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_answers_no_head() {
+    let scene = Scene::new().await;
+    let part = Reply::fresh("01", 60).status(206);
+    scene
+        .origin
+        .answer(part.with("content-range", "bytes 0-1/10"));
+    let ranged = || scene.request("/a").with("range", "bytes=0-1");
+    ranged().get().await;
+    assert_eq!(ranged().method(Method::HEAD).miss().reason, Reason::Range);
 }

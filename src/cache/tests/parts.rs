@@ -1,6 +1,7 @@
 //! Parts: stored, put together, and never taken for the whole.
 
 use super::support::{Client, Reply, Request, Scene};
+use crate::semantics::Refusal;
 
 const WHOLE: &str = "0123456789";
 
@@ -194,15 +195,23 @@ async fn a_part_that_is_not_what_it_says_is_no_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_part_that_stops_early_is_put_together_with_nothing() {
-    let scene = with(&[(0, 4)]).await;
-    let short = Reply::fresh("56", 60).status(206).of_unknown_length();
-    let short = short
-        .with("content-range", "bytes 5-9/10")
-        .with("etag", "\"1\"");
-    scene.origin.answer(short);
-    assert_eq!(ranged(&scene, "bytes=5-9").get().await.text().await, "56");
-    scene.origin.answer(Reply::fresh(WHOLE, 60));
-    assert_eq!(scene.get("/a").await.text().await, WHOLE);
+    for range in ["bytes 5-9/10", "bytes 5-7/10"] {
+        let scene = with(&[(0, 4)]).await;
+        let short = Reply::fresh("56", 60).status(206).of_unknown_length();
+        scene
+            .origin
+            .answer(short.with("content-range", range).with("etag", "\"1\""));
+        let got = ranged(&scene, "bytes=5-9").get().await;
+        assert_eq!(got.field("content-range"), Some(range), "as it came");
+        assert_eq!(got.text().await, "56");
+        scene.origin.answer(Reply::fresh(WHOLE, 60));
+        assert_eq!(scene.get("/a").await.text().await, WHOLE);
+        assert_eq!(
+            scene.origin.last().field("range"),
+            None,
+            "no beginning is stored"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,20 +245,29 @@ async fn followers_share_what_the_rest_completes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rest_that_cannot_be_put_together_is_asked_for_as_a_whole() {
-    let of = |range: &str| {
-        let rest = Reply::fresh("56789", 60).status(206);
+    let of = |body: &str, range: &str| {
+        let rest = Reply::fresh(body, 60).status(206);
         rest.with("content-range", range)
     };
-    let rest = || of("bytes 5-9/10").with("etag", "\"1\"");
+    let tagged = |body: &str, range: &str| of(body, range).with("etag", "\"1\"");
+    let rest = || tagged("56789", "bytes 5-9/10");
     for (what, reply) in [
-        ("of another tag", of("bytes 5-9/10").with("etag", "\"2\"")),
-        ("not behind it", of("bytes 4-8/10").with("etag", "\"1\"")),
+        (
+            "of another tag",
+            of("56789", "bytes 5-9/10").with("etag", "\"2\""),
+        ),
+        ("not behind it", tagged("45678", "bytes 4-8/10")),
+        ("from too early on", tagged("456789", "bytes 4-9/10")),
         ("without a range", Reply::fresh("56789", 60).status(206)),
         ("not for others", rest().with("cache-control", "private")),
         ("cut", rest().cut()),
         ("longer than it says", rest().piece("x")),
         ("too large", rest().piece(vec![b'x'; 2000])),
-        ("short", of("bytes 5-8/10").with("etag", "\"1\"")),
+        ("not to the end", tagged("5678", "bytes 5-8/10")),
+        (
+            "shorter than it says",
+            tagged("567", "bytes 5-9/10").of_unknown_length(),
+        ),
         (
             "with tags that cannot be kept",
             rest().with("cache-tag", &"x".repeat(1025)),
@@ -316,4 +334,38 @@ async fn a_part_that_is_enough_is_confirmed_and_one_that_is_not_is_not() {
         (sent.field("if-none-match"), sent.field("if-range")),
         (None, Some("\"1\""))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_range_of_the_client_is_asked_for() {
+    let scene = with(&[(0, 4)]).await;
+    assert_eq!(scene.origin.last().field("range"), Some("bytes=0-4"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_larger_part_than_it_asked_for_a_client_gets_what_it_asked_for() {
+    let scene = Scene::new().await;
+    scene.origin.answer(part(0, 4));
+    let got = ranged(&scene, "bytes=1-2").get().await;
+    assert_eq!(got.field("content-range"), Some("bytes 1-2/10"));
+    assert_eq!(got.text().await, "12");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_not_the_whole() {
+    let scene = with(&[(2, 4), (5, 9)]).await;
+    assert_eq!(
+        ranged(&scene, "bytes=2-9").get().await.text().await,
+        WHOLE[2..]
+    );
+    scene.origin.answer(Reply::fresh(WHOLE, 60));
+    assert_eq!(scene.get("/a").await.text().await, WHOLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_is_cut_is_counted_as_incomplete() {
+    let scene = Scene::new().await;
+    scene.origin.answer(part(0, 4).cut());
+    ranged(&scene, "bytes=0-4").failed().await;
+    assert_eq!(scene.refused(Refusal::Incomplete), 1);
 }

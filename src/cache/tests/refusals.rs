@@ -197,3 +197,12 @@ async fn what_the_origin_confirms_under_another_key_serves_once() {
     let got = scene.get("/a?x=3").await;
     assert_eq!(got.says, "fwd=stale; fwd-status=304; detail=expired");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_response_without_vary_that_is_no_error_is_for_all() {
+    let scene = with_variants("max-age=10").await;
+    scene.origin.answer(Reply::fresh("bonjour", 60));
+    let fr = in_language(&scene, "fr").get().await;
+    assert_eq!(fr.says, "fwd=vary-miss; stored");
+    assert!(!has_german(&scene).await);
+}

@@ -1,7 +1,10 @@
 //! Responses that are for one client alone: nobody waits for them, and nobody else sees them.
 
 use super::support::{Reply, Scene, rule, settle};
-use crate::semantics::{Policy, SetCookie};
+use crate::{
+    semantics::{Policy, SetCookie},
+    store::Selector,
+};
 use std::time::Duration;
 use tokio::time::advance;
 
@@ -92,8 +95,15 @@ async fn what_turns_out_to_be_for_all_is_stored_again() {
     let scene = Scene::new().await;
     scene.origin.answer(private("mine"));
     scene.get("/a").await;
-    scene.store("/a", Reply::fresh("for all", 60)).await;
-    assert_eq!(scene.get("/a").await.says, "hit; ttl=60");
+    let for_all = Reply::fresh("for all", 60).with("cache-tag", "t");
+    scene.store("/a", for_all).await;
+    let hit = scene.get("/a").await;
+    assert_eq!(
+        (hit.says.as_str(), hit.field("cache-tag")),
+        ("hit; ttl=60", None)
+    );
+    let named = scene.cache.store().matching(&[Selector::tag("t")]);
+    assert_eq!(named.entries, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,4 +253,71 @@ async fn a_field_that_the_origin_calls_private_is_not_stored() {
         (hit.says.as_str(), hit.field("x-user")),
         ("hit; ttl=60", None)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn followers_that_ask_for_themselves_do_not_wait_for_each_other() {
+    let scene = Scene::new().await;
+    let (first, first_gate) = private("mine").held();
+    let (later, later_gate) = private("yours").held();
+    scene.origin.answers([first, later]);
+    let leader = scene.request("/a").begin();
+    scene.origin.asked(1).await;
+    let followers = [1, 2, 3].map(|_| scene.request("/a").begin());
+    scene.followers(3).await;
+    first_gate.open();
+    scene.origin.asked(4).await; // all of them, before one has its answer
+    later_gate.open();
+    leader.got().await;
+    for follower in followers {
+        assert_eq!(follower.got().await.text().await, "yours");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_is_for_one_client_says_nothing_of_the_whole() {
+    let scene = Scene::new().await;
+    let part = private("01")
+        .status(206)
+        .with("content-range", "bytes 0-1/10");
+    scene.origin.answer(part);
+    scene.request("/a").with("range", "bytes=0-1").get().await;
+    assert!(queue(&scene, Reply::fresh("a", 60)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_for_one_client_alone_that_fails_spares_the_origin_a_refresh() {
+    for failure in [Reply::unreachable(), Reply::ok("").status(503)] {
+        let scene = Scene::new().await;
+        let en = || scene.request("/a").with("x-lang", "en").get();
+        let control = "max-age=10, stale-while-revalidate=60";
+        scene
+            .origin
+            .answer(Reply::controlled("hello", control).with("vary", "x-lang"));
+        en().await;
+        scene.pass(20);
+        let de = || scene.request("/a").with("x-lang", "de").outcome();
+        scene.origin.answers([private("hallo"), failure]);
+        drop((de().await, de().await));
+        assert_eq!(en().await.text().await, "hello");
+        settle().await;
+        assert_eq!(scene.origin.count(), 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_from_whom_a_response_is_withheld_does_not_confirm_it() {
+    let policy = Policy {
+        ttl: Some(Duration::from_secs(60)),
+        ..Policy::default()
+    };
+    let scene = Scene::by(crate::cache::Rule { policy, ..rule() }).await;
+    scene
+        .store("/a", Reply::ok("for all").with("etag", "\"1\""))
+        .await;
+    scene.origin.answer(Reply::ok("alice's"));
+    let alice = scene.request("/a").with("cookie", "alice").get().await;
+    assert_eq!(alice.says, "fwd=bypass; detail=cookie");
+    assert_eq!(scene.origin.last().field("if-none-match"), None);
+    assert_eq!(scene.get("/a").await.text().await, "for all");
 }

@@ -253,3 +253,22 @@ async fn another_response_takes_the_place_of_the_stored_one() {
         .await;
     assert_eq!(scene.get("/a").await.text().await, "b");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_of_ours_is_still_ours_after_a_confirmation() {
+    let scene = Scene::new().await;
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    scene
+        .store("/a", Reply::fresh("a", 10).with("last-modified", date))
+        .await;
+    for _ in 0..2 {
+        scene.pass(100);
+        scene.origin.answer(Reply::fresh("", 60).status(304));
+        let got = scene.get("/a").await;
+        assert_eq!(
+            got.says,
+            "fwd=stale; fwd-status=304; stored; detail=expired"
+        );
+        assert_eq!(scene.origin.last().field("if-none-match"), None);
+    }
+}

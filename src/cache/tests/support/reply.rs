@@ -13,11 +13,16 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tokio::sync::{mpsc, watch};
 
-type Piece = Result<Frame<Bytes>, BodyError>;
+#[derive(Debug)]
+enum Piece {
+    Frame(Frame<Bytes>),
+    Error(BodyError),
+    Panic,
+}
 
 /// Something that waits until the test lets it go on.
 #[derive(Clone, Debug)]
@@ -207,13 +212,13 @@ impl Reply {
 
     fn scripted(&self) -> mpsc::Receiver<Piece> {
         let (sender, receiver) = mpsc::channel(self.pieces.len() + 1);
-        let pieces = self.pieces.iter().cloned();
-        let pieces = pieces.filter(|piece| !piece.as_ref().is_ok_and(Bytes::is_empty));
-        let trailers = self
-            .trailers
-            .clone()
-            .map(|fields| Ok(Frame::trailers(fields)));
-        for piece in pieces.map(|piece| piece.map(Frame::data)).chain(trailers) {
+        let piece = |piece: &Result<Bytes, BodyError>| match piece {
+            Ok(data) => (!data.is_empty()).then(|| Piece::Frame(Frame::data(data.clone()))),
+            Err(error) => Some(Piece::Error(error.clone())),
+        };
+        let pieces = self.pieces.iter().filter_map(piece);
+        let trailers = self.trailers.clone().map(Frame::trailers);
+        for piece in pieces.chain(trailers.map(Piece::Frame)) {
             sender.try_send(piece).expect("there is room for all");
         }
         receiver
@@ -227,8 +232,7 @@ pub(crate) struct Tap(mpsc::Sender<Piece>);
 impl Tap {
     /// One more piece; waits until the one before has been read.
     pub(crate) async fn send(&self, piece: impl Into<Bytes>) {
-        let sent = self.0.send(Ok(Frame::data(piece.into()))).await;
-        sent.expect("somebody reads the body");
+        self.give(Piece::Frame(Frame::data(piece.into()))).await;
     }
 
     /// Whether there is room for one more piece now.
@@ -238,8 +242,17 @@ impl Tap {
 
     /// The body breaks off.
     pub(crate) async fn breaks(self) {
-        let sent = self.0.send(Err(BodyError::Broken)).await;
-        sent.expect("somebody reads the body");
+        self.give(Piece::Error(BodyError::Broken)).await;
+    }
+
+    /// Whoever reads the body panics.
+    pub(crate) async fn panics(self) {
+        self.give(Piece::Panic).await;
+    }
+
+    async fn give(&self, piece: Piece) {
+        let given = self.0.send(piece).await;
+        given.expect("somebody reads the body");
     }
 
     /// Waits until the body is dropped.
@@ -261,7 +274,12 @@ impl Body for Arriving {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.pieces.poll_recv(cx)
+        let piece = ready!(self.pieces.poll_recv(cx));
+        Poll::Ready(piece.map(|piece| match piece {
+            Piece::Frame(frame) => Ok(frame),
+            Piece::Error(error) => Err(error),
+            Piece::Panic => panic!("as the script says"),
+        }))
     }
 
     fn size_hint(&self) -> SizeHint {
