@@ -59,7 +59,7 @@ const CASES: [Case; 5] = [
     HIT,
     Case {
         name: "hit_gzip",
-        field: Some((ACCEPT_ENCODING, "gzip, deflate, br")),
+        field: Some((ACCEPT_ENCODING, "gzip, deflate")),
         coding: Some("gzip"),
         ..HIT
     },
