@@ -49,7 +49,7 @@ pub(crate) use self::{
     status::mark,
 };
 
-use self::core::Core;
+use self::{caller::Caller, core::Core};
 use crate::{
     clock::Clock,
     message::{Body, Stream},
@@ -119,9 +119,18 @@ impl Cache {
         fetch::fetch(&self.0, ask, miss).await
     }
 
-    /// Begins to bring up to date what was served, unless that is under way, has just failed, or no slot is free.
-    pub(crate) fn refresh(&self, ask: &Ask, refresh: Refresh) {
-        refresh::start(&self.0, ask, refresh);
+    /// Begins to bring up to date what a request with `key` was served, unless that is under way, has just failed, or no slot
+    /// is free. `ask` is made only where it begins.
+    pub(crate) fn refresh(
+        &self,
+        rule: &Rule,
+        key: &Key,
+        request: &HeaderMap,
+        refresh: Refresh,
+        ask: impl FnOnce() -> Ask,
+    ) {
+        let caller = Caller::of(key, &rule.policy, request);
+        refresh::start(&self.0, rule, caller, refresh, ask);
     }
 
     /// The moment before a request that bypasses the cache leaves, for [`Self::keep`] and [`Self::freshen`].

@@ -67,8 +67,12 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 use tower::{Layer, Service};
+
+/// How long the end waits for purges that Redis has not taken yet.
+const PURGE_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// See the module docs. Clones are the same cache.
 #[derive(Clone)]
@@ -119,10 +123,13 @@ impl CacheLayer {
         self.0.metrics.encode()
     }
 
-    /// Waits for the calls of the inner service that are under way. For a graceful end, after the server has stopped.
-    pub async fn drain(&self) {
+    /// Waits for the calls of the inner service that are under way, and then for at most two seconds until Redis has taken
+    /// every purge. For a graceful end, after the server has stopped. Returns how many purges other processes will not learn
+    /// of.
+    pub async fn drain(&self) -> usize {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        self.0.cache.store().flush_purges(PURGE_FLUSH_TIMEOUT).await
     }
 }
 
@@ -189,7 +196,8 @@ where
             shared: Arc::clone(shared),
             origin: Arc::new(Inner::new(self.inner.clone(), &shared.calling, parts)),
         };
-        if let Some(reason) = call::bypass(&parts, !content.is_end_stream()) {
+        let has_content = call::has_content(&parts, &content);
+        if let Some(reason) = shared.bypass(&parts, has_content) {
             let call = call(&parts);
             let content = content.map_err(|_| BodyError::Broken);
             let content = RequestBody::Stream(Box::pin(content));
@@ -198,14 +206,16 @@ where
         let (rule, cache) = (&shared.rule, &shared.cache);
         let target = call::target(&parts);
         let mut key = cache.key(rule, &target, &parts.headers);
-        if let Some(received) = call::rewritten(&parts) {
-            key = key.field(":received", Some(received.as_bytes()));
+        if let Some(inner) = call::rewritten(&parts) {
+            key = key.field(":inner", Some(inner.as_bytes()));
         }
         let key = key.build();
         match cache.lookup(rule, &key, &parts.method, &parts.headers) {
             Lookup::Hit(answered, refresh) => {
                 if let Some(refresh) = refresh {
-                    cache.refresh(&call(&parts).ask(key, &parts), refresh);
+                    cache.refresh(rule, &key, &parts.headers, refresh, || {
+                        call(&parts).ask(key.clone(), &parts)
+                    });
                 }
                 ResponseFuture::ready(shared.finish(answered))
             }

@@ -36,7 +36,7 @@ use self::{
     shared::Shared, target::Target,
 };
 use crate::{
-    cache::{Answered, Encode, Lookup, Miss, Outer},
+    cache::{Answered, Ask, Cache, Encode, Lookup, Miss, Outer},
     message::{Body, Interim, ResponseFuture},
     semantics::{Key, Reason},
     store::Store,
@@ -44,7 +44,7 @@ use crate::{
 use bytes::Bytes;
 use http::{Method, Request, Response, request};
 use hyper::body::Incoming;
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc};
 
 /// The proxy. Clones are the same proxy.
 #[derive(Clone, Debug)]
@@ -60,8 +60,10 @@ enum Step {
     Question,
     /// A coding of what is stored.
     Encode(Key, Encode),
-    /// Redis, and then perhaps the upstream.
-    Miss(Key, Miss),
+    /// Redis, and then the upstream: there is no body to store.
+    Head(Key, Miss),
+    /// Redis, and then a fetch.
+    Fetch(Key, Miss),
 }
 
 impl Proxy {
@@ -115,35 +117,30 @@ impl Proxy {
                 match cache.lookup(rule, &key, method, headers) {
                     Lookup::Hit(answered, refresh) => {
                         if let Some(refresh) = refresh {
-                            let received =
-                                Received::of(shared, &live, route, target, peer, &observed);
-                            let ask = received.ask(key, method, headers, None);
-                            cache.refresh(&ask, refresh);
+                            cache.refresh(rule, &key, headers, refresh, || {
+                                Received::of(shared, &live, route, target, peer, &observed).ask(
+                                    key.clone(),
+                                    method,
+                                    headers,
+                                    None,
+                                )
+                            });
                         }
                         return ResponseFuture::ready(observed.finish(shared, route, answered));
                     }
                     Lookup::Encode(hit) => Step::Encode(key, hit),
-                    Lookup::Miss(miss) => Step::Miss(key, miss),
+                    Lookup::Miss(miss) if *method == Method::HEAD => Step::Head(key, miss),
+                    Lookup::Miss(miss) => Step::Fetch(key, miss),
                 }
             }
         };
-        let (mut observed, mut target) = (observed, target);
-        if let Step::Miss(..) = step {
-            // Thousands may wait for one fetch.
-            observed.detach();
-            target.detach();
-        }
-        let received = Received::of(shared, &live, route, target, peer, &observed)
-            .with_interim(interim, &request);
-        ResponseFuture::going(async move {
-            let going = Box::pin(answer(&received, step, request)); // once, and not in each future around it
-            let result = match &received.interim {
-                Some(interim) => interim.around(going).await,
-                None => going.await,
-            };
-            let answered = result.unwrap_or_else(|problem| rescue::answer(&problem));
-            observed.finish(&received.shared, &received.route, answered)
-        })
+        let received = Received::of(shared, &live, route, target, peer, &observed);
+        wait(
+            received.with_interim(interim, &request),
+            observed,
+            step,
+            request,
+        )
     }
 
     /// The service for the connection of `peer`, which gets interim responses by `interim`.
@@ -156,30 +153,59 @@ impl Proxy {
     }
 }
 
-/// What has to wait. Dropping it gives up the request, but not a fetch that was begun for the cache.
+/// The answer of a request that has to wait. Dropping it gives up the request, but not a fetch that was begun for the cache.
+fn wait<B: Content>(
+    mut received: Received,
+    mut observed: Observed,
+    step: Step,
+    request: Request<B>,
+) -> ResponseFuture {
+    // Thousands may wait for one fetch: they hold nothing but what they are answered by.
+    if let Step::Fetch(..) = step {
+        observed.detach();
+        received.target.detach();
+    }
+    let received = Arc::new(received);
+    let of = Arc::clone(&received);
+    let answer: Pin<Box<dyn Future<Output = Result<Answered, Problem>> + Send>> = match step {
+        Step::Fetch(key, miss) => {
+            let ask = of.ask(key, request.method(), request.headers(), None);
+            Box::pin(fetch(of.shared.cache.clone(), Arc::new(ask), miss))
+        }
+        step => Box::pin(answer(of, step, request)),
+    };
+    ResponseFuture::going(async move {
+        let result = match &received.interim {
+            Some(interim) => interim.around(answer).await,
+            None => answer.await,
+        };
+        let answered = result.unwrap_or_else(|problem| rescue::answer(&problem));
+        observed.finish(&received.shared, &received.route, answered)
+    })
+}
+
+/// What waits for something else than a fetch.
 async fn answer<B: Content>(
-    received: &Received,
+    received: Arc<Received>,
     step: Step,
     request: Request<B>,
 ) -> Result<Answered, Problem> {
-    // Thousands may wait for one fetch: what only others need has a box of its own, and takes no room in their future.
+    let received = &received;
     match step {
         Step::Purge => {
             let (parts, _content) = request.into_parts();
-            Box::pin(purge::answer(received, &parts.headers)).await
+            purge::answer(received, &parts.headers).await
         }
-        Step::Pass(reason) => Box::pin(pass::pass(received, reason, request)).await,
-        Step::Question => Box::pin(ask_question(received, request)).await,
+        Step::Pass(reason) => pass::pass(received, reason, request).await,
+        Step::Question => ask_question(received, request).await,
         Step::Encode(key, hit) => {
             let (parts, _content) = request.into_parts();
-            Ok(Box::pin(encode(received, key, hit, &parts, None)).await)
+            Ok(encode(received, key, hit, &parts, None).await)
         }
-        Step::Miss(key, miss) if *request.method() == Method::HEAD => {
-            Box::pin(head::answer(received, key, miss, request)).await
-        }
-        Step::Miss(key, miss) => {
-            let (parts, _content) = request.into_parts();
-            fetch(received, key, miss, parts, None).await
+        Step::Head(key, miss) => head::answer(received, key, miss, request).await,
+        Step::Fetch(key, miss) => {
+            let ask = received.ask(key, request.method(), request.headers(), None);
+            fetch(received.shared.cache.clone(), Arc::new(ask), miss).await
         }
     }
 }
@@ -196,13 +222,17 @@ async fn ask_question<B: Content>(
     match cache.lookup(rule, &key, &parts.method, &parts.headers) {
         Lookup::Hit(answered, refresh) => {
             if let Some(refresh) = refresh {
-                let ask = received.ask(key, &parts.method, &parts.headers, Some(content));
-                cache.refresh(&ask, refresh);
+                cache.refresh(rule, &key, &parts.headers, refresh, || {
+                    received.ask(key.clone(), &parts.method, &parts.headers, Some(content))
+                });
             }
             Ok(answered)
         }
         Lookup::Encode(hit) => Ok(encode(received, key, hit, &parts, Some(content)).await),
-        Lookup::Miss(miss) => fetch(received, key, miss, parts, Some(content)).await,
+        Lookup::Miss(miss) => {
+            let ask = received.ask(key, &parts.method, &parts.headers, Some(content));
+            fetch(cache.clone(), Arc::new(ask), miss).await
+        }
     }
 }
 
@@ -214,26 +244,17 @@ async fn encode(
     parts: &request::Parts,
     content: Option<Bytes>,
 ) -> Answered {
-    let cache = &received.shared.cache;
+    let (cache, rule) = (&received.shared.cache, &received.route.rule);
     if let Some(refresh) = hit.refresh.take() {
-        let ask = received.ask(key, &parts.method, &parts.headers, content);
-        cache.refresh(&ask, refresh);
+        cache.refresh(rule, &key, &parts.headers, refresh, || {
+            received.ask(key.clone(), &parts.method, &parts.headers, content)
+        });
     }
-    let rule = &received.route.rule;
     cache.encode(rule, hit, &parts.method, &parts.headers).await
 }
 
 /// Asks Redis, and then the upstream.
-async fn fetch(
-    received: &Received,
-    key: Key,
-    miss: Miss,
-    parts: request::Parts,
-    content: Option<Bytes>,
-) -> Result<Answered, Problem> {
-    let ask = received.ask(key, &parts.method, &parts.headers, content);
-    drop(parts); // what is needed of them has been copied
-    let (ask, cache) = (Arc::new(ask), &received.shared.cache);
+async fn fetch(cache: Cache, ask: Arc<Ask>, miss: Miss) -> Result<Answered, Problem> {
     match Box::pin(cache.lookup_outer(&ask, miss)).await? {
         Outer::Hit(answered) => Ok(answered),
         Outer::Miss(miss) => Ok(cache.fetch(&ask, miss).await?),

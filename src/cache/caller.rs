@@ -15,6 +15,16 @@ pub(super) struct Caller {
     pub(super) credentials: bool,
 }
 
+impl Caller {
+    /// Who asks for `key` with the fields `request`.
+    pub(super) fn of(key: &Key, policy: &Policy, request: &HeaderMap) -> Self {
+        Self {
+            key: key.clone(),
+            credentials: has_credentials(policy, request),
+        }
+    }
+}
+
 /// Whether the caller may get a response of its own that the route does not let others see: it says nothing about what is
 /// stored for others.
 pub(super) fn has_credentials(policy: &Policy, request: &HeaderMap) -> bool {

@@ -50,8 +50,10 @@ pub(super) async fn run(core: Arc<Core>, mut leader: Leader, mut job: Job) {
     } else {
         Guard::none()
     };
+    // First: what is purged from here on has changed what this fetch brings, or is seen by the next line.
+    let start = FetchStart::now(&core);
     job.drop_purged(&core);
-    let kept = carry_out(&core, &mut leader, &job).await;
+    let kept = carry_out(&core, &mut leader, &job, start).await;
     drop(leader);
     guard.end(&core, &job, kept).await;
 }
@@ -73,8 +75,7 @@ pub(super) async fn keep(core: Arc<Core>, mut leader: Leader, storable: Storable
 }
 
 /// Asks the origin, once more where its response cannot be used, and ends the flight.
-async fn carry_out(core: &Core, leader: &mut Leader, job: &Job) -> Kept {
-    let start = FetchStart::now(core);
+async fn carry_out(core: &Core, leader: &mut Leader, job: &Job, start: FetchStart) -> Kept {
     let prepared = request::prepare(job);
     let answer = job.ask.origin.send(prepared.request).await;
     let cx = Context { core, job, start };

@@ -152,7 +152,7 @@ pub(super) async fn outer(
 async fn serve(core: &Arc<Core>, ask: &Arc<Ask>, found: Found, decision: Decision) -> Answered {
     let now = core.clock.now();
     if let Some(refresh) = wanted_refresh(&ask.rule, &found, decision, now) {
-        super::refresh::start(core, ask, refresh);
+        super::refresh::start(core, &ask.rule, ask.caller(), refresh, || Ask::clone(ask));
     }
     let age = AgeField::Current(now);
     let (method, request) = (&ask.method, &ask.request);

@@ -1,6 +1,6 @@
 //! Bringing up to date in the background what was served stale: at most so many at a time, one per key.
 
-use super::{ask::Ask, core::Core, fill, flight::Role};
+use super::{ask::Ask, caller::Caller, core::Core, fill, flight::Role, rule::Rule};
 use crate::{semantics::Reason, store::Entry};
 use std::{sync::Arc, time::Duration};
 
@@ -13,13 +13,19 @@ pub(crate) struct Refresh {
     pub(super) purged: Option<Duration>,
 }
 
-/// Begins a refresh, unless one of this key is under way or has just failed, or no slot is free.
-pub(super) fn start(core: &Arc<Core>, ask: &Ask, refresh: Refresh) {
-    let caller = ask.caller();
+/// Begins a refresh of what `caller` was served by `rule`, unless one is under way or has just failed, or no slot is free.
+/// Only then `ask` is made: in its window every hit comes by here.
+pub(super) fn start(
+    core: &Arc<Core>,
+    rule: &Rule,
+    caller: Caller,
+    refresh: Refresh,
+    ask: impl FnOnce() -> Ask,
+) {
     if !core.backoff.may_ask(&caller, refresh.purged) {
         return;
     }
-    let of_rule = Arc::clone(&ask.rule.refreshes).try_acquire_owned();
+    let of_rule = Arc::clone(&rule.refreshes).try_acquire_owned();
     let of_all = Arc::clone(&core.refreshes).try_acquire_owned();
     let (Ok(of_rule), Ok(of_all)) = (of_rule, of_all) else {
         core.metrics.refresh_skipped.inc();
@@ -30,7 +36,7 @@ pub(super) fn start(core: &Arc<Core>, ask: &Ask, refresh: Refresh) {
         return;
     };
     let job = fill::Job {
-        ask: Arc::new(ask.in_background()),
+        ask: Arc::new(ask().in_background()),
         stored: Some(refresh.entry),
         why: Reason::WhileRevalidate,
     };

@@ -77,7 +77,10 @@ pub(super) async fn make(
 }
 
 /// Gives `fresher`, the body of `stored` under a new head, the codings that were made of that body.
-pub(super) fn carry_over(stored: &Entry, fresher: &Entry) {
+pub(super) fn carry_over(stored: &Entry, fresher: &Entry, settings: &Settings) {
+    if !is_worth_coding(fresher, settings) {
+        return; // the confirmation forbids it, or says that the body is something else
+    }
     for coding in Coding::ALL {
         if let Some(made) = stored.coded(coding).get() {
             let made = made
@@ -180,7 +183,7 @@ mod tests {
         make(&stored, &settings, Coding::Zstd, &coders).await;
         let head = sample(&[FIELDS[0], ("etag", "\"b\"")]);
         let fresher = stored.freshened(head, Position::default());
-        carry_over(&stored, &fresher);
+        carry_over(&stored, &fresher, &settings);
         let (old, new) = [&stored, &fresher]
             .map(|entry| coded(entry, &settings, Coding::Zstd).unwrap())
             .into();

@@ -18,6 +18,8 @@ pub const REFRESHES: usize = 32;
 pub struct Settings {
     /// Larger bodies pass through and are not stored, in bytes.
     pub max_object: u64,
+    /// What may pass between two pieces of a body that is stored; `None` where the origin sees to that.
+    pub body_timeout: Option<Duration>,
     /// Tags that the origin gives.
     pub tags: tags::Settings,
     /// Content codings.
@@ -28,6 +30,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             max_object: 1 << 20,
+            body_timeout: None,
             tags: tags::Settings::default(),
             coding: coding::Settings::default(),
         }

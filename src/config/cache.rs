@@ -83,6 +83,7 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
         },
         cache: cache::Settings {
             max_object: max_object.value,
+            body_timeout: None, // `upstream.body_timeout` sees to it
             tags: origin_tags(&section),
             coding,
         },

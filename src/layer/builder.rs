@@ -1,8 +1,11 @@
 //! What a layer is made of.
 
-use super::{call::Shared, inner::Calling};
+use super::{
+    call::Shared,
+    inner::{Calling, Within},
+};
 use crate::{
-    cache::{Cache, Rule, Settings},
+    cache::{Cache, KeySpec, Rule, Settings},
     clock::Clock,
     metrics::Metrics,
     runtime::Runtime,
@@ -12,6 +15,7 @@ use crate::{
         redis::{self, Address},
     },
 };
+use http::header::{AUTHORIZATION, COOKIE};
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -31,6 +35,7 @@ pub enum BuildError {
 pub struct Builder {
     policy: Policy,
     settings: Settings,
+    key: KeySpec,
     memory: u64,
     redis: Option<(String, String)>,
     clock: Clock,
@@ -44,6 +49,7 @@ impl Default for Builder {
         Self {
             policy: Policy::default(),
             settings,
+            key: KeySpec::default(),
             memory: 64 << 20,
             redis: None,
             clock: Clock::System,
@@ -80,6 +86,13 @@ impl Builder {
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// What is added to the key: a field that tells callers apart, such as `X-Api-Key`, belongs here.
+    #[must_use]
+    pub fn key(mut self, key: KeySpec) -> Self {
+        self.key = key;
         self
     }
 
@@ -128,7 +141,10 @@ impl Builder {
     }
 
     /// Starts the tiers and makes the cache.
-    pub(super) async fn start(self) -> Result<Shared, BuildError> {
+    pub(super) async fn start(mut self) -> Result<Shared, BuildError> {
+        self.settings.body_timeout = Some(self.timeout);
+        self.policy.key_has_authorization = self.key.headers.contains(&AUTHORIZATION);
+        self.policy.key_has_cookie = self.key.headers.contains(&COOKIE);
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
         let runtime = Runtime {
@@ -153,11 +169,14 @@ impl Builder {
         let calling = Calling {
             clock: self.clock.clone(),
             timeout: self.timeout,
+            within: Within(fastrand::u64(..)),
         };
         let cache = Cache::new(store, self.clock, Arc::clone(&metrics), tasks.clone());
+        let mut rule = Rule::new(self.policy, Arc::new(self.settings));
+        rule.key = self.key;
         Ok(Shared {
             cache,
-            rule: Arc::new(Rule::new(self.policy, Arc::new(self.settings))),
+            rule: Arc::new(rule),
             metrics,
             tasks,
             calling,

@@ -15,8 +15,8 @@ use crate::{
 };
 use axum::extract::OriginalUri;
 use http::{
-    HeaderValue, Method, Response, Uri, Version,
-    header::{HOST, UPGRADE},
+    HeaderValue, Method, Response, Version,
+    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE},
     request::Parts,
 };
 use std::sync::Arc;
@@ -53,32 +53,44 @@ impl Shared {
         mark(headers, decision);
         response
     }
+
+    /// Why the cache is not asked, if so.
+    pub(super) fn bypass(&self, parts: &Parts, has_content: bool) -> Option<Reason> {
+        if parts.extensions.get() == Some(&self.calling.within) {
+            return Some(Reason::Disabled); // the same layer stands outside of this one, and waits for it
+        }
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            return Some(Reason::Method);
+        }
+        if has_content {
+            return Some(Reason::Content);
+        }
+        // Another protocol is asked for under a condition too: that the inner service speaks it.
+        let conditional = parts.headers.contains_key(UPGRADE) || is_for_the_origin(&parts.headers);
+        conditional.then_some(Reason::Precondition)
+    }
 }
 
-/// Why the cache is not asked, if so; `content` where the request has some.
-pub(super) fn bypass(parts: &Parts, content: bool) -> Option<Reason> {
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return Some(Reason::Method);
-    }
-    if content {
-        return Some(Reason::Content);
-    }
-    // Another protocol is asked for under a condition too: that the inner service speaks it.
-    let conditional = parts.headers.contains_key(UPGRADE) || is_for_the_origin(&parts.headers);
-    conditional.then_some(Reason::Precondition)
+/// Whether a request has content. Wrapped bodies need not know that they have none; a message of HTTP/1.1 says it in its
+/// fields (RFC 9112 §6).
+pub(super) fn has_content<B: http_body::Body>(parts: &Parts, content: &B) -> bool {
+    let length = parts.headers.get(CONTENT_LENGTH);
+    let says = parts.headers.contains_key(TRANSFER_ENCODING)
+        || length.is_some_and(|length| length.as_bytes() != b"0");
+    !content.is_end_stream() && (says || parts.version > Version::HTTP_11)
 }
 
-/// Makes the target of a request what RFC 9112 §3.2.2 says before anybody looks at it: the authority of an absolute target is
-/// the host, whatever `Host` says, and the rest is a path.
+/// Makes the target of a request what RFC 9112 §3.2.2 and RFC 9113 §8.3.1 say before anybody looks at it: the authority is the
+/// host, whatever `Host` says, and for HTTP/1.1 the rest is a path.
 pub(super) fn normalise(parts: &mut Parts) {
-    if parts.version > Version::HTTP_11 {
-        return; // the authority is a pseudo-field there, and the scheme is the connection's
-    }
     let Some(authority) = parts.uri.authority() else {
         return;
     };
     if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
         parts.headers.insert(HOST, host);
+    }
+    if parts.version > Version::HTTP_11 {
+        return; // the scheme there is the connection's
     }
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     if let Ok(path) = path.parse() {
@@ -86,32 +98,26 @@ pub(super) fn normalise(parts: &mut Parts) {
     }
 }
 
-/// What a request is about (RFC 9110 §7.1).
+/// What a request is about (RFC 9110 §7.1): the URI that the client sent, of which a router may have taken a prefix away.
 pub(super) fn target(parts: &Parts) -> Target<'_> {
-    let uri = nested(parts).unwrap_or(&parts.uri);
-    let authority = parts.uri.authority().map(|a| a.as_str().as_bytes());
+    let original = parts.extensions.get::<OriginalUri>();
+    let uri = original.map_or(&parts.uri, |original| &original.0);
     let host = parts.headers.get(HOST).map(|host| host.as_bytes());
     Target {
         scheme: parts.uri.scheme_str().unwrap_or("http"),
-        host: authority.or(host).unwrap_or_default(),
+        host: host.unwrap_or_default(),
         path: uri.path(),
         query: uri.query(),
     }
 }
 
-/// The whole URI, where a router took a prefix of the path away before it came here: two routers that are nested in another
-/// one must not share a key.
-fn nested(parts: &Parts) -> Option<&Uri> {
-    let OriginalUri(original) = parts.extensions.get::<OriginalUri>()?;
-    let same = original.query() == parts.uri.query();
-    (same && original.path().ends_with(parts.uri.path())).then_some(original)
-}
-
-/// What else tells requests of one target apart: the URI that a client sent, where something has rewritten it.
+/// What the inner service is asked for, where that is not what the client sent: part of the key too, because both may decide
+/// what it answers.
 pub(super) fn rewritten(parts: &Parts) -> Option<&str> {
     let OriginalUri(original) = parts.extensions.get::<OriginalUri>()?;
-    let path = original.path_and_query().map(|path| path.as_str());
-    path.filter(|_| nested(parts).is_none())
+    let inner = parts.uri.path_and_query().map(|path| path.as_str());
+    let sent = original.path_and_query().map(|path| path.as_str());
+    inner.filter(|_| inner != sent)
 }
 
 /// See the module docs.
@@ -132,7 +138,9 @@ impl Call {
     pub(super) async fn encode(&self, key: Key, mut hit: Encode, parts: &Parts) -> Response<Body> {
         let Shared { cache, rule, .. } = &*self.shared;
         if let Some(refresh) = hit.refresh.take() {
-            cache.refresh(&self.ask(key, parts), refresh);
+            cache.refresh(rule, &key, &parts.headers, refresh, || {
+                self.ask(key.clone(), parts)
+            });
         }
         let answered = cache.encode(rule, hit, &parts.method, &parts.headers).await;
         self.shared.finish(answered)
@@ -142,13 +150,14 @@ impl Call {
     pub(super) async fn fetch(&self, key: Key, miss: Miss, parts: Parts) -> Response<Body> {
         let ask = Arc::new(self.ask(key, &parts));
         let cache = &self.shared.cache;
+        let head = (parts.method == Method::HEAD).then(|| Box::new(parts));
         let answer = match Box::pin(cache.lookup_outer(&ask, miss)).await {
             Err(unanswered) => Err(unanswered),
             Ok(Outer::Hit(answered)) => Ok(answered),
-            Ok(Outer::Miss(miss)) if parts.method == Method::HEAD => {
-                Box::pin(self.head(&ask, miss, &parts)).await
-            }
-            Ok(Outer::Miss(miss)) => cache.fetch(&ask, miss).await,
+            Ok(Outer::Miss(miss)) => match head {
+                Some(parts) => Box::pin(self.head(&ask, miss, &parts)).await,
+                None => cache.fetch(&ask, miss).await,
+            },
         };
         self.finish(answer)
     }

@@ -15,15 +15,22 @@ use http::{
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use std::{error::Error, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::sync::oneshot;
 use tower::{Service, ServiceExt};
 
 /// What every call of an inner service has.
 #[derive(Clone, Debug)]
 pub(super) struct Calling {
     pub(super) clock: Clock,
-    /// What may pass until the head of the response, and between two pieces of its body.
+    /// What may pass between the end of the request's content and the head of the response, and between two pieces of that
+    /// content.
     pub(super) timeout: Duration,
+    pub(super) within: Within,
 }
+
+/// The mark of a request that has come through a layer: it must not wait for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Within(pub(super) u64);
 
 /// The inner service, for one request.
 pub(super) struct Inner<S> {
@@ -68,24 +75,30 @@ where
         *request.version_mut() = self.version;
         *request.headers_mut() = fields.clone();
         *request.extensions_mut() = self.extensions.clone();
+        request.extensions_mut().insert(self.calling.within);
         request
     }
 
     fn send(&self, request: Request<RequestBody>) -> Sending {
         let service = self.service.lock().clone();
-        let Calling { clock, timeout } = self.calling.clone();
+        let Calling { clock, timeout, .. } = self.calling.clone();
+        let (request, end) = with_end(request, timeout);
         Box::pin(async move {
+            let too_late = async {
+                if let Some(end) = end {
+                    let _ = end.await;
+                }
+                tokio::time::sleep(timeout).await;
+            };
             // A handler that panicked may have done its work: nobody knows, as with a connection that broke.
             let calling = AssertUnwindSafe(async { service.oneshot(request).await }).catch_unwind();
-            let answer = tokio::time::timeout(timeout, calling)
-                .await
-                .map_err(|_| OriginError::Timeout)?
-                .map_err(|_| FetchError::broken(BodyError::Broken))?;
+            let answer = tokio::select! {
+                answer = calling => answer.map_err(|_| FetchError::broken(BodyError::Broken))?,
+                () = too_late => return Err(OriginError::Timeout.into()),
+            };
             let response = answer.map_err(|error| OriginError::Broken(Arc::from(error.into())))?;
-            let mut response = response.map(|body| {
-                let body = body.map_err(|_| BodyError::Broken).boxed_unsync();
-                Box::pin(IdleTimeout::new(body, timeout)) as Stream
-            });
+            let mut response =
+                response.map(|body| Box::pin(body.map_err(|_| BodyError::Broken)) as Stream);
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(response); // what follows is no HTTP, and its fields are about this connection
             }
@@ -102,5 +115,21 @@ where
 
     fn in_background(self: Arc<Self>) -> Arc<dyn Origin> {
         self
+    }
+}
+
+/// The request, and what ends with its content: a slow upload is no slow answer.
+fn with_end(
+    request: Request<RequestBody>,
+    timeout: Duration,
+) -> (Request<RequestBody>, Option<oneshot::Receiver<()>>) {
+    let (parts, body) = request.into_parts();
+    match body {
+        RequestBody::Whole(_) => (Request::from_parts(parts, body), None),
+        RequestBody::Stream(stream) => {
+            let (stream, end) = IdleTimeout::with_end(stream, timeout);
+            let body = RequestBody::Stream(Box::pin(stream));
+            (Request::from_parts(parts, body), Some(end))
+        }
     }
 }

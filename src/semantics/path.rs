@@ -2,6 +2,7 @@
 //!
 //! [RFC 3986 §6.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
 
+use super::key::plain;
 use std::borrow::Cow;
 
 /// A path in its one spelling.
@@ -18,7 +19,7 @@ pub struct Canonical<'p> {
 /// For matching only: what is forwarded and what is in the key is the path as received, because a server may tell the
 /// spellings apart. `%2F` and its like stay escaped: they are no separators.
 pub fn canonical(path: &str) -> Canonical<'_> {
-    let unescaped = without_needless_escapes(path);
+    let unescaped = plain(path);
     let mut pairs = unescaped.as_bytes().windows(2);
     if !pairs.any(|pair| pair[0] == b'/' && matches!(pair[1], b'/' | b'.')) {
         return Canonical {
@@ -31,39 +32,6 @@ pub fn canonical(path: &str) -> Canonical<'_> {
         is_ambiguous: resolved != *unescaped,
         path: resolved.into(),
     }
-}
-
-/// Escapes of unreserved characters decoded, the others in upper case ([RFC 3986 §6.2.2.1], [§6.2.2.2]).
-///
-/// [RFC 3986 §6.2.2.1]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.1
-/// [§6.2.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.2
-pub fn without_needless_escapes(path: &str) -> Cow<'_, str> {
-    if !path.as_bytes().contains(&b'%') {
-        return Cow::Borrowed(path);
-    }
-    let mut out = String::with_capacity(path.len());
-    let mut rest = path;
-    while let Some((before, after)) = rest.split_once('%') {
-        out.push_str(before);
-        let escaped = after.get(..2).and_then(|digits| {
-            let hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            hexadecimal.then(|| u8::from_str_radix(digits, 16).ok())?
-        });
-        let Some(byte) = escaped else {
-            out.push('%'); // a lone one is itself
-            rest = after;
-            continue;
-        };
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push_str(&after[..2].to_ascii_uppercase());
-        }
-        rest = &after[2..];
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
 }
 
 /// Dot segments resolved ([RFC 3986 §5.2.4]) and empty segments left out, but for a slash at the end.
@@ -111,8 +79,8 @@ mod tests {
             ("/a/..", "/"),
             ("/a/.", "/a/"),
             ("/a.b/.c", "/a.b/.c"),
-            ("/100%", "/100%"),
-            ("/%zz%4", "/%zz%4"),
+            ("/100%", "/100%25"),
+            ("/%zz%4", "/%25zz%254"),
         ] {
             assert_eq!(canonical(spelt).path, canonical_spelling, "{spelt}");
         }

@@ -184,3 +184,53 @@ async fn a_needless_escape_is_the_same_route() {
         assert_eq!(proxy.get(path).await.text(), "new", "{path}");
     }
 }
+
+/// A 304 that forbids transformations takes the coding away that was made before (RFC 9111 §5.2.2.6).
+#[tokio::test]
+async fn no_transform_of_a_confirmation_is_obeyed() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let gzip = [("Accept-Encoding", "gzip")];
+    let text = Reply::ok("a".repeat(5000))
+        .header("content-type", "text/plain")
+        .header("etag", "\"1\"");
+    origin.answer("/a", text.header("cache-control", "max-age=1"));
+    proxy.get_with("/a", &gzip).await;
+    let coded = proxy.get_with("/a", &gzip).await;
+    assert_eq!(coded.header("content-encoding"), Some("gzip"));
+    proxy.advance(10);
+    let confirmed = Reply::ok("").status(304).header("etag", "\"1\"");
+    let confirmed = confirmed.header("cache-control", "max-age=60, no-transform");
+    origin.answer_when("/a", "if-none-match", confirmed);
+    proxy.get_with("/a", &gzip).await;
+    let after = proxy.get_with("/a", &gzip).await;
+    assert_eq!(after.header("content-encoding"), None);
+}
+
+/// The client that completes what is stored gets the fields that were sent to it alone.
+#[tokio::test]
+async fn a_private_field_that_comes_with_the_rest_reaches_its_client() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let part = |body, range| {
+        Reply::ok(body)
+            .status(206)
+            .header("content-range", range)
+            .header("etag", "\"1\"")
+    };
+    let first = part("01234", "bytes 0-4/10").header("cache-control", "max-age=60");
+    origin.answer("/a", first);
+    proxy.get_with("/a", &[("Range", "bytes=0-4")]).await;
+    let rest = part("56789", "bytes 5-9/10")
+        .header("cache-control", "max-age=60, private=\"x-user\"")
+        .header("x-user", "alice");
+    origin.answer_when("/a", "range", rest);
+    let answer = proxy.get("/a").await;
+    assert_eq!((answer.status, answer.text()), (200, "0123456789"));
+    assert_eq!(answer.header("x-user"), Some("alice"));
+    assert_eq!(
+        proxy.get("/a").await.header("x-user"),
+        None,
+        "nobody else does"
+    );
+}

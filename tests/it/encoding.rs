@@ -237,6 +237,27 @@ async fn each_coding_is_made_once_however_many_ask_and_weighed() {
 }
 
 #[tokio::test]
+async fn what_the_origin_confirms_keeps_its_codings() {
+    let origin = Origin::start().await;
+    let body = text(100_000);
+    let reply = Reply::fresh(&body, 60).json().header("etag", "\"v1\"");
+    origin.answer("/a", reply);
+    let confirmed = Reply::ok("").status(304).header("etag", "\"v1\"");
+    let confirmed = confirmed.header("cache-control", "max-age=60");
+    origin.answer_when("/a", "if-none-match", confirmed);
+    let proxy = Proxy::to(&origin, "").await;
+    proxy.get_with("/a", GZIP).await;
+    let coded = proxy.get_with("/a", GZIP).await;
+    let weighed = proxy.metric("sidecache_memory_bytes");
+    proxy.advance(61);
+    assert!(!proxy.get("/a").await.is_hit());
+    assert_eq!(origin.count("/a"), 2);
+    let now = proxy.metric("sidecache_memory_bytes");
+    assert!(now >= weighed, "{weighed} with gzip, then {now}");
+    assert_eq!(proxy.get_with("/a", GZIP).await.body, coded.body);
+}
+
+#[tokio::test]
 async fn a_tag_of_any_coding_is_the_same_response() {
     let origin = Origin::start().await;
     origin.answer(

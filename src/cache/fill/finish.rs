@@ -8,7 +8,9 @@ use crate::{
     semantics::{Refusal, policy::is_about_one_request, retry_after::is_for_later},
     store::Entry,
 };
+use bytes::Bytes;
 use http::{HeaderMap, Response};
+use http_body::Frame;
 use http_body_util::BodyExt;
 use std::sync::Arc;
 
@@ -108,7 +110,7 @@ impl Fill<'_> {
     /// Reads into the buffer until the end or the limit. Cancel safe: what was read is in the buffer.
     pub(super) async fn collect(&self, body: &mut Stream) -> Result<Collected, BodyError> {
         let most = self.cx.settings().max_object;
-        while let Some(frame) = body.frame().await {
+        while let Some(frame) = self.next_frame(body).await {
             let Ok(data) = frame?.into_data() else {
                 continue; // trailers are not stored
             };
@@ -117,5 +119,16 @@ impl Fill<'_> {
             }
         }
         Ok(Collected::Whole)
+    }
+
+    /// The next frame of a body that others wait for too: one that goes silent must not be what they wait for.
+    async fn next_frame(&self, body: &mut Stream) -> Option<Result<Frame<Bytes>, BodyError>> {
+        let Some(limit) = self.cx.settings().body_timeout else {
+            return body.frame().await;
+        };
+        match tokio::time::timeout(limit, body.frame()).await {
+            Ok(frame) => frame,
+            Err(_) => Some(Err(BodyError::Silent)),
+        }
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn confirm(
 /// The same body under `head`, with the codings that were made of it.
 fn freshened(cx: &Context<'_>, stored: &Entry, head: StoredHead) -> Arc<Entry> {
     let entry = stored.freshened(head, cx.start.position);
-    rendition::carry_over(stored, &entry);
+    rendition::carry_over(stored, &entry, &cx.settings().coding);
     Arc::new(entry)
 }
 

@@ -1,6 +1,6 @@
 //! Path patterns: `/api/users/{id}` and, at the end, `/static/{*rest}`.
 
-use crate::semantics::{key::decoded, path::without_needless_escapes};
+use crate::semantics::key::{decoded, plain};
 use std::ops::Range;
 
 /// More captures than a sensible path has.
@@ -113,7 +113,7 @@ impl Pattern {
                 ));
             }
             // Requests are matched by the one spelling of their path.
-            let literal = without_needless_escapes(segment).into_owned();
+            let literal = plain(segment).into_owned();
             self.segments.push(Segment::Literal(literal));
             return Ok(());
         }

@@ -9,6 +9,7 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
+use http_body_util::BodyExt;
 use sidecache::{
     CacheLayer,
     clock::{Clock, Manual},
@@ -286,4 +287,131 @@ async fn the_scheme_of_a_target_makes_no_second_key() {
         let request = Request::get(uri).body(Body::empty()).unwrap();
         assert_eq!(text(app.clone().oneshot(request).await.unwrap()).await, "0");
     }
+}
+
+/// As in HTTP/1.1: the authority is the host, whatever Host says (RFC 9113 §8.3.1).
+#[tokio::test]
+async fn a_host_that_contradicts_the_authority_of_http_2_poisons_nothing() {
+    let handler = |headers: HeaderMap| async move {
+        let host = headers
+            .get("host")
+            .map(|host| host.to_str().unwrap().to_owned());
+        host.unwrap_or_else(|| "victim.example".to_owned())
+    };
+    let app = Router::new().route("/", get(handler)).layer(minute().await);
+    let ask = |host: Option<&str>| {
+        let mut request =
+            Request::get("https://victim.example/").version(axum::http::Version::HTTP_2);
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        app.clone().oneshot(request.body(Body::empty()).unwrap())
+    };
+    ask(Some("evil.example")).await.unwrap();
+    assert_eq!(text(ask(None).await.unwrap()).await, "victim.example");
+}
+
+/// Whether a prefix was taken away may depend on the caller: the inner service saw something else then.
+#[tokio::test]
+async fn what_the_inner_service_saw_is_in_the_key_also_where_it_is_the_end_of_what_came() {
+    let handler = |uri: axum::http::Uri| async move { uri.path().to_owned() };
+    let strip = |mut request: axum::extract::Request| async move {
+        if request.headers().contains_key("x-beta") {
+            *request.uri_mut() = "/a".parse().unwrap();
+        }
+        request
+    };
+    let app = Router::new()
+        .fallback(handler)
+        .layer(minute().await)
+        .layer(axum::middleware::map_request(strip));
+    let ask = |beta: bool| {
+        let mut request = Request::get("/v1/a");
+        if beta {
+            request = request.header("x-beta", "1");
+        }
+        app.clone().oneshot(request.body(Body::empty()).unwrap())
+    };
+    assert_eq!(text(ask(false).await.unwrap()).await, "/v1/a");
+    assert_eq!(text(ask(true).await.unwrap()).await, "/a");
+}
+
+/// As in the proxy, content may take as long as it keeps coming: the limit counts from its end.
+#[tokio::test]
+async fn a_slow_upload_is_not_cut_off() {
+    let handler = |body: String| async move { body.len().to_string() };
+    let app = Router::new()
+        .route("/a", axum::routing::post(handler))
+        .layer(minute().await);
+    tokio::time::pause();
+    let pieces = futures_util::stream::unfold(0, |sent| async move {
+        if sent == 5 {
+            return None;
+        }
+        tokio::time::sleep(10 * SECOND).await;
+        Some((Ok::<_, std::convert::Infallible>("x"), sent + 1))
+    });
+    let request = Request::post("/a").body(Body::from_stream(pieces)).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    assert_eq!(
+        (response.status(), text(response).await),
+        (StatusCode::OK, "5".to_owned())
+    );
+}
+
+/// Events come when they come: nobody but their own client waits for them.
+#[tokio::test]
+async fn an_event_stream_may_be_silent() {
+    let handler = || async {
+        let events = futures_util::stream::unfold(0, |sent| async move {
+            if sent == 2 {
+                return None;
+            }
+            tokio::time::sleep(40 * SECOND).await;
+            Some((Ok::<_, std::convert::Infallible>("data: x\n\n"), sent + 1))
+        });
+        let mut response = Response::new(Body::from_stream(events));
+        let kind = "text/event-stream".parse().unwrap();
+        response.headers_mut().insert("content-type", kind);
+        response
+    };
+    let app = Router::new()
+        .route("/a", get(handler))
+        .layer(minute().await);
+    tokio::time::pause();
+    let request = Request::get("/a").body(Body::empty()).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    let events = response.into_body().collect().await;
+    assert!(events.is_ok(), "{events:?}");
+}
+
+/// The same layer around a route and around its router: the inner one must not wait for the outer one's fetch.
+#[tokio::test]
+async fn a_layer_inside_itself_does_not_wait_for_itself() {
+    let layer = minute().await;
+    let app = Router::new()
+        .route("/a", get(|| async { "a" }).layer(layer.clone()))
+        .layer(layer.clone());
+    tokio::time::pause();
+    let request = Request::get("/a").body(Body::empty()).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+}
+
+/// Many bodies do not know that they are empty. That of a GET is, where nothing announces it.
+#[tokio::test]
+async fn a_body_that_does_not_say_that_it_is_empty_switches_nothing_off() {
+    let app = Router::new().route("/a", get(|| async { "a" })).layer(
+        tower::ServiceBuilder::new()
+            .layer(tower_http::timeout::RequestBodyTimeoutLayer::new(SECOND))
+            .layer(minute().await),
+    );
+    let ask = || {
+        app.clone()
+            .oneshot(Request::get("/a").body(Body::empty()).unwrap())
+    };
+    ask().await.unwrap();
+    let second = ask().await.unwrap();
+    let status = second.headers()["cache-status"].to_str().unwrap();
+    assert!(status.contains("hit"), "{status}");
 }

@@ -164,7 +164,9 @@ impl Request {
         let cache = &self.scene.cache;
         let refresh = |refresh: Option<Refresh>| {
             if let Some(refresh) = refresh {
-                cache.refresh(&self.ask(), refresh);
+                let ask = self.ask();
+                let (rule, key) = (Arc::clone(&ask.rule), ask.key.clone());
+                cache.refresh(&rule, &key, &ask.request.clone(), refresh, || ask);
             }
         };
         let answered = match self.look_up() {
