@@ -97,6 +97,9 @@ pub enum Reason {
     Request,
 }
 
+// A reason that is left out of the list would have no counter.
+const _: () = assert!(Reason::ALL.len() == Reason::Request as usize + 1);
+
 impl Reason {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 23] = [

@@ -42,6 +42,9 @@ pub enum Refusal {
     HidesVariants,
 }
 
+// A refusal that is left out of the list would have no counter.
+const _: () = assert!(Refusal::ALL.len() == Refusal::HidesVariants as usize + 1);
+
 impl Refusal {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 18] = [
