@@ -50,6 +50,7 @@ async fn parts_that_touch_become_one() {
         let scene = with(&parts).await;
         let hit = ranged(&scene, "bytes=0-7").get().await;
         assert_eq!(hit.says, "hit; ttl=60", "{parts:?}");
+        assert_eq!(hit.field("content-range"), Some("bytes 0-7/10"));
         assert_eq!(hit.text().await, WHOLE[..8], "{parts:?}");
     }
 }
@@ -368,4 +369,18 @@ async fn a_part_that_is_cut_is_counted_as_incomplete() {
     scene.origin.answer(part(0, 4).cut());
     ranged(&scene, "bytes=0-4").failed().await;
     assert_eq!(scene.refused(Refusal::Incomplete), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_two_parts_knows_how_long_the_whole_is() {
+    for lengths in [("10", "*"), ("*", "10")] {
+        let scene = Scene::new().await;
+        for (body, range, length) in [("01234", "0-4", lengths.0), ("56789", "5-9", lengths.1)] {
+            let said = format!("bytes {range}/{length}");
+            let part = Reply::fresh(body, 60).status(206).with("etag", "\"1\"");
+            scene.origin.answer(part.with("content-range", &said));
+            ranged(&scene, &format!("bytes={range}")).get().await;
+        }
+        assert_eq!(scene.get("/a").await.says, "hit; ttl=60", "{lengths:?}");
+    }
 }
