@@ -55,7 +55,8 @@ pub(super) async fn store(
     let (mut parts, mut body) = response.into_parts();
     match fill.collect(&mut body).await {
         Ok(Collected::Whole) => {}
-        Ok(Collected::TooLarge) => return fill.failed(FetchError::Abandoned),
+        // More than it says.
+        Ok(Collected::TooLarge) => return fill.failed(FetchError::broken(BodyError::Broken)),
         Err(error) => {
             fill.broken(error.clone());
             return fill.failed(FetchError::broken(error));

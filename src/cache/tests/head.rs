@@ -145,3 +145,22 @@ async fn a_part_answers_no_head() {
     ranged().get().await;
     assert_eq!(ranged().method(Method::HEAD).miss().reason, Reason::Range);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_agrees_with_the_length_of_what_was_put_together() {
+    let scene = Scene::new().await;
+    for (body, range) in [("01", "0-1"), ("23", "2-3")] {
+        let part = Reply::fresh(body, 10).status(206).with("etag", "\"1\"");
+        let said = format!("bytes {range}/4");
+        scene.origin.answer(
+            part.with("content-range", &said)
+                .with("content-length", "2"),
+        );
+        let ranged = scene.request("/a").with("range", &format!("bytes={range}"));
+        ranged.get().await;
+    }
+    scene.pass(20);
+    let same = [SAME[0], SAME[1], ("content-length", "4")];
+    pass(&scene.cache, scene.request("/a"), 200, &same);
+    assert_eq!(scene.get("/a").await.says, "hit; ttl=60");
+}

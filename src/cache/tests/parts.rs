@@ -50,6 +50,7 @@ async fn parts_that_touch_become_one() {
         let scene = with(&parts).await;
         let hit = ranged(&scene, "bytes=0-7").get().await;
         assert_eq!(hit.says, "hit; ttl=60", "{parts:?}");
+        assert_eq!(hit.field("content-range"), Some("bytes 0-7/10"));
         assert_eq!(hit.text().await, WHOLE[..8], "{parts:?}");
     }
 }
@@ -168,27 +169,18 @@ async fn a_part_that_is_too_large_passes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_part_that_is_not_what_it_says_is_no_answer() {
-    let said = |reply: Reply| reply.status(206).with("content-range", "bytes 0-1/10");
-    for (reply, cause) in [
-        (said(Reply::fresh("012", 60)), "upstream_broken"),
-        (said(Reply::fresh("", 60)), "upstream_broken"),
-        (
-            said(Reply::fresh("0", 60).of_unknown_length().cut()),
-            "upstream_broken",
-        ),
-        (
-            said(
-                Reply::fresh("", 60)
-                    .piece(vec![b'x'; 1001])
-                    .of_unknown_length(),
-            ),
-            "abandoned",
-        ),
+    let much = Reply::fresh("", 60).piece(vec![b'x'; 1001]);
+    for (what, body) in [
+        ("longer", Reply::fresh("012", 60)),
+        ("empty", Reply::fresh("", 60)),
+        ("cut", Reply::fresh("0", 60).of_unknown_length().cut()),
+        ("more than is stored", much.of_unknown_length()),
     ] {
         let scene = Scene::new().await;
+        let reply = body.status(206).with("content-range", "bytes 0-1/10");
         scene.origin.answer(reply);
         let failed = ranged(&scene, "bytes=0-1").failed().await;
-        assert_eq!(failed.error.cause(), cause);
+        assert_eq!(failed.error.cause(), "upstream_broken", "{what}");
         scene.landed().await;
     }
 }
@@ -368,4 +360,18 @@ async fn a_part_that_is_cut_is_counted_as_incomplete() {
     scene.origin.answer(part(0, 4).cut());
     ranged(&scene, "bytes=0-4").failed().await;
     assert_eq!(scene.refused(Refusal::Incomplete), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_two_parts_knows_how_long_the_whole_is() {
+    for lengths in [("10", "*"), ("*", "10")] {
+        let scene = Scene::new().await;
+        for (body, range, length) in [("01234", "0-4", lengths.0), ("56789", "5-9", lengths.1)] {
+            let said = format!("bytes {range}/{length}");
+            let part = Reply::fresh(body, 60).status(206).with("etag", "\"1\"");
+            scene.origin.answer(part.with("content-range", &said));
+            ranged(&scene, &format!("bytes={range}")).get().await;
+        }
+        assert_eq!(scene.get("/a").await.says, "hit; ttl=60", "{lengths:?}");
+    }
 }

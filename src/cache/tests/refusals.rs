@@ -130,6 +130,17 @@ async fn searching() -> Scene {
     Scene::by(searching).await
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_has_no_query_is_stored_where_some_parameters_do_not_count() {
+    let scene = searching().await;
+    let (name, value) = ANY_X;
+    scene
+        .store("/a", Reply::fresh("a", 60).with(name, value))
+        .await;
+    assert_eq!(scene.get("/a").await.says, "hit; ttl=60");
+    assert_eq!(scene.get("/a?x=1").await.says, "hit; ttl=60");
+}
+
 const ANY_X: (&str, &str) = ("no-vary-search", "params=(\"x\")");
 
 #[tokio::test(start_paused = true)]

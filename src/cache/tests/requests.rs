@@ -58,6 +58,26 @@ async fn where_codings_are_made_here_they_select_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_must_not_be_transformed_is_not_coded() {
+    for (control, coding) in [
+        ("max-age=60", Some("gzip")),
+        ("max-age=60, no-transform", None),
+    ] {
+        let scene = Scene::new().await;
+        let text = Reply::controlled(&"text ".repeat(200), control);
+        scene
+            .store("/a", text.with("content-type", "text/plain"))
+            .await;
+        let got = scene
+            .request("/a")
+            .with("accept-encoding", "gzip")
+            .get()
+            .await;
+        assert_eq!(got.field("content-encoding"), coding);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_query_is_asked_with_its_content_again_and_again() {
     let scene = Scene::new().await;
     let query = || {

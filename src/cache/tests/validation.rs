@@ -76,14 +76,19 @@ async fn last_modified_is_a_validator_and_a_tag_of_ours_is_none() {
 async fn a_304_about_another_response_is_asked_again_without_conditions() {
     let scene = expired().await;
     let other = Reply::not_modified("\"2\"");
-    scene
-        .origin
-        .answers([other, Reply::fresh("b", 60).with("etag", "\"2\"")]);
+    scene.origin.answers([
+        other,
+        Reply::fresh("b", 60)
+            .with("etag", "\"2\"")
+            .with("cache-tag", "t"),
+    ]);
     let got = scene.get("/a").await;
     assert_eq!(got.says, "fwd=stale; stored; detail=expired");
     assert_eq!(got.text().await, "b");
     assert_eq!(scene.origin.last().field("if-none-match"), None);
     assert_eq!(scene.origin.count(), 3);
+    let named = scene.cache.store().matching(&[Selector::tag("t")]);
+    assert_eq!(named.entries, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,12 +119,14 @@ async fn a_304_that_forbids_storing_serves_once_and_only_its_own_client() {
     let scene = expired().await;
     let (one, other) = (scene.request("/a"), scene.request("/a"));
     let once = Reply::ok("").status(304).with("cache-control", "no-store");
+    let once = once.with("x-version", "new");
     let (leader, follower, gate) = scene
         .together(one, other, once, Reply::fresh("b", 60))
         .await;
     gate.open();
     let leader = leader.got().await;
     assert_eq!(leader.says, "fwd=stale; fwd-status=304; detail=expired");
+    assert_eq!(leader.field("x-version"), Some("new"));
     assert_eq!(leader.text().await, "a");
     let follower = follower.got().await;
     assert_eq!(
@@ -271,4 +278,35 @@ async fn a_tag_of_ours_is_still_ours_after_a_confirmation() {
         );
         assert_eq!(scene.origin.last().field("if-none-match"), None);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_each_has_to_ask_about_is_not_shared_with_followers() {
+    for reply in [Reply::ok("a"), Reply::ok("a").of_unknown_length()] {
+        let scene = Scene::new().await;
+        let reply = reply
+            .with("cache-control", "no-cache")
+            .with("etag", "\"1\"");
+        let (one, other) = (scene.request("/a"), scene.request("/a"));
+        let (leader, follower, gate) = scene.together(one, other, reply.clone(), reply).await;
+        gate.open();
+        for client in [leader, follower] {
+            assert_eq!(client.got().await.says, "fwd=uri-miss; stored");
+        }
+        assert_eq!(scene.origin.count(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_a_304_calls_private_is_for_its_own_client() {
+    let scene = expired().await;
+    let control = "max-age=60, private=\"x-user\"";
+    let confirmed = Reply::ok("").status(304).with("cache-control", control);
+    scene.origin.answer(confirmed.with("x-user", "alice"));
+    assert_eq!(scene.get("/a").await.field("x-user"), Some("alice"));
+    let hit = scene.get("/a").await;
+    assert_eq!(
+        (hit.says.as_str(), hit.field("x-user")),
+        ("hit; ttl=60", None)
+    );
 }
