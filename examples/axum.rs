@@ -21,7 +21,7 @@ static VERSION: AtomicU64 = AtomicU64::new(1);
 async fn report() -> impl IntoResponse {
     tokio::time::sleep(Duration::from_secs(1)).await; // what the cache is for
     let version = VERSION.load(Relaxed);
-    // What the response is made of, so that it can be purged by that.
+    // What the response is made of: `cache.purge_tags(["report"])` makes it stale wherever it is stored.
     ([("Surrogate-Key", "report")], format!("report {version}\n"))
 }
 
