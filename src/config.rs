@@ -18,6 +18,7 @@ mod render;
 mod routes;
 mod secret;
 mod section;
+mod sharing;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -109,9 +109,17 @@ impl Proxy {
         let step = match dispatch::plan(&live.settings, &route.rule.policy, &target, &request) {
             Plan::Purge => Step::Purge,
             Plan::Pass(reason) => Step::Pass(reason),
-            Plan::Question => Step::Question,
+            Plan::Question => {
+                route
+                    .rule
+                    .policy
+                    .cookies
+                    .take_ignored(request.headers_mut());
+                Step::Question
+            }
             Plan::Cached => {
                 let (rule, cache) = (&route.rule, &shared.cache);
+                rule.policy.cookies.take_ignored(request.headers_mut());
                 let (method, headers) = (request.method(), request.headers());
                 let key = cache.key(rule, &target.parts(), headers).build();
                 match cache.lookup(rule, &key, method, headers) {

@@ -22,8 +22,18 @@ pub(crate) struct Target<'a> {
 }
 
 /// The primary key, with everything that tells the origin how it was reached, because it may answer by that.
-pub(super) fn of(core: &Core, rule: &Rule, target: &Target<'_>, request: &HeaderMap) -> Builder {
-    let mut key = Builder::new(target.scheme, target.host, target.path);
+pub(super) fn of<'c>(
+    core: &'c Core,
+    rule: &Rule,
+    target: &Target<'_>,
+    request: &HeaderMap,
+) -> Builder<'c> {
+    let mut key = Builder::new(target.scheme, target.host, target.path)
+        .veiled_by(core.store.secret())
+        .shared_by(rule.sharing);
+    for (name, value) in rule.policy.cookies.in_key(request) {
+        key = key.field(&format!("cookie:{name}"), value.as_deref());
+    }
     for (name, value) in request {
         if says_how_it_was_reached(name) {
             key = key.field(name.as_str(), Some(value.as_bytes()));

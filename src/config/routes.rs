@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use http::{Method, header};
+use http::Method;
 
 use super::{
     cache::{Cache, Names, lifetime},
@@ -10,6 +10,7 @@ use super::{
     problem::Problem,
     reader::Setting,
     section::Section,
+    sharing,
     source::Place,
     typed::{self, ANY_DURATION, field_name},
     unreachable::Unreachable,
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     cache::{Collapse, KeySpec},
     proxy::route::{Pattern, PatternError, PurgeTemplate, Route, Template},
-    semantics::{Policy, SetCookie, Share, policy::StatusTtl},
+    semantics::{Policy, SetCookie, policy::StatusTtl},
 };
 
 /// The first match wins, so that each costs a comparison.
@@ -87,7 +88,7 @@ fn route(
     may_purge(&section, &purge, &methods);
     let key = key(section.table("key"));
     may_tag(&section, &tags, &key);
-    let policy = policy(&section, cache, names, &key);
+    let policy = policy(&section, cache, names);
     let collapse = collapse(&section, cache);
     let ttl_jitter = section.count("ttl_jitter", 0, 0..=50).value;
     let refresh_ahead = window(&section, "refresh_ahead").value;
@@ -246,8 +247,7 @@ fn key(section: Section<'_>) -> KeySpec {
     }
 }
 
-fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec) -> Policy {
-    let shares = [("anonymous", Share::Anonymous), ("all", Share::All)];
+fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Policy {
     let cookies = [
         ("bypass", SetCookie::Bypass),
         ("strip", SetCookie::Strip),
@@ -269,7 +269,7 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec
         override_origin: override_origin.value,
         stale_while_revalidate: window(section, "stale_while_revalidate").value,
         stale_if_error: window(section, "stale_if_error").value,
-        share: section.choice("share", Share::Anonymous, &shares).value,
+        share: sharing::share(section),
         set_cookie: section
             .choice("set_cookie", SetCookie::Bypass, &cookies)
             .value,
@@ -278,8 +278,9 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec
         stale_on_disconnect: cache.stale_on_disconnect,
         targeted: Arc::clone(&cache.targeted),
         max_lifetime: cache.max_lifetime.value,
-        key_has_authorization: key.headers.contains(&header::AUTHORIZATION),
-        key_has_cookie: key.headers.contains(&header::COOKIE),
+        credentials: Arc::clone(&cache.credentials),
+        cookies: sharing::cookies(section.table("cookies")),
+        keyed: Arc::new([]), // the rule sees to it
     }
 }
 

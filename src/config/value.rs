@@ -145,6 +145,11 @@ impl<'a> Value<'a> {
         })
     }
 
+    /// Whether it is a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.data.is_array()
+    }
+
     /// The parts of a list; `None` after a problem.
     pub(super) fn items(&self) -> Option<Vec<Value<'a>>> {
         let DeValue::Array(items) = self.data else {

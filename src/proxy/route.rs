@@ -62,8 +62,7 @@ pub(super) struct Compiled {
 
 impl Compiled {
     fn new(route: Route, settings: &Arc<Settings>, metrics: &Metrics) -> Self {
-        let mut rule = Rule::new(route.policy, Arc::clone(settings));
-        rule.key = route.key;
+        let mut rule = Rule::new(route.policy, route.key, Arc::clone(settings));
         rule.collapse = route.collapse;
         rule.ttl_jitter = route.ttl_jitter;
         rule.refresh_ahead = route.refresh_ahead;

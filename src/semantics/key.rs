@@ -6,10 +6,11 @@
 //!
 //! [RFC 9111 §2]: https://www.rfc-editor.org/rfc/rfc9111#section-2
 
+use super::veil::{Veil, veiled};
 use bytes::Bytes;
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The encoded key. Two requests with equal keys ask for the same resource in the same view.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,30 +58,57 @@ const TAG_URI: u8 = b'u';
 const TAG_QUERY: u8 = b'q';
 const TAG_FIELD: u8 = b'f';
 const TAG_CONTENT: u8 = b'c';
+const TAG_RULES: u8 = b'r';
 
 /// Builds a [`Key`] part by part.
-#[derive(Debug)]
-pub struct Builder(Vec<u8>);
+pub struct Builder<'v> {
+    key: Vec<u8>,
+    /// Hides the values of fields; without one they are kept as they are.
+    veil: Option<&'v dyn Veil>,
+}
 
-impl Builder {
+impl fmt::Debug for Builder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+impl<'v> Builder<'v> {
     /// Begins with what every key has. `host` counts in lower case (RFC 3986 §3.2.2).
     pub fn new(scheme: &str, host: &[u8], path: &str) -> Self {
-        let mut builder = Self(Vec::with_capacity(
-            1 + 3 * PREFIX + scheme.len() + host.len() + path.len(),
-        ));
-        builder.0.push(VERSION);
+        let mut builder = Self {
+            key: Vec::with_capacity(
+                1 + 4 * PREFIX + scheme.len() + host.len() + path.len() + size_of::<u64>(),
+            ),
+            veil: None,
+        };
+        builder.key.push(VERSION);
         let start = builder.part(TAG_URI, host);
-        builder.0[start..].make_ascii_lowercase();
+        builder.key[start..].make_ascii_lowercase();
         builder.part(TAG_URI, path.as_bytes());
         builder.part(TAG_URI, scheme.as_bytes());
         builder
+    }
+
+    /// Keeps of the values of fields only what `veil` leaves of them.
+    pub fn veiled_by(self, veil: &'v dyn Veil) -> Self {
+        Self {
+            veil: Some(veil),
+            ..self
+        }
+    }
+
+    /// By which rules the answer may be shared: under others it is another one.
+    pub fn shared_by(mut self, rules: u64) -> Self {
+        self.part(TAG_RULES, &rules.to_be_bytes());
+        self
     }
 
     /// The query as received; `?` alone is not the same as none.
     pub fn query(mut self, query: Option<&str>) -> Self {
         if let Some(query) = query {
             // Exactly: a buffer without room to spare becomes a key without another allocation, which every hit saves.
-            self.0.reserve_exact(PREFIX + query.len());
+            self.key.reserve_exact(PREFIX + query.len());
             self.part(TAG_QUERY, query.as_bytes());
         }
         self
@@ -112,9 +140,10 @@ impl Builder {
     /// A request field that the route put into the key; its absence is a part too.
     pub fn field(mut self, name: &str, value: Option<&[u8]>) -> Self {
         self.part(TAG_FIELD, name.as_bytes());
-        match value {
-            Some(value) => self.part(TAG_FIELD, value),
-            None => self.part(b'-', &[]),
+        match (value, self.veil) {
+            (Some(value), Some(veil)) => self.part(TAG_FIELD, &veiled(veil, name, value)),
+            (Some(value), None) => self.part(TAG_FIELD, value),
+            (None, _) => self.part(b'-', &[]),
         };
         self
     }
@@ -129,16 +158,16 @@ impl Builder {
 
     /// The finished key.
     pub fn build(self) -> Key {
-        Key(self.0.into())
+        Key(self.key.into())
     }
 
     fn part(&mut self, tag: u8, bytes: &[u8]) -> usize {
         // Longer than 4 GiB cannot arrive: the request head is limited to far less.
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        self.0.push(tag);
-        self.0.extend_from_slice(&length.to_be_bytes());
-        let start = self.0.len();
-        self.0.extend_from_slice(bytes);
+        self.key.push(tag);
+        self.key.extend_from_slice(&length.to_be_bytes());
+        let start = self.key.len();
+        self.key.extend_from_slice(bytes);
         start
     }
 }

@@ -1,6 +1,9 @@
 //! What the operator decided for a route, as far as HTTP semantics ask.
 
-use super::targeted::CDN_CACHE_CONTROL;
+use super::{
+    cookies::Cookies, credentials::Credentials, name_pattern::NamePattern,
+    targeted::CDN_CACHE_CONTROL,
+};
 use http::{HeaderName, StatusCode};
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -14,16 +17,34 @@ pub enum ClientDirectives {
 }
 
 /// Who may be given a response that only the route's `ttl` made cacheable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Share {
-    /// The default: callers without `Authorization` and `Cookie`, unless the route has that field in its key.
+    /// The default: callers without [credentials](Policy::credentials), but for those that the route has in its key.
     Anonymous,
+    /// Those too who have no other credentials than these: the operator vouches that the answer does not depend on them.
+    Those(Arc<[NamePattern]>),
     /// Everyone: the operator vouches that the answer does not depend on who asks.
     All,
 }
 
+impl Share {
+    /// Whether who asks does not matter at all.
+    pub fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// Whether it does not matter what a field of this name says.
+    pub fn has(&self, name: &HeaderName) -> bool {
+        match self {
+            Self::Anonymous => false,
+            Self::Those(names) => names.iter().any(|known| known.matches(name.as_str())),
+            Self::All => true,
+        }
+    }
+}
+
 /// What happens to a response with `Set-Cookie`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SetCookie {
     /// The default: it is passed on and not stored.
     Bypass,
@@ -72,10 +93,12 @@ pub struct Policy {
     pub targeted: Arc<[HeaderName]>,
     /// Nothing is kept longer than this, in any tier.
     pub max_lifetime: Duration,
-    /// The route's key holds the caller's `Authorization`.
-    pub key_has_authorization: bool,
-    /// The route's key holds the caller's `Cookie`.
-    pub key_has_cookie: bool,
+    /// The fields that say who asks.
+    pub credentials: Arc<Credentials>,
+    /// The fields that the key holds: callers who differ in one of them have entries of their own.
+    pub keyed: Arc<[HeaderName]>,
+    /// Which cookies say who asks.
+    pub cookies: Arc<Cookies>,
 }
 
 impl Policy {
@@ -123,8 +146,9 @@ impl Default for Policy {
             client_directives: ClientDirectives::Ignore,
             targeted: Arc::new([CDN_CACHE_CONTROL]),
             max_lifetime: Duration::from_secs(7 * 24 * 3600),
-            key_has_authorization: false,
-            key_has_cookie: false,
+            credentials: Credentials::usual(),
+            keyed: Arc::new([]),
+            cookies: Arc::new(Cookies::default()),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     storability::{Exchange, Storability, storability},
     stored::sample,
     structured, targeted, vary,
+    veil::tests::Thin,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use proptest::prelude::*;
@@ -89,6 +90,7 @@ proptest! {
             response: &response,
             request_time: now,
             response_time: now,
+            veil: &Thin,
         };
         if let Storability::Store(verdict) = storability(&exchange, &policy) {
             prop_assert!(verdict.freshness.lifetime <= policy.max_lifetime);
@@ -121,7 +123,8 @@ proptest! {
         fields::delta_seconds(&bytes);
         fields::quality(&bytes);
         RequestDirectives::of(&headers);
-        let _ = vary::Selecting::of(&headers, &headers).map(|selecting| selecting.matches(&headers, &headers));
+        let selects = vary::Selects::new(&headers, &Thin);
+        let _ = vary::Selecting::of(&headers, &selects).map(|selecting| selecting.matches(&selects, &headers));
         invalidation::groups(&headers, &invalidation::CACHE_GROUPS);
         invalidation::named_paths(&headers, b"a", "/x/y");
         let stored = key::Key::from_stored(bytes.into());
@@ -136,8 +139,9 @@ proptest! {
 
     #[test]
     fn a_selection_matches_the_request_that_made_it(response in headers(), request in headers()) {
-        if let Ok(selecting) = vary::Selecting::of(&response, &request) {
-            prop_assert!(selecting.matches(&request, &response));
+        let selects = vary::Selects::new(&request, &Thin);
+        if let Ok(selecting) = vary::Selecting::of(&response, &selects) {
+            prop_assert!(selecting.matches(&selects, &response));
         }
     }
 

@@ -14,6 +14,8 @@ pub enum Refusal {
     Private,
     /// The request had `Authorization` and nothing lifts it (RFC 9111 §3.5).
     Authorization,
+    /// The request had another credential, such as `X-Api-Key`, and nothing lifts it.
+    Credential,
     /// The request had `Cookie`, and only the route's `ttl` would make the answer cacheable.
     Cookie,
     /// The response sets a cookie.
@@ -47,12 +49,13 @@ const _: () = assert!(Refusal::ALL.len() == Refusal::HidesVariants as usize + 1)
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Method,
         Self::Status,
         Self::NoStore,
         Self::Private,
         Self::Authorization,
+        Self::Credential,
         Self::Cookie,
         Self::SetCookie,
         Self::VaryStar,
@@ -76,6 +79,7 @@ impl Refusal {
             Self::NoStore => "no-store",
             Self::Private => "private",
             Self::Authorization => "authorization",
+            Self::Credential => "credential",
             Self::Cookie => "cookie",
             Self::SetCookie => "set-cookie",
             Self::VaryStar => "vary-star",

@@ -11,15 +11,16 @@ use super::{
         heuristic_lifetime, if_error, while_revalidate,
     },
     part::claimed_part,
-    policy::{ClientDirectives, Policy, SetCookie, Share, route_ttl_applies},
+    policy::{ClientDirectives, Policy, SetCookie, route_ttl_applies},
     refusal::Refusal,
-    sharing::{may_share_authorized, may_share_cookie},
+    sharing::Carried,
     targeted,
-    vary::Selecting,
+    vary::{Selecting, Selects},
+    veil::Veil,
 };
 use http::{
     HeaderMap, Method, StatusCode,
-    header::{AUTHORIZATION, COOKIE, ETAG, LAST_MODIFIED, SET_COOKIE},
+    header::{ETAG, LAST_MODIFIED, SET_COOKIE},
 };
 use std::time::{Duration, SystemTime};
 
@@ -62,6 +63,8 @@ pub struct Exchange<'a> {
     pub request_time: SystemTime,
     /// When the head of the response arrived.
     pub response_time: SystemTime,
+    /// What is kept of the fields that select it.
+    pub veil: &'a dyn Veil,
 }
 
 /// Decides ([RFC 9111 §3]).
@@ -87,19 +90,23 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
         forbidden_by_set_cookie(exchange.response, &directives, policy),
         Refusal::SetCookie,
     )?;
-    let selecting =
-        Selecting::of(exchange.response, exchange.request).map_err(|_| Refusal::VaryStar)?;
+    let selecting = Selecting::of(
+        exchange.response,
+        &Selects::new(exchange.request, exchange.veil),
+    )
+    .map_err(|_| Refusal::VaryStar)?;
     let silent = match policy.ttl {
         Some(_) if !route_ttl_applies(exchange.status) => Refusal::Status,
         _ => Refusal::NoLifetime,
     };
     let (lifetime, source) = lifetime(exchange, &directives, policy).ok_or(silent)?;
+    let credentials = Carried::of(exchange.request, policy);
+    let lifted = source == Source::Origin && lifts_credentials(&directives);
+    refuse_if(credentials.authorization && !lifted, Refusal::Authorization)?;
+    refuse_if(credentials.other && !lifted, Refusal::Credential)?;
+    // Where the origin itself calls it fresh, it has had the chance to say `Vary: Cookie`.
     refuse_if(
-        forbidden_by_authorization(exchange.request, &directives, source, policy),
-        Refusal::Authorization,
-    )?;
-    refuse_if(
-        forbidden_by_cookie(exchange.request, source, policy),
+        credentials.cookie && source != Source::Origin,
         Refusal::Cookie,
     )?;
     // What the route keeps of failures is to be short, and over when it is over.
@@ -185,7 +192,7 @@ fn is_understood(status: StatusCode) -> bool {
 ///
 /// [RFC 9111 §5.2.2.7]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.7
 fn forbidden_by_private(directives: &ResponseDirectives, policy: &Policy) -> bool {
-    directives.private && !(policy.override_origin && policy.share == Share::All)
+    directives.private && !(policy.override_origin && policy.share.is_all())
 }
 
 /// Not a rule of HTTP, which allows it: a cookie in a shared answer is another caller's session.
@@ -202,25 +209,12 @@ fn forbidden_by_set_cookie(
             .any(|field| field == SET_COOKIE.as_str())
 }
 
-/// `Authorization` forbids storing unless the response lifts it ([RFC 9111 §3.5]), or the route keeps callers apart or
-/// vouches that they need not be.
+/// `Authorization` forbids storing unless the response says that it is for everybody ([RFC 9111 §3.5]); so do the fields
+/// that backends have in its place.
 ///
 /// [RFC 9111 §3.5]: https://www.rfc-editor.org/rfc/rfc9111#section-3.5
-fn forbidden_by_authorization(
-    request: &HeaderMap,
-    directives: &ResponseDirectives,
-    source: Source,
-    policy: &Policy,
-) -> bool {
-    let lifted = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
-    request.contains_key(AUTHORIZATION)
-        && !(lifted && source == Source::Origin)
-        && !may_share_authorized(policy)
-}
-
-/// Where the origin itself does not call it fresh, a caller with a cookie might have got an answer of his own.
-fn forbidden_by_cookie(request: &HeaderMap, source: Source, policy: &Policy) -> bool {
-    request.contains_key(COOKIE) && source != Source::Origin && !may_share_cookie(policy)
+fn lifts_credentials(directives: &ResponseDirectives) -> bool {
+    directives.public || directives.must_revalidate || directives.s_maxage.is_some()
 }
 
 /// The freshness lifetime and who stated it: the route where it overrides, the origin, the route, a guess.

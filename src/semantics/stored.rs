@@ -2,7 +2,11 @@
 //!
 //! [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
 
-use super::{Freshness, part::Part, vary::Selecting};
+use super::{
+    Freshness,
+    part::Part,
+    vary::{Selecting, Selects},
+};
 use http::{HeaderMap, StatusCode};
 
 /// The head of a stored response.
@@ -30,7 +34,7 @@ impl StoredHead {
     /// Whether a request with these fields selects it ([RFC 9111 §4.1]).
     ///
     /// [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
-    pub fn is_selected_by(&self, request: &HeaderMap) -> bool {
+    pub fn is_selected_by(&self, request: &Selects<'_>) -> bool {
         self.selecting.matches(request, &self.headers)
     }
 }

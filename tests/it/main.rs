@@ -10,6 +10,7 @@ mod support;
 
 mod architecture;
 mod bad_config;
+mod callers;
 mod cli;
 mod collapse;
 mod corners;

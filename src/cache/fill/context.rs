@@ -56,6 +56,7 @@ impl<'a> Context<'a> {
             response: headers,
             request_time: self.start.request_time,
             response_time: self.core.clock.now(),
+            veil: self.core.store.secret(),
         };
         storability(&exchange, &self.rule().policy)
     }

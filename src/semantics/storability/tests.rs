@@ -1,4 +1,5 @@
 use super::*;
+use crate::semantics::{Share, veil::tests::Thin};
 use http::{HeaderName, HeaderValue};
 use std::time::UNIX_EPOCH;
 
@@ -51,6 +52,7 @@ impl Case {
             response: &map(response),
             request_time: NOW,
             response_time: NOW,
+            veil: &Thin,
         };
         storability(&exchange, &self.policy)
     }
@@ -207,6 +209,8 @@ fn authorization_and_cookie_forbid_what_only_the_route_makes_cacheable() {
     for (field, refusal) in [
         ("authorization", Refusal::Authorization),
         ("cookie", Refusal::Cookie),
+        ("x-api-key", Refusal::Credential),
+        ("x-user-id", Refusal::Credential),
     ] {
         let mut case = Case::ttl(60).request(&[(field, "secret")]);
         assert_eq!(
@@ -217,8 +221,7 @@ fn authorization_and_cookie_forbid_what_only_the_route_makes_cacheable() {
         case.policy.share = Share::All;
         assert_eq!(case.refused(&[]), None, "{field} with share = all");
         case.policy.share = Share::Anonymous;
-        case.policy.key_has_authorization = true;
-        case.policy.key_has_cookie = true;
+        case.policy.keyed = [HeaderName::from_static(field)].into();
         assert_eq!(case.refused(&[]), None, "{field} in the key");
     }
 }
@@ -342,4 +345,14 @@ fn heuristics_are_off_unless_asked_for() {
         ("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
     ];
     assert_eq!(Case::new().refused(&response), Some(Refusal::NoLifetime));
+}
+
+#[test]
+fn a_key_of_an_api_forbids_as_authorization_does() {
+    let case = Case::new().request(&[("x-api-key", "a")]);
+    assert_eq!(case.refused(&[FRESH]), Some(Refusal::Credential));
+    assert_eq!(
+        case.refused(&[("cache-control", "max-age=60, public")]),
+        None
+    );
 }

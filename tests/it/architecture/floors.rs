@@ -84,7 +84,13 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
     ("server", &["self", "listener connection workers", "io"]),
     (
         "store",
-        &["self", "tiered", "memory redis", "codec purge_log", "entry"],
+        &[
+            "self",
+            "tiered",
+            "memory redis",
+            "codec purge_log",
+            "entry secret",
+        ],
     ),
 ];
 

@@ -31,6 +31,11 @@ pub(super) async fn authorization() -> Said {
     first("", reply, &alice, "fwd=uri-miss; detail=authorization").await
 }
 
+pub(super) async fn credential() -> Said {
+    let (reply, alice) = (Reply::fresh("a", 60), [("X-Api-Key", "alice")]);
+    first("", reply, &alice, "fwd=uri-miss; detail=credential").await
+}
+
 pub(super) async fn cookie() -> Said {
     let (reply, alice) = (Reply::ok("a"), [("Cookie", "alice")]);
     first(TTL, reply, &alice, "fwd=uri-miss; detail=cookie").await
