@@ -204,6 +204,7 @@ where
             return ResponseFuture::going(async move { call.pass(reason, &parts, content).await });
         }
         let (rule, cache) = (&shared.rule, &shared.cache);
+        rule.policy.cookies.take_ignored(&mut parts.headers);
         let target = call::target(&parts);
         let mut key = cache.key(rule, &target, &parts.headers);
         if let Some(inner) = call::rewritten(&parts) {

@@ -43,7 +43,7 @@ pub(super) fn credentials(section: &Section<'_>) -> Arc<Credentials> {
 }
 
 /// `cache.secret`; without one the prefix has to do where there is a Redis.
-pub(super) fn secret(section: &Section<'_>, prefix: Option<&str>) -> Secret {
+pub(super) fn secret(section: &Section<'_>, prefix: Option<&str>) -> Option<Secret> {
     let written = section.read("secret", |value| {
         let Some(text) = value.text() else {
             return Read::Wrong;
@@ -57,10 +57,7 @@ pub(super) fn secret(section: &Section<'_>, prefix: Option<&str>) -> Secret {
         let help = "make one with `openssl rand -hex 16`, the same for all replicas";
         value.fail_secret("must be 16 to 256 bytes", help).into()
     });
-    written.value.unwrap_or_else(|| match prefix {
-        Some(prefix) => Secret::of_prefix(prefix),
-        None => Secret::random(),
-    })
+    written.value.or_else(|| prefix.map(Secret::of_prefix))
 }
 
 /// `route.share`: a word, or the credentials that do not matter.

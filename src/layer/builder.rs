@@ -170,9 +170,9 @@ impl Builder {
             purge_gap: Duration::from_secs(5),
             keep_stale: self.policy.stale_on_disconnect,
             max_lifetime: self.policy.max_lifetime,
-            secret: self.secret.unwrap_or_else(|| match &self.redis {
-                Some((_, prefix)) => Secret::of_prefix(prefix),
-                None => Secret::random(),
+            secret: self.secret.or_else(|| {
+                let (_, prefix) = self.redis.as_ref()?;
+                Some(Secret::of_prefix(prefix))
             }),
         };
         let store = Store::start(&store, self.settings.max_object, &runtime).await?;

@@ -47,8 +47,8 @@ pub struct Settings {
     pub keep_stale: Duration,
     /// Nothing is kept longer; the purge log is trimmed behind it.
     pub max_lifetime: Duration,
-    /// Hides who asked from those who read what is stored.
-    pub secret: Secret,
+    /// Hides who asked from those who read what is stored; `None` for one that ends with the process.
+    pub secret: Option<Secret>,
 }
 
 /// An entry that was found, and what speaks against it.
@@ -151,19 +151,16 @@ impl Store {
         if let Some(memory) = &memory {
             tasks.spawn(sweep_memory(Arc::clone(memory), retention, runtime.clone()));
         }
+        let secret = settings.secret.clone().unwrap_or_else(Secret::random);
         let (mut redis, mut writes) = (None, None);
         if let Some(redis_settings) = &settings.redis {
-            if settings.secret.is_of_prefix() {
+            if secret.is_of_prefix() {
                 tracing::info!(
                     "cache.secret is not set: digests of credentials in redis are keyed by the prefix alone, so who can read \
                      redis can try out what they were"
                 );
             }
-            let tier = Arc::new(redis::Tier::start(
-                redis_settings,
-                settings.secret.clone(),
-                runtime,
-            )?);
+            let tier = Arc::new(redis::Tier::start(redis_settings, secret.clone(), runtime)?);
             let shared = Arc::new(tier.shared_log(settings.max_lifetime, settings.purge_gap));
             tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
@@ -178,7 +175,7 @@ impl Store {
             writes,
             log,
             purge_gap: settings.purge_gap,
-            secret: settings.secret.clone(),
+            secret,
             metrics: Arc::clone(metrics),
         })
     }

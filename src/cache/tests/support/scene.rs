@@ -12,7 +12,7 @@ use crate::{
     metrics::Metrics,
     runtime::Runtime,
     semantics::{Policy, Refusal},
-    store::{self, Purge, Secret, Selector, Store, memory},
+    store::{self, Purge, Selector, Store, memory},
 };
 use std::{
     sync::Arc,
@@ -57,7 +57,7 @@ impl Scene {
             purge_gap: Duration::from_secs(10),
             keep_stale: Duration::ZERO,
             max_lifetime: Duration::from_secs(7 * 24 * 3600),
-            secret: Secret::random(),
+            secret: None,
         };
         let manual = Manual::at(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let (clock, metrics) = (Clock::Manual(manual.clone()), Metrics::new());
