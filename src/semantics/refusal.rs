@@ -24,6 +24,8 @@ pub enum Refusal {
     VaryStar,
     /// Nothing says how long it is fresh, and there is no validator to ask with.
     NoLifetime,
+    /// It was older than its lifetime when it arrived, and there is no validator to ask with.
+    Aged,
     /// Larger than `cache.max_object`.
     TooLarge,
     /// It ended early.
@@ -49,7 +51,7 @@ const _: () = assert!(Refusal::ALL.len() == Refusal::HidesVariants as usize + 1)
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Method,
         Self::Status,
         Self::NoStore,
@@ -60,6 +62,7 @@ impl Refusal {
         Self::SetCookie,
         Self::VaryStar,
         Self::NoLifetime,
+        Self::Aged,
         Self::TooLarge,
         Self::Incomplete,
         Self::Endless,
@@ -84,6 +87,7 @@ impl Refusal {
             Self::SetCookie => "set-cookie",
             Self::VaryStar => "vary-star",
             Self::NoLifetime => "no-lifetime",
+            Self::Aged => "aged",
             Self::TooLarge => "too-large",
             Self::Incomplete => "incomplete",
             Self::Endless => "endless",

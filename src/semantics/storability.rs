@@ -7,8 +7,8 @@
 use super::{
     directives::{RequestDirectives, ResponseDirectives},
     freshness::{
-        Freshness, Source, corrected_initial_age, explicit_lifetime, forbids_stale,
-        heuristic_lifetime, if_error, while_revalidate,
+        Freshness, Source, corrected_age_value, corrected_initial_age, explicit_lifetime,
+        forbids_stale, heuristic_lifetime, if_error, while_revalidate,
     },
     part::claimed_part,
     policy::{ClientDirectives, Policy, SetCookie, route_ttl_applies},
@@ -113,11 +113,7 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
     let is_failure = source == Source::Route && exchange.status.as_u16() >= 400;
     let window = |window: Duration| if is_failure { Duration::ZERO } else { window };
     let freshness = Freshness {
-        initial_age: corrected_initial_age(
-            exchange.response,
-            exchange.request_time,
-            exchange.response_time,
-        ),
+        initial_age: age_on_arrival(exchange, source),
         response_time: exchange.response_time,
         lifetime: lifetime.min(policy.max_lifetime),
         source,
@@ -126,10 +122,12 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
         validate_always: directives.no_cache && !policy.override_origin,
         forbids_stale: forbids_stale(&directives, policy),
     };
-    refuse_if(
-        !can_be_used_again(exchange, &freshness),
-        Refusal::NoLifetime,
-    )?;
+    let useless = if freshness.lifetime.is_zero() {
+        Refusal::NoLifetime
+    } else {
+        Refusal::Aged
+    };
+    refuse_if(!can_be_used_again(exchange, &freshness), useless)?;
     Ok(Verdict {
         freshness,
         selecting,
@@ -252,6 +250,20 @@ fn lifetime(
             })?
             .map(|lifetime| (lifetime, Source::Heuristic))
     })
+}
+
+/// An origin whose clock is behind makes all that it sends look old, which is no reason not to keep what the route says is
+/// fresh.
+fn age_on_arrival(exchange: &Exchange<'_>, source: Source) -> Duration {
+    let age = match source {
+        Source::Route => corrected_age_value,
+        Source::Origin | Source::Heuristic => corrected_initial_age,
+    };
+    age(
+        exchange.response,
+        exchange.request_time,
+        exchange.response_time,
+    )
 }
 
 /// Without time left or a validator to ask with, keeping it would help nobody.

@@ -115,6 +115,7 @@ async fn refused(refusal: Refusal) -> Option<(Scene, &'static str)> {
         Refusal::SetCookie => refusals::set_cookie().await,
         Refusal::VaryStar => refusals::vary_star().await,
         Refusal::NoLifetime => refusals::no_lifetime().await,
+        Refusal::Aged => refusals::aged().await,
         Refusal::TooLarge => refusals::too_large().await,
         Refusal::Incomplete => refusals::incomplete().await,
         Refusal::Endless => refusals::endless().await,

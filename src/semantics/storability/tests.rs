@@ -356,3 +356,30 @@ fn a_key_of_an_api_forbids_as_authorization_does() {
         None
     );
 }
+
+#[test]
+fn an_origin_whose_clock_is_behind_is_kept_for_as_long_as_the_route_says() {
+    let now = UNIX_EPOCH + Duration::from_secs(700);
+    let age = |case: &Case, response: &[(&'static str, &'static str)]| {
+        let response = map(response);
+        let exchange = Exchange {
+            method: &case.method,
+            request: &case.request,
+            status: StatusCode::OK,
+            response: &response,
+            request_time: now,
+            response_time: now,
+            veil: &Thin,
+        };
+        match storability(&exchange, &case.policy) {
+            Storability::Store(verdict) => Ok(verdict.freshness.initial_age.as_secs()),
+            Storability::Refuse(refusal) => Err(refusal),
+        }
+    };
+    let late = ("date", "Thu, 01 Jan 1970 00:01:40 GMT");
+    assert_eq!(age(&Case::ttl(60), &[late]), Ok(0));
+    assert_eq!(age(&Case::ttl(60), &[late, ("age", "10")]), Ok(10));
+    assert_eq!(age(&Case::new(), &[late, FRESH]), Err(Refusal::Aged));
+    let lasting = ("cache-control", "max-age=1000");
+    assert_eq!(age(&Case::new(), &[late, lasting]), Ok(600));
+}

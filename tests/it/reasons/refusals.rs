@@ -56,6 +56,11 @@ pub(super) async fn no_lifetime() -> Said {
     first("", Reply::ok("a"), &[], says).await
 }
 
+pub(super) async fn aged() -> Said {
+    let reply = Reply::fresh("a", 60).header("age", "60");
+    first("", reply, &[], "fwd=uri-miss; detail=aged").await
+}
+
 pub(super) async fn too_large() -> Said {
     let toml = "[cache]\nmax_object = \"1KiB\"\n";
     let reply = Reply::fresh("x".repeat(1025), 60);
