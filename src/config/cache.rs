@@ -64,10 +64,7 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
     let memory = memory(section.table("memory"));
     let max_object = section.size("max_object", MIB, KIB..=u64::MAX);
     lint::object_fits(section.reader, &max_object, &memory);
-    let prefix = section
-        .read("prefix", redis::prefix)
-        .or("sidecache".to_owned())
-        .value;
+    let prefix = section.read("prefix", redis::prefix);
     let max_lifetime = section.duration("max_lifetime", WEEK, secs(1)..=units::LONGEST);
     let stale_on_disconnect = section
         .duration("stale_on_disconnect", Duration::ZERO, ANY_DURATION)
@@ -89,7 +86,7 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
         },
         store: store::Settings {
             memory: store::memory::Settings { max: memory.value },
-            redis: redis::read(redis_section, prefix),
+            redis: redis::read(redis_section, &prefix),
             purge_gap: section.duration("purge_gap", secs(5), TIMEOUT).value,
             keep_stale: stale_on_disconnect,
             max_lifetime: max_lifetime.value,

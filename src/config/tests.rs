@@ -2,6 +2,7 @@
 
 mod hostile;
 mod overrides;
+mod prefix;
 
 use std::{fs, net::SocketAddr, time::Duration};
 
