@@ -150,7 +150,8 @@ fn origin_tags(section: &Section<'_>) -> tags::Settings {
     }
 }
 
-fn token(value: &Value<'_>) -> Read<Token> {
+/// A word that proves something; empty is none.
+pub(super) fn token(value: &Value<'_>) -> Read<Token> {
     let Some(text) = value.text() else {
         return Read::Wrong;
     };
