@@ -6,7 +6,7 @@ use http::uri::Authority;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    address, cache, compress, lint,
+    address, admin as admin_section, cache, compress, lint,
     nearest::nearest,
     reader::Setting,
     routes,
@@ -52,7 +52,7 @@ pub struct Config {
 /// Reads everything; `None` where something that has no default is missing.
 pub(super) fn read(root: Section<'_>) -> Option<Config> {
     let (server, public) = server(root.table("server"));
-    let (admin, private) = admin(root.table("admin"));
+    let (admin, private) = admin_section::read(root.table("admin"));
     let log = log(root.table("log"));
     let (upstream, url) = upstream(root.table("upstream"));
     let compress = compress::read(root.table("compress"));
@@ -77,7 +77,8 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
 }
 
 fn server(section: Section<'_>) -> (server::Settings, Setting<SocketAddr>) {
-    let listen = listen(&section, 8080);
+    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
+    let listen = section.read("listen", address::listen).or(default);
     let header_bytes = section
         .size("max_header_bytes", 32 * KIB, 8 * KIB..=256 * KIB)
         .value;
@@ -95,17 +96,6 @@ fn server(section: Section<'_>) -> (server::Settings, Setting<SocketAddr>) {
     };
     section.finish();
     (settings, listen)
-}
-
-fn admin(section: Section<'_>) -> (admin::Settings, Setting<SocketAddr>) {
-    let listen = listen(&section, 9901);
-    section.finish();
-    (
-        admin::Settings {
-            listen: listen.value,
-        },
-        listen,
-    )
 }
 
 fn log(section: Section<'_>) -> telemetry::Settings {
@@ -152,12 +142,6 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
         max_connections,
     });
     (settings, url)
-}
-
-fn listen(section: &Section<'_>, port: u16) -> Setting<SocketAddr> {
-    section
-        .read("listen", address::listen)
-        .or(SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 /// A level, or directives such as `info,sidecache::store=debug`.

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod admin;
 mod architecture;
 mod bad_config;
 mod callers;

@@ -24,8 +24,12 @@ impl Proxy {
     }
 
     pub(crate) async fn to_address(origin: SocketAddr, toml: &str) -> Self {
+        Self::with(config(origin, toml)).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
         let clock = Manual::at(SystemTime::now());
-        let app = App::start(config(origin, toml), Clock::Manual(clock.clone()))
+        let app = App::start(config, Clock::Manual(clock.clone()))
             .await
             .unwrap();
         Self { app, clock }
