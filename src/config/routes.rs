@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::{
     cache::{Cache, Names, lifetime},
@@ -19,7 +19,10 @@ use super::{
 use crate::{
     cache::{Collapse, KeySpec},
     proxy::route::{Pattern, PatternError, PurgeTemplate, Route, Template},
-    semantics::{Policy, SetCookie, policy::StatusTtl},
+    semantics::{
+        Policy, SetCookie,
+        policy::{KEPT_BY_NAME, StatusTtl, is_about_one_request},
+    },
 };
 
 /// The first match wins, so that each costs a comparison.
@@ -300,6 +303,14 @@ fn status_ttl(section: Section<'_>, cache: &Cache, names: &Names<'_>) -> Arc<[St
     found.into()
 }
 
+/// Whether no route can keep what has this status.
+fn is_never_kept(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
+    ) || (is_about_one_request(status) && !KEPT_BY_NAME.contains(&status.as_u16()))
+}
+
 /// `404`, or `4xx` for a class.
 fn statuses(text: &str, value: &Value<'_>) -> Option<RangeInclusive<u16>> {
     let class = text
@@ -321,7 +332,8 @@ fn statuses(text: &str, value: &Value<'_>) -> Option<RangeInclusive<u16>> {
             help,
         );
     }
-    if [206, 304, 401, 407, 408, 416, 417, 425, 429, 431].contains(&first) && first == last {
+    let named = StatusCode::from_u16(first).ok().filter(|_| first == last);
+    if named.is_some_and(is_never_kept) {
         let message = format!(
             "`{}` speaks of one request, and is never kept for others",
             value.path

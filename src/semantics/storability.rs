@@ -11,7 +11,7 @@ use super::{
         forbids_stale, heuristic_lifetime, if_error, while_revalidate,
     },
     part::claimed_part,
-    policy::{ClientDirectives, Policy, SetCookie, route_ttl_applies},
+    policy::{ClientDirectives, Policy, SetCookie, is_about_one_request, route_ttl_applies},
     refusal::Refusal,
     sharing::Carried,
     targeted,
@@ -82,6 +82,10 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
     refuse_if(*exchange.method != Method::GET, Refusal::Method)?; // HEAD has no body that a GET could be given
     refuse_if(!is_final_and_whole(exchange), Refusal::Status)?;
     refuse_if(
+        is_about_one_request(exchange.status) && !policy.names(exchange.status),
+        Refusal::OneRequest,
+    )?;
+    refuse_if(
         forbidden_by_no_store(exchange, &directives, policy),
         Refusal::NoStore,
     )?;
@@ -149,10 +153,7 @@ fn is_final_and_whole(exchange: &Exchange<'_>) -> bool {
     if exchange.status == StatusCode::PARTIAL_CONTENT {
         return claimed_part(exchange.response).is_some();
     }
-    exchange.status.as_u16() >= 200
-        && exchange.status != StatusCode::NOT_MODIFIED
-        // Of one range, or of one expectation: neither is in the key.
-        && !matches!(exchange.status.as_u16(), 416 | 417)
+    exchange.status.as_u16() >= 200 && exchange.status != StatusCode::NOT_MODIFIED
 }
 
 /// `no-store` forbids, except beside `must-understand` with a status that is understood
@@ -234,7 +235,7 @@ fn lifetime(
     {
         return Some((lifetime, Source::Origin));
     }
-    if directives.no_cache {
+    if directives.no_cache || directives.malformed_lifetime {
         return Some((Duration::ZERO, Source::Origin)); // the origin did say: ask each time
     }
     route.or_else(|| {

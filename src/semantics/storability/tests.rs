@@ -383,3 +383,81 @@ fn an_origin_whose_clock_is_behind_is_kept_for_as_long_as_the_route_says() {
     let lasting = ("cache-control", "max-age=1000");
     assert_eq!(age(&Case::new(), &[late, lasting]), Ok(600));
 }
+
+/// What only one request provoked is for nobody else, unless the route names that very status.
+#[test]
+fn errors_about_one_request_are_stored_only_by_name() {
+    let named = |statuses: std::ops::RangeInclusive<u16>, status| {
+        let one = crate::semantics::policy::StatusTtl {
+            statuses,
+            ttl: Duration::from_secs(5),
+        };
+        let policy = Policy {
+            status_ttl: [one].into(),
+            ..Policy::default()
+        };
+        Case {
+            status,
+            policy,
+            ..Case::new()
+        }
+    };
+    for status in [
+        400, 401, 403, 405, 406, 413, 414, 415, 416, 417, 421, 429, 431,
+    ] {
+        let silent = Case {
+            status,
+            ..Case::ttl(300)
+        };
+        let class = named(400..=499, status);
+        for case in [silent, class] {
+            for response in [&[FRESH][..], &[], &[FRESH, ("etag", "\"a\"")]] {
+                assert_eq!(
+                    case.refused(response),
+                    Some(Refusal::OneRequest),
+                    "{status}"
+                );
+            }
+        }
+        let case = named(status..=status, status);
+        let lifetime = |response: &[_]| case.stored(response).freshness.lifetime;
+        assert_eq!(lifetime(&[FRESH]), Duration::from_secs(60), "the origin's");
+        assert_eq!(lifetime(&[]), Duration::from_secs(5));
+        let no_store = [("cache-control", "no-store")];
+        assert_eq!(case.refused(&no_store), Some(Refusal::NoStore), "{status}");
+    }
+    for status in [402, 407, 408, 411, 412, 422, 425, 426, 428] {
+        assert_eq!(
+            Case {
+                status,
+                ..Case::new()
+            }
+            .refused(&[FRESH]),
+            Some(Refusal::OneRequest),
+            "{status}"
+        );
+    }
+}
+
+/// The origin was not silent, it was misunderstood: what nobody can read is stale (RFC 9111 §4.2.1).
+#[test]
+fn the_route_ttl_does_not_take_the_place_of_a_malformed_lifetime() {
+    for (name, value) in [
+        ("cache-control", "max-age = 60"),
+        ("cache-control", "max-age=x"),
+        ("cache-control", "public; max-age=60"),
+        ("cache-control", "s-maxage = 0"),
+        ("expires", "0"),
+        ("cdn-cache-control", "max-age = 60"),
+        ("cdn-cache-control", "MAX-AGE=60"),
+    ] {
+        let case = Case::ttl(300);
+        assert_eq!(
+            case.refused(&[(name, value)]),
+            Some(Refusal::NoLifetime),
+            "{value}"
+        );
+        let verdict = case.stored(&[(name, value), ("etag", "\"a\"")]);
+        assert_eq!(verdict.freshness.lifetime, Duration::ZERO, "{value}");
+    }
+}
