@@ -9,6 +9,7 @@ mod compress;
 mod document;
 mod env;
 mod file;
+mod keyed;
 mod lint;
 mod nearest;
 mod overlay;
@@ -21,6 +22,7 @@ mod section;
 mod source;
 #[cfg(test)]
 mod tests;
+mod trusted;
 mod typed;
 mod units;
 mod unreachable;

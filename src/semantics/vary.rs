@@ -2,7 +2,10 @@
 //!
 //! [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
 
-use super::fields::{all_members, members, quality};
+use super::{
+    fields::{all_members, members, quality},
+    on_the_way::{OnTheWay, on_the_way},
+};
 use http::{
     HeaderMap, HeaderName,
     header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, VARY},
@@ -14,15 +17,6 @@ use http::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selecting(Vec<(HeaderName, Option<Box<[u8]>>)>);
 
-/// Fields that every proxy adds to: the origin saw other values than the client sent, so nothing can be compared.
-const CHANGED_ON_THE_WAY: [&str; 5] = [
-    "x-forwarded-for",
-    "forwarded",
-    "via",
-    "x-request-id",
-    "connection",
-];
-
 /// `Vary: *`: nothing but the origin can tell which request selects the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VaryStar;
@@ -31,7 +25,8 @@ impl Selecting {
     /// What selected `response`, given the request that fetched it.
     ///
     /// # Errors
-    /// [`VaryStar`] where a member of `Vary` is `*`, or is no field name and so cannot be compared.
+    /// [`VaryStar`] where a member of `Vary` is `*`, or cannot be compared: it is no field name, or the proxy changes the
+    /// field on the way.
     pub fn of(response: &HeaderMap, request: &HeaderMap) -> Result<Self, VaryStar> {
         let mut names = Vec::new();
         for member in all_members(response, &VARY) {
@@ -39,10 +34,15 @@ impl Selecting {
                 return Err(VaryStar);
             }
             let name = HeaderName::from_bytes(member).map_err(|_| VaryStar)?;
-            if CHANGED_ON_THE_WAY.contains(&name.as_str()) {
-                return Err(VaryStar);
+            match on_the_way(&name) {
+                // Whoever has the same key has the same of these.
+                Some(OnTheWay::Keyed) => {}
+                // The origin saw other values than the client sent, so nothing can be compared.
+                Some(OnTheWay::Rewritten | OnTheWay::Ended | OnTheWay::Judged) => {
+                    return Err(VaryStar);
+                }
+                Some(OnTheWay::Coding | OnTheWay::Address) | None => names.push(name),
             }
-            names.push(name);
         }
         Ok(Self::by_names(names, request))
     }
@@ -241,6 +241,9 @@ mod tests {
             ", *",
             "X-Forwarded-For",
             "via, foo",
+            "Forwarded",
+            "te",
+            "if-none-match",
             "no name",
         ] {
             assert_eq!(
@@ -257,6 +260,23 @@ mod tests {
             Selecting::of(&lines.into_iter().collect(), &map(&[])),
             Err(VaryStar)
         );
+    }
+
+    #[test]
+    fn what_is_in_every_key_selects_nothing_more() {
+        for keyed in [
+            "Host",
+            "X-Forwarded-Proto, x-forwarded-host",
+            "x-original-url",
+        ] {
+            let selecting = Selecting::of(&map(&[("vary", keyed)]), &map(&[]));
+            assert_eq!(selecting, Ok(Selecting::default()), "{keyed}");
+        }
+        assert!(!selects(
+            "x-real-ip",
+            &[("x-real-ip", "1")],
+            &[("x-real-ip", "2")]
+        ));
     }
 
     #[test]
