@@ -10,6 +10,7 @@ mod compress;
 mod document;
 mod env;
 mod file;
+mod keyed;
 mod lint;
 mod nearest;
 mod overlay;
@@ -23,6 +24,7 @@ mod sharing;
 mod source;
 #[cfg(test)]
 mod tests;
+mod trusted;
 mod typed;
 mod units;
 mod unreachable;

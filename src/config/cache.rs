@@ -82,6 +82,7 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
             clear_site_data: section.boolean("clear_site_data", false).value,
             bypass_token: section.read("bypass_token", token).value,
             purge_token: section.read("purge_token", token).value,
+            trusted: proxy::Trusted::default(), // said under `[server]`
         },
         cache: cache::Settings {
             max_object: max_object.value,

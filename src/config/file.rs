@@ -11,6 +11,7 @@ use super::{
     reader::Setting,
     routes,
     section::Section,
+    trusted,
     typed::{ANY_DURATION, TIMEOUT},
     units::{KIB, secs},
     value::Value,
@@ -51,7 +52,7 @@ pub struct Config {
 
 /// Reads everything; `None` where something that has no default is missing.
 pub(super) fn read(root: Section<'_>) -> Option<Config> {
-    let (server, public) = server(root.table("server"));
+    let (server, trusted, public) = server(root.table("server"));
     let (admin, private) = admin_section::read(root.table("admin"));
     let log = log(root.table("log"));
     let (upstream, url) = upstream(root.table("upstream"));
@@ -68,7 +69,10 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
         admin,
         log,
         upstream: upstream?,
-        proxy: cache.proxy,
+        proxy: proxy::Settings {
+            trusted,
+            ..cache.proxy
+        },
         cache: cache.cache,
         store: cache.store,
         routes,
@@ -76,7 +80,7 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
     })
 }
 
-fn server(section: Section<'_>) -> (server::Settings, Setting<SocketAddr>) {
+fn server(section: Section<'_>) -> (server::Settings, proxy::Trusted, Setting<SocketAddr>) {
     let default = SocketAddr::from(([127, 0, 0, 1], 8080));
     let listen = section.read("listen", address::listen).or(default);
     let header_bytes = section
@@ -94,8 +98,9 @@ fn server(section: Section<'_>) -> (server::Settings, Setting<SocketAddr>) {
             .value,
         max_header_bytes: usize::try_from(header_bytes).expect("its limit is 256KiB"),
     };
+    let trusted = trusted::read(&section);
     section.finish();
-    (settings, listen)
+    (settings, trusted, listen)
 }
 
 fn log(section: Section<'_>) -> telemetry::Settings {

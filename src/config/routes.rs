@@ -6,14 +6,15 @@ use http::{Method, StatusCode};
 
 use super::{
     cache::{Cache, Names, lifetime},
+    keyed,
     nearest::{nearest, slip_of},
     problem::Problem,
     reader::Setting,
     section::Section,
     sharing,
     source::Place,
-    typed::{self, ANY_DURATION, field_name},
-    unreachable::Unreachable,
+    typed::{self, ANY_DURATION},
+    unreachable::{Candidate, Unreachable},
     value::{Scalar, Text, Value},
 };
 use crate::{
@@ -48,10 +49,11 @@ pub(super) fn read(root: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Vec<
     }
     let mut routes = Vec::new();
     let mut taken = BTreeMap::new();
-    let mut unreachable = Unreachable::default();
+    let mut candidates = Vec::new();
     for section in sections.into_iter().take(MOST_ROUTES) {
-        routes.extend(route(section, cache, names, &mut taken, &mut unreachable));
+        routes.extend(route(section, cache, names, &mut taken, &mut candidates));
     }
+    Unreachable::check(root.reader, &candidates);
     routes
 }
 
@@ -60,7 +62,7 @@ fn route(
     cache: &Cache,
     names: &Names<'_>,
     taken: &mut BTreeMap<String, Place>,
-    unreachable: &mut Unreachable,
+    candidates: &mut Vec<Candidate>,
 ) -> Option<Route> {
     let name = section.require("name", NO_NAME, |value| name(value, taken));
     let path = section.require("path", NO_PATH, path);
@@ -72,16 +74,15 @@ fn route(
             .report(problem.help("leave it out for GET and HEAD"));
     }
     let methods = methods.or(vec![Method::GET, Method::HEAD]);
-    if let (Some((_, text)), Some(at), true) = (&path.value, path.at, methods.sound) {
-        unreachable.check(
-            section.reader,
-            text,
-            &methods.value,
-            name.value.as_deref(),
+    if let (Some(path), Some(at), true) = (&path.value, path.at, methods.sound) {
+        candidates.push(Candidate {
+            name: name.value.clone(),
+            path: path.clone(),
+            methods: methods.value.clone(),
             at,
-        );
+        });
     }
-    let captures = path.value.as_ref().map(|(path, _)| path.captures());
+    let captures = path.value.as_ref().map(Pattern::captures);
     let tags = section.list("tags", |value, text| {
         compile(value, text, Template::parse(&text.value, captures?))
     });
@@ -98,7 +99,7 @@ fn route(
     section.finish();
     Some(Route {
         name: name.value?,
-        path: path.value?.0,
+        path: path.value?,
         methods: methods.value,
         policy,
         tags: tags.value.unwrap_or_default(),
@@ -165,10 +166,9 @@ fn name(value: &Value<'_>, taken: &mut BTreeMap<String, Place>) -> Option<String
     Some(name)
 }
 
-fn path(value: &Value<'_>) -> Option<(Pattern, String)> {
+fn path(value: &Value<'_>) -> Option<Pattern> {
     let text = value.text()?;
-    let pattern = compile(value, &text, Pattern::parse(&text.value))?;
-    Some((pattern, text.value.into_owned()))
+    compile(value, &text, Pattern::parse(&text.value))
 }
 
 fn method(value: &Value<'_>, text: &Text<'_>) -> Option<Method> {
@@ -232,7 +232,7 @@ fn key(section: Section<'_>) -> KeySpec {
     let query = section
         .list("query", |_, text| Some(text.value.clone().into_owned()))
         .value;
-    let headers = section.list("headers", field_name);
+    let headers = section.list("headers", keyed::field);
     let no_vary_search = section.boolean("no_vary_search", false);
     if no_vary_search.value && query.is_some() {
         let message =

@@ -62,7 +62,7 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
             "live",
             "route forward",
             "target token",
-            "content problem",
+            "content peer problem",
         ],
     ),
     (

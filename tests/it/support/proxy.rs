@@ -27,6 +27,11 @@ impl Proxy {
         Self::with(config(origin, toml)).await
     }
 
+    /// Before `origin`, with `server` added to `[server]`.
+    pub(crate) async fn with_server(origin: &Origin, server: &str, toml: &str) -> Self {
+        Self::with(config_with_server(origin.address(), server, toml)).await
+    }
+
     pub(crate) async fn with(config: Config) -> Self {
         let clock = Manual::at(SystemTime::now());
         let app = App::start(config, Clock::Manual(clock.clone()))
