@@ -9,6 +9,7 @@ mod compress;
 mod document;
 mod env;
 mod file;
+mod key;
 mod lint;
 mod nearest;
 mod overlay;

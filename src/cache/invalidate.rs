@@ -12,12 +12,15 @@ use crate::{
     store::{Purge, Selector},
 };
 use http::{HeaderMap, Method, Response};
+use std::sync::Arc;
 
 /// A write, as far as it matters for what it makes invalid.
 #[derive(Debug)]
 pub(crate) struct Write {
     method: Method,
     host: Box<[u8]>,
+    /// The other names under which what it changes may be kept.
+    names: Arc<[Box<str>]>,
     path: String,
     declared: Vec<Purge>,
     clear_site_data: bool,
@@ -29,10 +32,17 @@ impl Write {
         Self {
             method: method.clone(),
             host: target.host.into(),
+            names: Arc::default(),
             path: target.path.to_owned(),
             declared: Vec::new(),
             clear_site_data: false,
         }
+    }
+
+    /// Routes keep answers under these names, whatever their host is called.
+    pub(crate) fn known_as(self, names: &Arc<[Box<str>]>) -> Self {
+        let names = Arc::clone(names);
+        Self { names, ..self }
     }
 
     /// What its route declares is purged too.
@@ -73,12 +83,15 @@ impl Write {
             return vec![hard(Selector::All)];
         }
         let named = named_paths(response, &self.host, &self.path);
-        let uris = std::iter::once(&self.path)
-            .chain(&named)
-            .map(|path| hard(Selector::of_uri(&self.host, path)));
-        let groups = groups(response, &CACHE_GROUP_INVALIDATION)
-            .into_iter()
-            .map(|group| hard(Selector::tag(&group_tag(&self.host, &group))));
-        uris.chain(groups).chain(self.declared.clone()).collect()
+        let groups = groups(response, &CACHE_GROUP_INVALIDATION);
+        let other = self.names.iter().map(|name| name.as_bytes());
+        let hosts = other.filter(|name| **name != *self.host);
+        let of_hosts = std::iter::once(&*self.host).chain(hosts).flat_map(|host| {
+            let paths = std::iter::once(&self.path).chain(&named);
+            let uris = paths.map(|path| hard(Selector::of_uri(host, path)));
+            let tags = groups.iter().map(|group| group_tag(host, group));
+            uris.chain(tags.map(|tag| hard(Selector::tag(&tag))))
+        });
+        of_hosts.chain(self.declared.clone()).collect()
     }
 }

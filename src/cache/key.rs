@@ -23,7 +23,8 @@ pub(crate) struct Target<'a> {
 
 /// The primary key, with everything that tells the origin how it was reached, because it may answer by that.
 pub(super) fn of(core: &Core, rule: &Rule, target: &Target<'_>, request: &HeaderMap) -> Builder {
-    let mut key = Builder::new(target.scheme, target.host, target.path);
+    let host = rule.key.host_of(target.host);
+    let mut key = Builder::new(target.scheme, host, target.path);
     for (name, value) in request {
         if says_how_it_was_reached(name) {
             key = key.field(name.as_str(), Some(value.as_bytes()));
@@ -32,9 +33,7 @@ pub(super) fn of(core: &Core, rule: &Rule, target: &Target<'_>, request: &Header
     if !rule.key.no_vary_search {
         return rule.key.complete(key, target.query, request);
     }
-    let Target {
-        host, path, query, ..
-    } = *target;
+    let Target { path, query, .. } = *target;
     let counted = core.query_rules.counted(host, path, query);
     rule.key.complete(key, counted.as_deref(), request)
 }

@@ -88,6 +88,7 @@ impl Received {
     pub(super) fn write(&self, method: &Method) -> Write {
         let target = self.target.parts();
         Write::new(method, &target)
+            .known_as(self.live.routes.key_hosts())
             .declaring(
                 self.route
                     .purges_of(self.target.canonical_path(), target.query),

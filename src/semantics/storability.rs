@@ -13,6 +13,7 @@ use super::{
     part::claimed_part,
     policy::{ClientDirectives, Policy, SetCookie, Share, is_about_one_request, route_ttl_applies},
     refusal::Refusal,
+    selection::selection,
     sharing::{may_share_authorized, may_share_cookie},
     targeted,
     vary::Selecting,
@@ -92,7 +93,7 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
         Refusal::SetCookie,
     )?;
     let selecting =
-        Selecting::of(exchange.response, exchange.request).map_err(|_| Refusal::VaryStar)?;
+        selection(exchange.response, exchange.request).map_err(|_| Refusal::VaryStar)?;
     let silent = match policy.ttl {
         Some(_) if !route_ttl_applies(exchange.status) => Refusal::Status,
         _ => Refusal::NoLifetime,

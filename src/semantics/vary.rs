@@ -15,12 +15,13 @@ use http::{
 pub struct Selecting(Vec<(HeaderName, Option<Box<[u8]>>)>);
 
 /// Fields that every proxy adds to: the origin saw other values than the client sent, so nothing can be compared.
-const CHANGED_ON_THE_WAY: [&str; 5] = [
+const CHANGED_ON_THE_WAY: [&str; 6] = [
     "x-forwarded-for",
     "forwarded",
     "via",
     "x-request-id",
     "connection",
+    "te",
 ];
 
 /// `Vary: *`: nothing but the origin can tell which request selects the response.
@@ -60,6 +61,12 @@ impl Selecting {
                 })
                 .collect(),
         )
+    }
+
+    /// With `name` beside what is there.
+    pub fn and(self, name: HeaderName, request: &HeaderMap) -> Self {
+        let names = self.names().cloned().chain([name]).collect();
+        Self::by_names(names, request)
     }
 
     /// Without `name`: the cache sends the same value of it with every request of its own.
