@@ -78,7 +78,7 @@ impl Cache {
     }
 
     /// The key of a request for `target` with these fields, as far as those make it.
-    pub(crate) fn key(&self, rule: &Rule, target: &Target<'_>, request: &HeaderMap) -> Builder {
+    pub(crate) fn key(&self, rule: &Rule, target: &Target<'_>, request: &HeaderMap) -> Builder<'_> {
         key::of(&self.0, rule, target, request)
     }
 

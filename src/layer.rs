@@ -205,6 +205,7 @@ where
             return ResponseFuture::going(async move { call.pass(reason, &parts, content).await });
         }
         let (rule, cache) = (&shared.rule, &shared.cache);
+        rule.policy.cookies.take_ignored(&mut parts.headers);
         // Whom to believe is the server's to say: what the inner service gets may decide what it answers.
         let counted = reached::as_received(&parts.headers);
         let target = Target {

@@ -8,9 +8,9 @@
 //! | what do the fields say? | RFC 9110 §5.6, RFC 9111 §5.2, RFC 9213, RFC 9651 | [`fields`], [`date`], [`directives`], [`targeted`], [`structured`] |
 //! | which URI is this? | RFC 9110 §7.1, RFC 9111 §2, RFC 7239 | [`host`], [`path`], [`forwarded`], [`reached`], [`key`] |
 //! | which parts of the query count? | No-Vary-Search | [`no_vary_search`] |
-//! | which request fields selected it? | RFC 9111 §4.1 | [`vary`] |
+//! | which request fields selected it, and what is kept of them? | RFC 9111 §4.1 | [`vary`], [`veil`] |
 //! | may it be stored? | RFC 9111 §3 | [`storability`], [`refusal`] |
-//! | who may share it? | RFC 9111 §3.5 | [`sharing`] |
+//! | whose may it be, and who may share it? | RFC 9111 §3.5, RFC 6265 | [`credentials`], [`cookies`], [`sharing`] |
 //! | how long is it fresh, how old is it? | RFC 9111 §4.2 | [`freshness`] |
 //! | may it answer this request? | RFC 9111 §4 | [`reuse`] |
 //! | how is it validated and freshened? | RFC 9111 §4.3 | [`validation`] |
@@ -25,6 +25,8 @@ pub mod accept_encoding;
 pub mod cache_status;
 pub mod coding;
 pub mod conditional;
+pub mod cookies;
+pub mod credentials;
 pub mod date;
 pub mod decision;
 pub mod directives;
@@ -36,6 +38,7 @@ pub mod hop_by_hop;
 pub mod host;
 pub mod invalidation;
 pub mod key;
+pub mod name_pattern;
 pub mod no_vary_search;
 pub mod on_the_way;
 pub mod part;
@@ -43,11 +46,13 @@ pub mod path;
 pub mod policy;
 #[cfg(test)]
 mod properties;
+pub mod query;
 pub mod range;
 pub mod reached;
 pub mod refusal;
 pub mod retry_after;
 pub mod reuse;
+pub mod selection;
 pub mod sharing;
 pub mod storability;
 pub mod stored;
@@ -55,6 +60,7 @@ pub mod structured;
 pub mod targeted;
 pub mod validation;
 pub mod vary;
+pub mod veil;
 
 pub use self::{
     coding::Coding,

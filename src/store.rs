@@ -7,11 +7,13 @@ pub mod entry;
 pub mod memory;
 pub mod purge_log;
 pub mod redis;
+mod secret;
 mod tiered;
 
 pub use self::{
     entry::{Entry, Position, Rendition, StreamId},
     purge_log::{Purge, Selector},
     redis::Lease,
+    secret::Secret,
     tiered::{Found, Health, Lookup, Matching, Reach, Settings, Store},
 };

@@ -1,14 +1,15 @@
 //! What the operator decided about one route, as far as the cache is concerned.
 
 use super::{coding, tags};
-use crate::semantics::{Policy, key::Builder};
-use http::{
-    HeaderMap, HeaderName,
-    header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
+use crate::semantics::{Policy, key::Builder, query::CountedQuery};
+use http::{HeaderMap, HeaderName};
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::Duration,
 };
-use sha2::{Digest, Sha256};
-use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
+use xxhash_rust::xxh3::Xxh3;
 
 /// As many background refreshes may be under way for one rule: one whose origin hangs leaves slots to the others.
 pub const REFRESHES: usize = 32;
@@ -65,16 +66,23 @@ pub struct Rule {
     pub refresh_ahead: Option<Duration>,
     /// What was configured together with this rule.
     pub settings: Arc<Settings>,
+    /// See [`sharing_rules`].
+    pub(super) sharing: u64,
     /// Its part of the slots for background refreshes.
     pub(super) refreshes: Arc<Semaphore>,
 }
 
 impl Rule {
-    /// A rule with this policy, which adds nothing to the key and shares fetches within the process.
-    pub fn new(policy: Policy, settings: Arc<Settings>) -> Self {
+    /// A rule with this policy and key, which shares fetches within the process.
+    pub fn new(policy: Policy, key: KeySpec, settings: Arc<Settings>) -> Self {
+        let policy = Policy {
+            keyed: key.headers.as_slice().into(),
+            ..policy
+        };
         Self {
+            sharing: sharing_rules(&policy, &key),
             policy,
-            key: KeySpec::default(),
+            key,
             collapse: Collapse::default(),
             ttl_jitter: 0,
             refresh_ahead: None,
@@ -84,11 +92,27 @@ impl Rule {
     }
 }
 
+/// A digest of all that decides who may be given what is stored. It is part of every key: an operator who tightens one of
+/// these rules is obeyed at once, by every tier, whatever was stored before.
+fn sharing_rules(policy: &Policy, key: &KeySpec) -> u64 {
+    let mut hash = Xxh3::new();
+    policy.share.hash(&mut hash);
+    policy.set_cookie.hash(&mut hash);
+    policy.override_origin.hash(&mut hash);
+    policy.credentials.hash(&mut hash);
+    policy.cookies.hash(&mut hash);
+    key.hash(&mut hash);
+    hash.finish()
+}
+
 /// What a route adds to or removes from the cache key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeySpec {
-    /// Only these query parameters count, sorted; `None` means the query as received.
-    pub query: Option<Vec<String>>,
+    /// What of the query counts; `None` means the query as received.
+    pub query: Option<CountedQuery>,
+    /// The one name under which answers are kept, whatever the host is called by clients; in lower case. `None` means as they
+    /// call it.
+    pub host: Option<Box<str>>,
     /// These request fields count.
     pub headers: Vec<HeaderName>,
     /// What the origin's `No-Vary-Search` says does not count, does not.
@@ -96,16 +120,21 @@ pub struct KeySpec {
 }
 
 impl KeySpec {
+    /// The host of a target in the key, where a client calls it `sent`.
+    pub(super) fn host_of<'a>(&'a self, sent: &'a [u8]) -> &'a [u8] {
+        self.host.as_ref().map_or(sent, |host| host.as_bytes())
+    }
+
     /// Completes `key` with what this route counts of `query` and `headers`.
-    pub(super) fn complete(
+    pub(super) fn complete<'v>(
         &self,
-        key: Builder,
+        key: Builder<'v>,
         query: Option<&str>,
         headers: &HeaderMap,
-    ) -> Builder {
+    ) -> Builder<'v> {
         let mut key = match &self.query {
             None => key.query(query),
-            Some(names) => key.chosen_query(query, names),
+            Some(counted) => key.query(counted.of(query).as_deref()),
         };
         for name in &self.headers {
             let mut lines = headers.get_all(name).iter();
@@ -116,30 +145,49 @@ impl KeySpec {
                     all
                 })
             });
-            // Keys are stored, also in Redis: what a caller proves himself with is not to be read there.
-            let value = if SECRETS.contains(name) {
-                value.map(|value| Sha256::digest([b"sidecache key ", &value[..]].concat()).to_vec())
-            } else {
-                value
-            };
             key = key.field(name.as_str(), value.as_deref());
         }
         key
     }
 }
 
-/// Fields that prove who the caller is.
-const SECRETS: [HeaderName; 5] = [
-    AUTHORIZATION,
-    COOKIE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("x-auth-token"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        semantics::{SetCookie, Share, cookies::Cookies, credentials::Credentials},
+        store::Secret,
+    };
+    use http::header::AUTHORIZATION;
+
+    #[test]
+    fn every_rule_of_sharing_makes_another_key() {
+        let rule = |change: fn(&mut Policy, &mut KeySpec)| {
+            let (mut policy, mut key) = (Policy::default(), KeySpec::default());
+            change(&mut policy, &mut key);
+            Rule::new(policy, key, Arc::new(Settings::default())).sharing
+        };
+        let usual = rule(|_, _| {});
+        assert_eq!(usual, rule(|policy, _| policy.ttl = Some(Duration::ZERO)));
+        let others = [
+            rule(|policy, _| policy.share = Share::All),
+            rule(|policy, _| policy.set_cookie = SetCookie::Store),
+            rule(|policy, _| policy.override_origin = true),
+            rule(|policy, _| policy.credentials = Arc::new(Credentials::new(Vec::new()))),
+            rule(|policy, _| {
+                policy.cookies = Arc::new(Cookies {
+                    key: ["lang".into()].into(),
+                    ..Cookies::default()
+                });
+            }),
+            rule(|_, key| key.headers = vec![AUTHORIZATION]),
+            rule(|_, key| key.query = Some(CountedQuery::only([]))),
+        ];
+        for (at, other) in others.iter().enumerate() {
+            assert_ne!(*other, usual);
+            assert!(!others[at + 1..].contains(other));
+        }
+    }
 
     #[test]
     fn a_credential_is_not_readable_in_the_key() {
@@ -151,8 +199,9 @@ mod tests {
             let headers = [(AUTHORIZATION, http::HeaderValue::from_static(value))]
                 .into_iter()
                 .collect();
-            spec.complete(Builder::new("http", b"a", "/"), None, &headers)
-                .build()
+            let secret = Secret::new("one");
+            let key = Builder::new("http", b"a", "/").veiled_by(&secret);
+            spec.complete(key, None, &headers).build()
         };
         assert_ne!(key("Bearer one"), key("Bearer two"));
         assert!(!String::from_utf8_lossy(key("Bearer one").as_bytes()).contains("one"));
@@ -161,9 +210,9 @@ mod tests {
     #[test]
     fn chosen_fields_are_part_of_the_key() {
         let spec = KeySpec {
-            query: Some(vec!["q".into()]),
+            query: Some(CountedQuery::only(["q"])),
             headers: vec![http::header::ACCEPT_LANGUAGE],
-            no_vary_search: false,
+            ..KeySpec::default()
         };
         let key = |query, language: Option<&'static str>| {
             let headers = language.map(|l| {

@@ -11,6 +11,7 @@ use super::{
     problem::{Problem, Where},
     reader::{Read, Setting},
     section::Section,
+    sharing,
     typed::{self, ANY_DURATION, TIMEOUT, field_name, within},
     units::{self, KIB, MIB, print_duration, secs},
     value::{Scalar, Value},
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     cache::{self, coding, tags},
     proxy::{self, Token},
-    semantics::{ClientDirectives, Policy, targeted::CDN_CACHE_CONTROL},
+    semantics::{ClientDirectives, Policy, credentials::Credentials, targeted::CDN_CACHE_CONTROL},
     store,
 };
 
@@ -33,6 +34,7 @@ pub(super) struct Cache {
     pub(super) client_directives: ClientDirectives,
     pub(super) stale_on_disconnect: Duration,
     pub(super) targeted: Arc<[HeaderName]>,
+    pub(super) credentials: Arc<Credentials>,
     pub(super) max_lifetime: Setting<Duration>,
     /// Whether `[cache.redis]` is written, also with an empty URL: that may be another environment's.
     pub(super) has_redis: bool,
@@ -46,6 +48,7 @@ impl Cache {
             client_directives: self.client_directives,
             stale_on_disconnect: self.stale_on_disconnect,
             targeted: Arc::clone(&self.targeted),
+            credentials: Arc::clone(&self.credentials),
             max_lifetime: self.max_lifetime.value,
             ..Policy::default()
         }
@@ -64,16 +67,15 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
     let memory = memory(section.table("memory"));
     let max_object = section.size("max_object", MIB, KIB..=u64::MAX);
     lint::object_fits(section.reader, &max_object, &memory);
-    let prefix = section
-        .read("prefix", redis::prefix)
-        .or("sidecache".to_owned())
-        .value;
+    let prefix = section.read("prefix", redis::prefix);
     let max_lifetime = section.duration("max_lifetime", WEEK, secs(1)..=units::LONGEST);
     let stale_on_disconnect = section
         .duration("stale_on_disconnect", Duration::ZERO, ANY_DURATION)
         .value;
     let redis_section = section.table("redis");
     let has_redis = redis_section.is_present();
+    let redis = redis::read(redis_section, &prefix);
+    let secret = sharing::secret(&section, redis.as_ref().map(|redis| &*redis.prefix));
     let cache = Cache {
         proxy: proxy::Settings {
             enabled: enabled(&section),
@@ -90,11 +92,13 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
         },
         store: store::Settings {
             memory: store::memory::Settings { max: memory.value },
-            redis: redis::read(redis_section, prefix),
+            redis,
             purge_gap: section.duration("purge_gap", secs(5), TIMEOUT).value,
             keep_stale: stale_on_disconnect,
             max_lifetime: max_lifetime.value,
+            secret,
         },
+        credentials: sharing::credentials(&section),
         heuristic: section.boolean("heuristic", false).value,
         client_directives: section
             .choice("client_directives", ClientDirectives::Ignore, &words)
@@ -154,7 +158,8 @@ fn origin_tags(section: &Section<'_>) -> tags::Settings {
     }
 }
 
-fn token(value: &Value<'_>) -> Read<Token> {
+/// A word that proves something; empty is none.
+pub(super) fn token(value: &Value<'_>) -> Read<Token> {
     let Some(text) = value.text() else {
         return Read::Wrong;
     };

@@ -6,7 +6,7 @@ use http::uri::Authority;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    address, cache, compress, lint,
+    address, admin as admin_section, cache, compress, lint,
     nearest::nearest,
     reader::Setting,
     routes,
@@ -15,6 +15,7 @@ use super::{
     typed::{ANY_DURATION, TIMEOUT},
     units::{KIB, secs},
     value::Value,
+    written::Written,
 };
 use crate::{
     admin,
@@ -48,12 +49,14 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What applies where no route matches: the origin's own headers decide.
     pub default_policy: Policy,
+    /// Where all that is written.
+    pub(super) written: Written,
 }
 
 /// Reads everything; `None` where something that has no default is missing.
-pub(super) fn read(root: Section<'_>) -> Option<Config> {
+pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
     let (server, trusted, public) = server(root.table("server"));
-    let (admin, private) = admin(root.table("admin"));
+    let (admin, private) = admin_section::read(root.table("admin"));
     let log = log(root.table("log"));
     let (upstream, url) = upstream(root.table("upstream"));
     let compress = compress::read(root.table("compress"));
@@ -61,7 +64,7 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
     let names = cache::ttl(root.table("ttl"), &cache);
     let routes = routes::read(&root, &cache, &names);
     lint::listeners(root.reader, &public, &private);
-    lint::upstream_is_another(root.reader, &url, &public);
+    lint::upstream_is_another(root.reader, &url, &public, &private);
     root.finish();
     let default_policy = cache.default_policy();
     Some(Config {
@@ -77,11 +80,13 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
         store: cache.store,
         routes,
         default_policy,
+        written,
     })
 }
 
 fn server(section: Section<'_>) -> (server::Settings, proxy::Trusted, Setting<SocketAddr>) {
-    let listen = listen(&section, 8080);
+    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
+    let listen = section.read("listen", address::listen).or(default);
     let header_bytes = section
         .size("max_header_bytes", 32 * KIB, 8 * KIB..=256 * KIB)
         .value;
@@ -100,17 +105,6 @@ fn server(section: Section<'_>) -> (server::Settings, proxy::Trusted, Setting<So
     let trusted = trusted::read(&section);
     section.finish();
     (settings, trusted, listen)
-}
-
-fn admin(section: Section<'_>) -> (admin::Settings, Setting<SocketAddr>) {
-    let listen = listen(&section, 9901);
-    section.finish();
-    (
-        admin::Settings {
-            listen: listen.value,
-        },
-        listen,
-    )
 }
 
 fn log(section: Section<'_>) -> telemetry::Settings {
@@ -157,12 +151,6 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
         max_connections,
     });
     (settings, url)
-}
-
-fn listen(section: &Section<'_>, port: u16) -> Setting<SocketAddr> {
-    section
-        .read("listen", address::listen)
-        .or(SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 /// A level, or directives such as `info,sidecache::store=debug`.

@@ -2,24 +2,28 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use http::{Method, header};
+use http::{Method, StatusCode};
 
 use super::{
     cache::{Cache, Names, lifetime},
-    keyed,
+    key,
     nearest::{nearest, slip_of},
     problem::Problem,
     reader::Setting,
     section::Section,
+    sharing,
     source::Place,
     typed::{self, ANY_DURATION},
     unreachable::{Candidate, Unreachable},
     value::{Scalar, Text, Value},
 };
 use crate::{
-    cache::{Collapse, KeySpec},
+    cache::Collapse,
     proxy::route::{Pattern, PatternError, PurgeTemplate, Route, Template},
-    semantics::{Policy, SetCookie, Share, policy::StatusTtl},
+    semantics::{
+        Policy, SetCookie,
+        policy::{KEPT_BY_NAME, StatusTtl, is_about_one_request},
+    },
 };
 
 /// The first match wins, so that each costs a comparison.
@@ -86,9 +90,9 @@ fn route(
         compile(value, text, PurgeTemplate::parse(&text.value, captures?))
     });
     may_purge(&section, &purge, &methods);
-    let key = key(section.table("key"));
-    may_tag(&section, &tags, &key);
-    let policy = policy(&section, cache, names, &key);
+    let key = key::read(section.table("key"));
+    key::may_tag(&section, &tags, &key);
+    let policy = policy(&section, cache, names);
     let collapse = collapse(&section, cache);
     let ttl_jitter = section.count("ttl_jitter", 0, 0..=50).value;
     let refresh_ahead = window(&section, "refresh_ahead").value;
@@ -201,53 +205,13 @@ fn may_purge<T>(section: &Section<'_>, purge: &Setting<T>, methods: &Setting<Vec
     }
 }
 
-/// What is stored once for many queries has the tags of whichever came first.
-fn may_tag(section: &Section<'_>, tags: &Setting<Option<Vec<Template>>>, key: &KeySpec) {
-    let (Some(at), Some(templates), Some(counted)) = (tags.at, &tags.value, &key.query) else {
-        return;
-    };
-    let left_out = |name: &&str| !counted.iter().any(|counted| counted == name);
-    if let Some(name) = templates
-        .iter()
-        .flat_map(Template::parameters)
-        .find(left_out)
-    {
-        let message = format!("`{{?{name}}}` tags by a parameter that `key.query` leaves out");
-        let help = format!("add \"{name}\" to `key.query`, or take it out of the tags");
-        section.reader.report(Problem::new(message, at).help(help));
-    }
-}
-
 fn compile<T>(value: &Value<'_>, text: &Text<'_>, parsed: Result<T, PatternError>) -> Option<T> {
     parsed
         .map_err(|error| value.report(Problem::new(error.message, text.place(error.at))))
         .ok()
 }
 
-fn key(section: Section<'_>) -> KeySpec {
-    let query = section
-        .list("query", |_, text| Some(text.value.clone().into_owned()))
-        .value;
-    let headers = section.list("headers", keyed::field);
-    let no_vary_search = section.boolean("no_vary_search", false);
-    if no_vary_search.value && query.is_some() {
-        let message =
-            "`route.key.no_vary_search` has nothing to say beside `query`, which lists what counts";
-        let problem = Problem::new(message, no_vary_search.at);
-        section
-            .reader
-            .report(problem.help("leave one of the two out"));
-    }
-    section.finish();
-    KeySpec {
-        query,
-        headers: headers.value.unwrap_or_default(),
-        no_vary_search: no_vary_search.value,
-    }
-}
-
-fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec) -> Policy {
-    let shares = [("anonymous", Share::Anonymous), ("all", Share::All)];
+fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Policy {
     let cookies = [
         ("bypass", SetCookie::Bypass),
         ("strip", SetCookie::Strip),
@@ -269,7 +233,7 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec
         override_origin: override_origin.value,
         stale_while_revalidate: window(section, "stale_while_revalidate").value,
         stale_if_error: window(section, "stale_if_error").value,
-        share: section.choice("share", Share::Anonymous, &shares).value,
+        share: sharing::share(section),
         set_cookie: section
             .choice("set_cookie", SetCookie::Bypass, &cookies)
             .value,
@@ -278,8 +242,9 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>, key: &KeySpec
         stale_on_disconnect: cache.stale_on_disconnect,
         targeted: Arc::clone(&cache.targeted),
         max_lifetime: cache.max_lifetime.value,
-        key_has_authorization: key.headers.contains(&header::AUTHORIZATION),
-        key_has_cookie: key.headers.contains(&header::COOKIE),
+        credentials: Arc::clone(&cache.credentials),
+        cookies: sharing::cookies(section.table("cookies")),
+        keyed: Arc::new([]), // the rule sees to it
     }
 }
 
@@ -297,6 +262,14 @@ fn status_ttl(section: Section<'_>, cache: &Cache, names: &Names<'_>) -> Arc<[St
     }
     found.sort_by_key(|one| one.statuses.len());
     found.into()
+}
+
+/// Whether no route can keep what has this status.
+fn is_never_kept(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
+    ) || (is_about_one_request(status) && !KEPT_BY_NAME.contains(&status.as_u16()))
 }
 
 /// `404`, or `4xx` for a class.
@@ -320,7 +293,8 @@ fn statuses(text: &str, value: &Value<'_>) -> Option<RangeInclusive<u16>> {
             help,
         );
     }
-    if [206, 304, 401, 407, 408, 416, 417, 425, 429, 431].contains(&first) && first == last {
+    let named = StatusCode::from_u16(first).ok().filter(|_| first == last);
+    if named.is_some_and(is_never_kept) {
         let message = format!(
             "`{}` speaks of one request, and is never kept for others",
             value.path

@@ -2,11 +2,12 @@
 
 mod hostile;
 mod overrides;
+mod prefix;
 
 use std::{fs, net::SocketAddr, time::Duration};
 
 use super::*;
-use crate::semantics::{ClientDirectives, Coding, SetCookie, Share};
+use crate::semantics::{ClientDirectives, Coding, SetCookie, Share, query::CountedQuery};
 use crate::store::redis::Address;
 
 const MINIMAL: &str = "[upstream]\nurl = \"http://127.0.0.1:9000\"\n";
@@ -117,13 +118,12 @@ fn every_key_reaches_its_setting() {
     assert_eq!(item.policy.ttl, Some(secs(7_200)));
     assert_eq!(item.policy.stale_if_error, Some(secs(86_400)));
     assert_eq!(
-        (item.policy.share, item.policy.set_cookie),
+        (item.policy.share.clone(), item.policy.set_cookie),
         (Share::All, SetCookie::Strip)
     );
     assert!(item.policy.cache && item.policy.override_origin && item.policy.heuristic);
     assert_eq!(item.policy.client_directives, ClientDirectives::Respect);
-    assert!(item.policy.key_has_authorization && !item.policy.key_has_cookie);
-    assert_eq!(item.key.query.as_deref(), Some(&["q".to_owned()][..]));
+    assert_eq!(item.key.query, Some(CountedQuery::only(["q"])));
     assert_eq!(item.key.headers, ["accept-language", "authorization"]);
     assert_eq!((item.tags.len(), write.purge.len()), (2, 2));
     assert_eq!(write.methods, [http::Method::PUT, http::Method::DELETE]);
@@ -215,9 +215,8 @@ fn files_that_cannot_be_read_say_so() {
     let load = |name: &str| Config::load(&folder.path().join(name), &[], &env);
     let missing = load("proxy.toml").unwrap_err();
     assert!(matches!(missing, ConfigError::Missing { .. }));
-    assert!(missing.render(true).ends_with(
-        "proxy.toml: no such file; write one (see `sidecache --help`) or name it with --config"
-    ));
+    let text = missing.render(true);
+    assert!(text.contains("proxy.toml: no such file; name another one with --config"));
     assert!(matches!(
         load("").unwrap_err(),
         ConfigError::Unreadable { .. }

@@ -11,11 +11,10 @@ use crate::{
     runtime::Runtime,
     semantics::Policy,
     store::{
-        self, Store, memory,
+        self, Secret, Store, memory,
         redis::{self, Address},
     },
 };
-use http::header::{AUTHORIZATION, COOKIE};
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -38,6 +37,7 @@ pub struct Builder {
     key: KeySpec,
     memory: u64,
     redis: Option<(String, String)>,
+    secret: Option<Secret>,
     clock: Clock,
     timeout: Duration,
 }
@@ -52,6 +52,7 @@ impl Default for Builder {
             key: KeySpec::default(),
             memory: 64 << 20,
             redis: None,
+            secret: None,
             clock: Clock::System,
             timeout: Duration::from_secs(30),
         }
@@ -125,6 +126,14 @@ impl Builder {
         self
     }
 
+    /// Hides who asked from those who read Redis; all processes that share one need the same. Without it the prefix is the
+    /// secret, so that who can read Redis can try out what keys and `Vary` fields held.
+    #[must_use]
+    pub fn secret(mut self, secret: &str) -> Self {
+        self.secret = Some(Secret::new(secret));
+        self
+    }
+
     /// What may pass until the inner service answers, and between two pieces of its body; 30 s by default. A call that hangs
     /// would otherwise be what everybody waits for.
     #[must_use]
@@ -143,8 +152,6 @@ impl Builder {
     /// Starts the tiers and makes the cache.
     pub(super) async fn start(mut self) -> Result<Shared, BuildError> {
         self.settings.body_timeout = Some(self.timeout);
-        self.policy.key_has_authorization = self.key.headers.contains(&AUTHORIZATION);
-        self.policy.key_has_cookie = self.key.headers.contains(&COOKIE);
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
         let runtime = Runtime {
@@ -163,6 +170,10 @@ impl Builder {
             purge_gap: Duration::from_secs(5),
             keep_stale: self.policy.stale_on_disconnect,
             max_lifetime: self.policy.max_lifetime,
+            secret: self.secret.or_else(|| {
+                let (_, prefix) = self.redis.as_ref()?;
+                Some(Secret::of_prefix(prefix))
+            }),
         };
         let store = Store::start(&store, self.settings.max_object, &runtime).await?;
         let tasks = TaskTracker::new();
@@ -172,8 +183,7 @@ impl Builder {
             within: Within(fastrand::u64(..)),
         };
         let cache = Cache::new(store, self.clock, Arc::clone(&metrics), tasks.clone());
-        let mut rule = Rule::new(self.policy, Arc::new(self.settings));
-        rule.key = self.key;
+        let rule = Rule::new(self.policy, self.key, Arc::new(self.settings));
         Ok(Shared {
             cache,
             rule: Arc::new(rule),

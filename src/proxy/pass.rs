@@ -7,17 +7,22 @@ use super::{
     received::Received,
 };
 use crate::{
-    cache::{Answered, coding::name_uncoded},
+    cache::{
+        Answered, HeadUpdate,
+        coding::{self, For},
+    },
     origin::{FetchError, Origin},
     semantics::{Decision, Reason, invalidation::is_unsafe},
 };
 use http::Request;
 
-/// Forwards `request` with its body, and the response with its own, both as they arrive.
+/// Forwards `request` with its body, and the response with its own, both as they arrive. A HEAD that may `update` what is stored
+/// asks for what the cache would ask for.
 pub(super) async fn pass<B: Content>(
     received: &Received,
     reason: Reason,
     request: Request<B>,
+    update: Option<HeadUpdate>,
 ) -> Result<Answered, Problem> {
     let (shared, rule) = (&received.shared, &received.route.rule);
     let (parts, content) = request.into_parts();
@@ -26,7 +31,8 @@ pub(super) async fn pass<B: Content>(
     let mut request = forwarding.request(&parts.headers);
     *request.method_mut() = parts.method.clone();
     *request.body_mut() = content::forwarded(content);
-    name_uncoded(request.headers_mut());
+    let whom = update.as_ref().map_or(For::Client, |_| For::Cache);
+    coding::forwarded(request.headers_mut(), &rule.settings.coding, whom);
     let start = shared.cache.start();
     let sending = forwarding.send(request);
     let (mut response, purges) = match write {
@@ -40,6 +46,11 @@ pub(super) async fn pass<B: Content>(
         }
     };
     shared.cache.receive(&rule.settings, &mut response);
+    if let Some(update) = update {
+        shared
+            .cache
+            .freshen(update, response.status(), response.headers());
+    }
     if let Some(ask) = post::ask(received, &parts, &response)
         && let Some(start) = shared.cache.start_after_own(start, purges).await
     {

@@ -67,7 +67,7 @@ pub(super) async fn read<B: Content>(request: Request<B>) -> Result<Question, Pr
 }
 
 /// The key of a QUERY: with its content and what says how to read it.
-pub(super) fn key(mut key: Builder, headers: &HeaderMap, content: &Bytes) -> Key {
+pub(super) fn key(mut key: Builder<'_>, headers: &HeaderMap, content: &Bytes) -> Key {
     for name in METADATA {
         for line in headers.get_all(&name) {
             key = key.field(name.as_str(), Some(line.as_bytes()));

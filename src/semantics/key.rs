@@ -6,10 +6,11 @@
 //!
 //! [RFC 9111 §2]: https://www.rfc-editor.org/rfc/rfc9111#section-2
 
+use super::veil::{Veil, veiled};
 use bytes::Bytes;
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The encoded key. Two requests with equal keys ask for the same resource in the same view.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,64 +58,69 @@ const TAG_URI: u8 = b'u';
 const TAG_QUERY: u8 = b'q';
 const TAG_FIELD: u8 = b'f';
 const TAG_CONTENT: u8 = b'c';
+const TAG_RULES: u8 = b'r';
 
 /// Builds a [`Key`] part by part.
-#[derive(Debug)]
-pub struct Builder(Vec<u8>);
+pub struct Builder<'v> {
+    key: Vec<u8>,
+    /// Hides the values of fields; without one they are kept as they are.
+    veil: Option<&'v dyn Veil>,
+}
 
-impl Builder {
+impl fmt::Debug for Builder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+impl<'v> Builder<'v> {
     /// Begins with what every key has. `host` counts in lower case (RFC 3986 §3.2.2).
     pub fn new(scheme: &str, host: &[u8], path: &str) -> Self {
-        let mut builder = Self(Vec::with_capacity(
-            1 + 3 * PREFIX + scheme.len() + host.len() + path.len(),
-        ));
-        builder.0.push(VERSION);
+        let mut builder = Self {
+            key: Vec::with_capacity(
+                1 + 4 * PREFIX + scheme.len() + host.len() + path.len() + size_of::<u64>(),
+            ),
+            veil: None,
+        };
+        builder.key.push(VERSION);
         let start = builder.part(TAG_URI, host);
-        builder.0[start..].make_ascii_lowercase();
+        builder.key[start..].make_ascii_lowercase();
         builder.part(TAG_URI, path.as_bytes());
         builder.part(TAG_URI, scheme.as_bytes());
         builder
+    }
+
+    /// Keeps of the values of fields only what `veil` leaves of them.
+    pub fn veiled_by(self, veil: &'v dyn Veil) -> Self {
+        Self {
+            veil: Some(veil),
+            ..self
+        }
+    }
+
+    /// By which rules the answer may be shared: under others it is another one.
+    pub fn shared_by(mut self, rules: u64) -> Self {
+        self.part(TAG_RULES, &rules.to_be_bytes());
+        self
     }
 
     /// The query as received; `?` alone is not the same as none.
     pub fn query(mut self, query: Option<&str>) -> Self {
         if let Some(query) = query {
             // Exactly: a buffer without room to spare becomes a key without another allocation, which every hit saves.
-            self.0.reserve_exact(PREFIX + query.len());
+            self.key.reserve_exact(PREFIX + query.len());
             self.part(TAG_QUERY, query.as_bytes());
         }
         self
     }
 
-    /// Only the parameters that `names` lists, sorted; parameters of the same name keep their order.
-    ///
-    /// Names are compared as an origin reads them, decoded; the pairs stay as received. A query with `;` counts as a
-    /// whole, because some origins split there too.
-    pub fn chosen_query(self, query: Option<&str>, names: &[String]) -> Self {
-        let query = query.unwrap_or_default();
-        if query.contains(';') {
-            return self.query(Some(query));
-        }
-        let mut chosen: Vec<(String, &str)> = query
-            .split('&')
-            .map(|pair| (decoded(pair.split('=').next().unwrap_or_default()), pair))
-            .filter(|(name, _)| names.contains(name))
-            .collect();
-        chosen.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let pairs: Vec<&str> = chosen.into_iter().map(|(_, pair)| pair).collect();
-        if pairs.is_empty() {
-            self
-        } else {
-            self.query(Some(&pairs.join("&")))
-        }
-    }
-
     /// A request field that the route put into the key; its absence is a part too.
     pub fn field(mut self, name: &str, value: Option<&[u8]>) -> Self {
         self.part(TAG_FIELD, name.as_bytes());
-        match value {
-            Some(value) => self.part(TAG_FIELD, value),
-            None => self.part(b'-', &[]),
+        match (value, self.veil) {
+            (Some(value), Some(veil)) => self.part(TAG_FIELD, &veiled(veil, name, value)),
+            (Some(value), None) => self.part(TAG_FIELD, value),
+            (None, _) => self.part(b'-', &[]),
         };
         self
     }
@@ -129,16 +135,16 @@ impl Builder {
 
     /// The finished key.
     pub fn build(self) -> Key {
-        Key(self.0.into())
+        Key(self.key.into())
     }
 
     fn part(&mut self, tag: u8, bytes: &[u8]) -> usize {
         // Longer than 4 GiB cannot arrive: the request head is limited to far less.
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        self.0.push(tag);
-        self.0.extend_from_slice(&length.to_be_bytes());
-        let start = self.0.len();
-        self.0.extend_from_slice(bytes);
+        self.key.push(tag);
+        self.key.extend_from_slice(&length.to_be_bytes());
+        let start = self.key.len();
+        self.key.extend_from_slice(bytes);
         start
     }
 }
@@ -285,38 +291,6 @@ mod tests {
             uri("api.example", "/x", None)
         );
         assert_ne!(uri("a", "/X", None), uri("a", "/x", None));
-    }
-
-    #[test]
-    fn chosen_parameters_are_sorted_and_the_rest_ignored() {
-        let names = ["q".to_owned(), "page".to_owned()];
-        let key = |query| {
-            Builder::new("http", b"a", "/s")
-                .chosen_query(query, &names)
-                .build()
-        };
-        assert_eq!(key(Some("q=1&utm=x&page=2")), key(Some("page=2&q=1")));
-        assert_eq!(key(Some("utm=x")), key(None));
-        assert_ne!(
-            key(Some("q=1&q=2")),
-            key(Some("q=2&q=1")),
-            "the order of equal names may mean something"
-        );
-        assert_ne!(key(Some("q=1")), key(Some("q=2")));
-    }
-
-    #[test]
-    fn a_name_in_disguise_is_the_same_name() {
-        let names = ["q".to_owned()];
-        let key = |query| {
-            Builder::new("http", b"a", "/s")
-                .chosen_query(Some(query), &names)
-                .build()
-        };
-        assert_ne!(key("%71=evil"), key(""), "%71 is q");
-        assert_ne!(key("q=good&%71=evil"), key("q=good"));
-        assert_ne!(key("q=good;q=evil"), key("q=good"));
-        assert_eq!(key("q=1&%7=x&%zz=y&a+b=z"), key("q=1"));
     }
 
     #[test]

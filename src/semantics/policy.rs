@@ -1,6 +1,9 @@
 //! What the operator decided for a route, as far as HTTP semantics ask.
 
-use super::targeted::CDN_CACHE_CONTROL;
+use super::{
+    cookies::Cookies, credentials::Credentials, name_pattern::NamePattern,
+    targeted::CDN_CACHE_CONTROL,
+};
 use http::{HeaderName, StatusCode};
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -14,16 +17,34 @@ pub enum ClientDirectives {
 }
 
 /// Who may be given a response that only the route's `ttl` made cacheable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Share {
-    /// The default: callers without `Authorization` and `Cookie`, unless the route has that field in its key.
+    /// The default: callers without [credentials](Policy::credentials), but for those that the route has in its key.
     Anonymous,
+    /// Those too who have no other credentials than these: the operator vouches that the answer does not depend on them.
+    Those(Arc<[NamePattern]>),
     /// Everyone: the operator vouches that the answer does not depend on who asks.
     All,
 }
 
+impl Share {
+    /// Whether who asks does not matter at all.
+    pub fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// Whether it does not matter what a field of this name says.
+    pub fn has(&self, name: &HeaderName) -> bool {
+        match self {
+            Self::Anonymous => false,
+            Self::Those(names) => names.iter().any(|known| known.matches(name.as_str())),
+            Self::All => true,
+        }
+    }
+}
+
 /// What happens to a response with `Set-Cookie`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SetCookie {
     /// The default: it is passed on and not stored.
     Bypass,
@@ -72,13 +93,21 @@ pub struct Policy {
     pub targeted: Arc<[HeaderName]>,
     /// Nothing is kept longer than this, in any tier.
     pub max_lifetime: Duration,
-    /// The route's key holds the caller's `Authorization`.
-    pub key_has_authorization: bool,
-    /// The route's key holds the caller's `Cookie`.
-    pub key_has_cookie: bool,
+    /// The fields that say who asks.
+    pub credentials: Arc<Credentials>,
+    /// The fields that the key holds: callers who differ in one of them have entries of their own.
+    pub keyed: Arc<[HeaderName]>,
+    /// Which cookies say who asks.
+    pub cookies: Arc<Cookies>,
 }
 
 impl Policy {
+    /// Whether the route names this very status, not only its class.
+    pub fn names(&self, status: StatusCode) -> bool {
+        let named = &(status.as_u16()..=status.as_u16());
+        self.status_ttl.iter().any(|one| one.statuses == *named)
+    }
+
     /// How long the route says that an answer with this status is fresh. A class leaves out what is said of one request.
     pub fn ttl_of(&self, status: StatusCode) -> Option<Duration> {
         let by_status = self.status_ttl.iter().find(|one| {
@@ -92,6 +121,12 @@ impl Policy {
     }
 }
 
+/// The statuses that only a route which names them keeps, though the origin calls each of its answers fresh. Whoever provokes
+/// one, with a long field or an odd method, would have it served to everybody else.
+pub const KEPT_BY_NAME: [u16; 13] = [
+    400, 401, 403, 405, 406, 413, 414, 415, 416, 417, 421, 429, 431,
+];
+
 /// The statuses to which a route's `ttl` applies: answers that say something lasting. Failures are kept only where the
 /// origin says for how long.
 pub fn route_ttl_applies(status: StatusCode) -> bool {
@@ -102,7 +137,7 @@ pub fn route_ttl_applies(status: StatusCode) -> bool {
 pub fn is_about_one_request(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
-        400 | 401 | 402 | 403 | 406..=408 | 411..=415 | 417 | 421 | 422 | 425 | 426 | 428 | 429 | 431
+        400..=403 | 405..=408 | 411..=417 | 421 | 422 | 425 | 426 | 428 | 429 | 431
     )
 }
 
@@ -123,8 +158,9 @@ impl Default for Policy {
             client_directives: ClientDirectives::Ignore,
             targeted: Arc::new([CDN_CACHE_CONTROL]),
             max_lifetime: Duration::from_secs(7 * 24 * 3600),
-            key_has_authorization: false,
-            key_has_cookie: false,
+            credentials: Credentials::usual(),
+            keyed: Arc::new([]),
+            cookies: Arc::new(Cookies::default()),
         }
     }
 }

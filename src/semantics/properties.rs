@@ -7,10 +7,11 @@ use super::{
     directives::{RequestDirectives, ResponseDirectives},
     fields,
     freshness::{corrected_initial_age, explicit_lifetime, heuristic_lifetime},
-    invalidation, key, part, range,
+    host, invalidation, key, part, path, range, reached,
     storability::{Exchange, Storability, storability},
     stored::sample,
     structured, targeted, vary,
+    veil::tests::Thin,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use proptest::prelude::*;
@@ -18,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Fields that the rules read, with values that look like the real ones more often than chance would.
 fn headers() -> impl Strategy<Value = HeaderMap> {
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 19] = [
         "cache-control",
         "cdn-cache-control",
         "age",
@@ -35,8 +36,11 @@ fn headers() -> impl Strategy<Value = HeaderMap> {
         "content-location",
         "accept-language",
         "content-language",
+        "forwarded",
+        "x-forwarded-host",
+        "x-forwarded-proto",
     ];
-    let words = "(max-age|s-maxage|private|no-store|no-cache|public|bytes|stale-if-error|\\*|en|\"|=|,|;| |-|/|[0-9]{1,22}|GMT|Sun, 06 Nov 1994 08:49:37 GMT|q=0\\.5|\\PC)";
+    let words = "(max-age|s-maxage|private|no-store|no-cache|public|bytes|stale-if-error|\\*|en|\"|=|,|;| |-|/|[0-9]{1,22}|GMT|Sun, 06 Nov 1994 08:49:37 GMT|q=0\\.5|host=|proto=https|\\PC)";
     let value = prop::collection::vec(words, 0..12).prop_map(|words| words.concat());
     let line = (
         0..NAMES.len(),
@@ -89,6 +93,7 @@ proptest! {
             response: &response,
             request_time: now,
             response_time: now,
+            veil: &Thin,
         };
         if let Storability::Store(verdict) = storability(&exchange, &policy) {
             prop_assert!(verdict.freshness.lifetime <= policy.max_lifetime);
@@ -120,8 +125,15 @@ proptest! {
         fields::members(&bytes).count();
         fields::delta_seconds(&bytes);
         fields::quality(&bytes);
+        host::normal(&bytes);
+        reached::is_closed(&bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        path::loosest(&format!("/{text}"));
+        reached::Reached::of(&headers, None);
+        reached::as_received(&headers);
         RequestDirectives::of(&headers);
-        let _ = vary::Selecting::of(&headers, &headers).map(|selecting| selecting.matches(&headers, &headers));
+        let selects = vary::Selects::new(&headers, &Thin);
+        let _ = vary::Selecting::of(&headers, &selects).map(|selecting| selecting.matches(&selects, &headers));
         invalidation::groups(&headers, &invalidation::CACHE_GROUPS);
         invalidation::named_paths(&headers, b"a", "/x/y");
         let stored = key::Key::from_stored(bytes.into());
@@ -136,8 +148,9 @@ proptest! {
 
     #[test]
     fn a_selection_matches_the_request_that_made_it(response in headers(), request in headers()) {
-        if let Ok(selecting) = vary::Selecting::of(&response, &request) {
-            prop_assert!(selecting.matches(&request, &response));
+        let selects = vary::Selects::new(&request, &Thin);
+        if let Ok(selecting) = vary::Selecting::of(&response, &selects) {
+            prop_assert!(selecting.matches(&selects, &response));
         }
     }
 

@@ -7,19 +7,21 @@
 use super::{
     directives::{RequestDirectives, ResponseDirectives},
     freshness::{
-        Freshness, Source, corrected_initial_age, explicit_lifetime, forbids_stale,
-        heuristic_lifetime, if_error, while_revalidate,
+        Freshness, Source, corrected_age_value, corrected_initial_age, explicit_lifetime,
+        forbids_stale, heuristic_lifetime, if_error, while_revalidate,
     },
     part::claimed_part,
-    policy::{ClientDirectives, Policy, SetCookie, Share, route_ttl_applies},
+    policy::{ClientDirectives, Policy, SetCookie, is_about_one_request, route_ttl_applies},
     refusal::Refusal,
-    sharing::{may_share_authorized, may_share_cookie},
+    selection::selection,
+    sharing::Carried,
     targeted,
-    vary::Selecting,
+    vary::{Selecting, Selects},
+    veil::Veil,
 };
 use http::{
     HeaderMap, Method, StatusCode,
-    header::{AUTHORIZATION, COOKIE, ETAG, LAST_MODIFIED, SET_COOKIE},
+    header::{ETAG, LAST_MODIFIED, SET_COOKIE},
 };
 use std::time::{Duration, SystemTime};
 
@@ -62,6 +64,8 @@ pub struct Exchange<'a> {
     pub request_time: SystemTime,
     /// When the head of the response arrived.
     pub response_time: SystemTime,
+    /// What is kept of the fields that select it.
+    pub veil: &'a dyn Veil,
 }
 
 /// Decides ([RFC 9111 §3]).
@@ -79,6 +83,10 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
     refuse_if(*exchange.method != Method::GET, Refusal::Method)?; // HEAD has no body that a GET could be given
     refuse_if(!is_final_and_whole(exchange), Refusal::Status)?;
     refuse_if(
+        is_about_one_request(exchange.status) && !policy.names(exchange.status),
+        Refusal::OneRequest,
+    )?;
+    refuse_if(
         forbidden_by_no_store(exchange, &directives, policy),
         Refusal::NoStore,
     )?;
@@ -87,30 +95,27 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
         forbidden_by_set_cookie(exchange.response, &directives, policy),
         Refusal::SetCookie,
     )?;
-    let selecting =
-        Selecting::of(exchange.response, exchange.request).map_err(|_| Refusal::VaryStar)?;
+    let selects = Selects::new(exchange.request, exchange.veil);
+    let selecting = selection(exchange.response, &selects).map_err(|_| Refusal::VaryStar)?;
     let silent = match policy.ttl {
         Some(_) if !route_ttl_applies(exchange.status) => Refusal::Status,
         _ => Refusal::NoLifetime,
     };
     let (lifetime, source) = lifetime(exchange, &directives, policy).ok_or(silent)?;
+    let credentials = Carried::of(exchange.request, policy);
+    let lifted = source == Source::Origin && lifts_credentials(&directives);
+    refuse_if(credentials.authorization && !lifted, Refusal::Authorization)?;
+    refuse_if(credentials.other && !lifted, Refusal::Credential)?;
+    // Where the origin itself calls it fresh, it has had the chance to say `Vary: Cookie`.
     refuse_if(
-        forbidden_by_authorization(exchange.request, &directives, source, policy),
-        Refusal::Authorization,
-    )?;
-    refuse_if(
-        forbidden_by_cookie(exchange.request, source, policy),
+        credentials.cookie && source != Source::Origin,
         Refusal::Cookie,
     )?;
     // What the route keeps of failures is to be short, and over when it is over.
     let is_failure = source == Source::Route && exchange.status.as_u16() >= 400;
     let window = |window: Duration| if is_failure { Duration::ZERO } else { window };
     let freshness = Freshness {
-        initial_age: corrected_initial_age(
-            exchange.response,
-            exchange.request_time,
-            exchange.response_time,
-        ),
+        initial_age: age_on_arrival(exchange, source),
         response_time: exchange.response_time,
         lifetime: lifetime.min(policy.max_lifetime),
         source,
@@ -119,10 +124,12 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
         validate_always: directives.no_cache && !policy.override_origin,
         forbids_stale: forbids_stale(&directives, policy),
     };
-    refuse_if(
-        !can_be_used_again(exchange, &freshness),
-        Refusal::NoLifetime,
-    )?;
+    let useless = if freshness.lifetime.is_zero() {
+        Refusal::NoLifetime
+    } else {
+        Refusal::Aged
+    };
+    refuse_if(!can_be_used_again(exchange, &freshness), useless)?;
     Ok(Verdict {
         freshness,
         selecting,
@@ -144,10 +151,7 @@ fn is_final_and_whole(exchange: &Exchange<'_>) -> bool {
     if exchange.status == StatusCode::PARTIAL_CONTENT {
         return claimed_part(exchange.response).is_some();
     }
-    exchange.status.as_u16() >= 200
-        && exchange.status != StatusCode::NOT_MODIFIED
-        // Of one range, or of one expectation: neither is in the key.
-        && !matches!(exchange.status.as_u16(), 416 | 417)
+    exchange.status.as_u16() >= 200 && exchange.status != StatusCode::NOT_MODIFIED
 }
 
 /// `no-store` forbids, except beside `must-understand` with a status that is understood
@@ -185,7 +189,7 @@ fn is_understood(status: StatusCode) -> bool {
 ///
 /// [RFC 9111 §5.2.2.7]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.7
 fn forbidden_by_private(directives: &ResponseDirectives, policy: &Policy) -> bool {
-    directives.private && !(policy.override_origin && policy.share == Share::All)
+    directives.private && !(policy.override_origin && policy.share.is_all())
 }
 
 /// Not a rule of HTTP, which allows it: a cookie in a shared answer is another caller's session.
@@ -202,25 +206,12 @@ fn forbidden_by_set_cookie(
             .any(|field| field == SET_COOKIE.as_str())
 }
 
-/// `Authorization` forbids storing unless the response lifts it ([RFC 9111 §3.5]), or the route keeps callers apart or
-/// vouches that they need not be.
+/// `Authorization` forbids storing unless the response says that it is for everybody ([RFC 9111 §3.5]); so do the fields
+/// that backends have in its place.
 ///
 /// [RFC 9111 §3.5]: https://www.rfc-editor.org/rfc/rfc9111#section-3.5
-fn forbidden_by_authorization(
-    request: &HeaderMap,
-    directives: &ResponseDirectives,
-    source: Source,
-    policy: &Policy,
-) -> bool {
-    let lifted = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
-    request.contains_key(AUTHORIZATION)
-        && !(lifted && source == Source::Origin)
-        && !may_share_authorized(policy)
-}
-
-/// Where the origin itself does not call it fresh, a caller with a cookie might have got an answer of his own.
-fn forbidden_by_cookie(request: &HeaderMap, source: Source, policy: &Policy) -> bool {
-    request.contains_key(COOKIE) && source != Source::Origin && !may_share_cookie(policy)
+fn lifts_credentials(directives: &ResponseDirectives) -> bool {
+    directives.public || directives.must_revalidate || directives.s_maxage.is_some()
 }
 
 /// The freshness lifetime and who stated it: the route where it overrides, the origin, the route, a guess.
@@ -242,7 +233,7 @@ fn lifetime(
     {
         return Some((lifetime, Source::Origin));
     }
-    if directives.no_cache {
+    if directives.no_cache || directives.malformed_lifetime {
         return Some((Duration::ZERO, Source::Origin)); // the origin did say: ask each time
     }
     route.or_else(|| {
@@ -258,6 +249,20 @@ fn lifetime(
             })?
             .map(|lifetime| (lifetime, Source::Heuristic))
     })
+}
+
+/// An origin whose clock is behind makes all that it sends look old, which is no reason not to keep what the route says is
+/// fresh.
+fn age_on_arrival(exchange: &Exchange<'_>, source: Source) -> Duration {
+    let age = match source {
+        Source::Route => corrected_age_value,
+        Source::Origin | Source::Heuristic => corrected_initial_age,
+    };
+    age(
+        exchange.response,
+        exchange.request_time,
+        exchange.response_time,
+    )
 }
 
 /// Without time left or a validator to ask with, keeping it would help nobody.

@@ -5,10 +5,15 @@
 use super::{
     fields::{all_members, members, quality},
     on_the_way::{OnTheWay, on_the_way},
+    veil::{Veil, veiled},
 };
 use http::{
     HeaderMap, HeaderName,
     header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, HOST, VARY},
+};
+use std::{
+    cell::{OnceCell, RefCell},
+    fmt,
 };
 
 /// The request fields that `Vary` names, with the values that selected the stored response.
@@ -27,7 +32,7 @@ impl Selecting {
     /// # Errors
     /// [`VaryStar`] where a member of `Vary` is `*`, or cannot be compared: it is no field name, or the proxy changes the
     /// field on the way.
-    pub fn of(response: &HeaderMap, request: &HeaderMap) -> Result<Self, VaryStar> {
+    pub fn of(response: &HeaderMap, request: &Selects<'_>) -> Result<Self, VaryStar> {
         let mut names = Vec::new();
         for member in all_members(response, &VARY) {
             if member == b"*" {
@@ -50,18 +55,20 @@ impl Selecting {
     }
 
     /// The selection that `request` makes by `names`.
-    pub fn by_names(mut names: Vec<HeaderName>, request: &HeaderMap) -> Self {
+    pub fn by_names(mut names: Vec<HeaderName>, request: &Selects<'_>) -> Self {
         names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
         names.dedup();
-        Self(
-            names
-                .into_iter()
-                .map(|name| {
-                    let value = normalised(request, &name);
-                    (name, value)
-                })
-                .collect(),
-        )
+        let part = |name: HeaderName| {
+            let value = request.with(&name, |value| value.map(Box::from));
+            (name, value)
+        };
+        Self(names.into_iter().map(part).collect())
+    }
+
+    /// With `name` beside what is there.
+    pub fn and(self, name: HeaderName, request: &Selects<'_>) -> Self {
+        let names = self.names().cloned().chain([name]).collect();
+        Self::by_names(names, request)
     }
 
     /// Without `name`: the cache sends the same value of it with every request of its own.
@@ -96,12 +103,12 @@ impl Selecting {
     /// has that language, so it would have chosen it.
     ///
     /// [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
-    pub fn matches(&self, request: &HeaderMap, response: &HeaderMap) -> bool {
+    pub fn matches(&self, request: &Selects<'_>, response: &HeaderMap) -> bool {
         self.0.iter().all(|(name, stored)| {
-            *stored == normalised(request, name)
+            request.with(name, |value| value == stored.as_deref())
                 || (*name == ACCEPT_LANGUAGE
                     && language_of(response)
-                        .is_some_and(|language| preferred_language(request) == Some(language)))
+                        .is_some_and(|language| request.language() == Some(&language)))
         })
     }
 
@@ -112,8 +119,8 @@ impl Selecting {
     }
 
     /// The same as seen from `request`.
-    pub fn by_preferred_language(&self, request: &HeaderMap) -> Option<Self> {
-        self.with_language(&preferred_language(request)?)
+    pub fn by_preferred_language(&self, request: &Selects<'_>) -> Option<Self> {
+        self.with_language(request.language()?)
     }
 
     fn with_language(&self, language: &[u8]) -> Option<Self> {
@@ -127,9 +134,60 @@ impl Selecting {
     }
 }
 
+/// A request as far as it selects among variants. Each value is made once, however many variants it is compared with.
+pub struct Selects<'r> {
+    request: &'r HeaderMap,
+    veil: &'r dyn Veil,
+    values: RefCell<Vec<(HeaderName, Option<Box<[u8]>>)>>,
+    language: OnceCell<Option<Vec<u8>>>,
+}
+
+impl<'r> Selects<'r> {
+    /// The request with these fields. What is kept of their values `veil` may hide.
+    pub fn new(request: &'r HeaderMap, veil: &'r dyn Veil) -> Self {
+        Self {
+            request,
+            veil,
+            values: RefCell::new(Vec::new()),
+            language: OnceCell::new(),
+        }
+    }
+
+    /// Its fields.
+    pub(super) fn fields(&self) -> &HeaderMap {
+        self.request
+    }
+
+    /// Shows `look` the value of `name`, normalised and as it is kept.
+    fn with<T>(&self, name: &HeaderName, look: impl FnOnce(Option<&[u8]>) -> T) -> T {
+        let mut values = self.values.borrow_mut();
+        let at = values.iter().position(|(known, _)| known == name);
+        let at = at.unwrap_or_else(|| {
+            let value = normalised(self.request, name);
+            let value = value.map(|value| veiled(self.veil, name.as_str(), &value));
+            values.push((name.clone(), value));
+            values.len() - 1
+        });
+        look(values[at].1.as_deref())
+    }
+
+    fn language(&self) -> Option<&Vec<u8>> {
+        let language = self
+            .language
+            .get_or_init(|| preferred_language(self.request));
+        language.as_ref()
+    }
+}
+
+impl fmt::Debug for Selects<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Selects").finish_non_exhaustive()
+    }
+}
+
 /// The lines of `name` combined into one value, white space around commas gone; for fields whose members have no order
 /// the members sorted, in lower case. `None` where the request has no such field.
-fn normalised(request: &HeaderMap, name: &HeaderName) -> Option<Box<[u8]>> {
+fn normalised(request: &HeaderMap, name: &HeaderName) -> Option<Vec<u8>> {
     let mut lines = request.get_all(name).into_iter().peekable();
     lines.peek()?;
     let unordered = *name == ACCEPT_LANGUAGE || *name == ACCEPT_ENCODING;
@@ -148,7 +206,7 @@ fn normalised(request: &HeaderMap, name: &HeaderName) -> Option<Box<[u8]>> {
     if unordered {
         all.sort_unstable();
     }
-    Some(all.join(&b", "[..]).into_boxed_slice())
+    Some(all.join(&b", "[..]))
 }
 
 /// The one language that a response is in, in lower case ([RFC 9110 §8.5]).
@@ -192,6 +250,7 @@ fn without_space(member: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::semantics::veil::tests::Thin;
     use http::HeaderValue;
 
     fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -201,14 +260,21 @@ mod tests {
             .collect()
     }
 
+    fn of(
+        response: &[(&'static str, &'static str)],
+        request: &[(&'static str, &'static str)],
+    ) -> Result<Selecting, VaryStar> {
+        Selecting::of(&map(response), &Selects::new(&map(request), &Thin))
+    }
+
     fn selects(
         vary: &'static str,
         stored: &[(&'static str, &'static str)],
         asked: &[(&'static str, &'static str)],
     ) -> bool {
-        Selecting::of(&map(&[("vary", vary)]), &map(stored))
+        of(&[("vary", vary)], stored)
             .unwrap()
-            .matches(&map(asked), &HeaderMap::new())
+            .matches(&Selects::new(&map(asked), &Thin), &HeaderMap::new())
     }
 
     #[test]
@@ -248,18 +314,17 @@ mod tests {
             "if-none-match",
             "no name",
         ] {
-            assert_eq!(
-                Selecting::of(&map(&[("vary", star)]), &map(&[])),
-                Err(VaryStar),
-                "{star}"
-            );
+            assert_eq!(of(&[("vary", star)], &[]), Err(VaryStar), "{star}");
         }
         let lines = [
             (VARY, HeaderValue::from_static("")),
             (VARY, HeaderValue::from_static("*")),
         ];
         assert_eq!(
-            Selecting::of(&lines.into_iter().collect(), &map(&[])),
+            Selecting::of(
+                &lines.into_iter().collect(),
+                &Selects::new(&map(&[]), &Thin)
+            ),
             Err(VaryStar)
         );
     }
@@ -267,7 +332,7 @@ mod tests {
     #[test]
     fn what_is_in_every_key_selects_nothing_more() {
         for keyed in ["X-Forwarded-Proto", "x-original-url, x_scheme"] {
-            let selecting = Selecting::of(&map(&[("vary", keyed)]), &map(&[]));
+            let selecting = of(&[("vary", keyed)], &[]);
             assert_eq!(selecting, Ok(Selecting::default()), "{keyed}");
         }
         for host in ["host", "x-forwarded-host"] {
@@ -319,14 +384,11 @@ mod tests {
 
     #[test]
     fn a_response_in_the_language_that_is_liked_best_is_selected() {
-        let selecting = Selecting::of(
-            &map(&[("vary", "accept-language")]),
-            &map(&[("accept-language", "de")]),
-        );
+        let selecting = of(&[("vary", "accept-language")], &[("accept-language", "de")]);
         let selecting = selecting.unwrap();
         let matches = |language, asked| {
             selecting.matches(
-                &map(&[("accept-language", asked)]),
+                &Selects::new(&map(&[("accept-language", asked)]), &Thin),
                 &map(&[("content-language", language)]),
             )
         };
@@ -344,14 +406,43 @@ mod tests {
         let request = map(&[("accept-language", "de, fr;q=0.1")]);
         assert_eq!(
             selecting.by_language_of(&response),
-            selecting.by_preferred_language(&request)
+            selecting.by_preferred_language(&Selects::new(&request, &Thin))
         );
     }
 
     #[test]
     fn equal_selections_are_equal_whatever_the_order_of_vary() {
-        let request = map(&[("a", "1"), ("b", "2")]);
-        let one = Selecting::of(&map(&[("vary", "a, b, A")]), &request);
-        assert_eq!(one, Selecting::of(&map(&[("vary", "b, a")]), &request));
+        let request = [("a", "1"), ("b", "2")];
+        let one = of(&[("vary", "a, b, A")], &request);
+        assert_eq!(one, of(&[("vary", "b, a")], &request));
+    }
+
+    #[test]
+    fn who_asked_cannot_be_read_in_what_is_kept() {
+        let kept = of(&[("vary", "x-api-key")], &[("x-api-key", "alice")]).unwrap();
+        let (_, value) = &kept.parts()[0];
+        let value = value.as_deref().unwrap();
+        assert!(!value.windows(5).any(|part| part == b"alice"));
+        assert!(selects(
+            "x-api-key",
+            &[("x-api-key", "alice")],
+            &[("x-api-key", "alice")]
+        ));
+        assert!(!selects(
+            "x-api-key",
+            &[("x-api-key", "alice")],
+            &[("x-api-key", "bob")]
+        ));
+    }
+
+    #[test]
+    fn a_value_is_normalised_once_for_all_variants() {
+        let request = map(&[("a", "1")]);
+        let request = Selects::new(&request, &Thin);
+        for value in ["1", "2", "1"] {
+            let stored = of(&[("vary", "a")], &[("a", value)]).unwrap();
+            assert_eq!(stored.matches(&request, &HeaderMap::new()), value == "1");
+        }
+        assert_eq!(request.values.borrow().len(), 1);
     }
 }

@@ -3,9 +3,8 @@
 use super::entry::Entry;
 use crate::{
     metrics::{Metrics, Removal},
-    semantics::Key,
+    semantics::{Key, vary::Selects},
 };
-use http::HeaderMap;
 use parking_lot::Mutex;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter, sync::Cache};
 use std::{
@@ -128,7 +127,7 @@ impl Tier {
     }
 
     /// The response for `key` that a request with these fields selects. Synchronous, and no lock is held on return.
-    pub(super) fn get(&self, key: &Key, request: &HeaderMap) -> Variant {
+    pub(super) fn get(&self, key: &Key, request: &Selects<'_>) -> Variant {
         match self.cache.get(key) {
             None => Variant::None,
             Some(slot) => slot
@@ -235,7 +234,7 @@ impl Tier {
 mod tests {
     use super::*;
     use crate::{
-        semantics::{key::Builder, stored::sample},
+        semantics::{key::Builder, stored::sample, veil::tests::Thin},
         store::Position,
     };
     use bytes::Bytes;
@@ -265,7 +264,9 @@ mod tests {
     }
 
     fn has(tier: &Tier, entry: &Entry) -> bool {
-        matches!(tier.get(&entry.key, &HeaderMap::new()), Variant::Match(_))
+        let request = http::HeaderMap::new();
+        let selects = Selects::new(&request, &Thin);
+        matches!(tier.get(&entry.key, &selects), Variant::Match(_))
     }
 
     #[test]

@@ -23,11 +23,12 @@ use self::{error::CallError, servers::Servers};
 use super::{
     codec::{self, Value},
     entry::Entry,
+    secret::Secret,
 };
 use crate::{
     metrics::{Metrics, RedisCall},
     runtime::Runtime,
-    semantics::{Key, vary::Selecting},
+    semantics::{Key, vary::Selecting, vary::Selects},
 };
 use ::redis::Cmd;
 use bytes::Bytes;
@@ -95,6 +96,7 @@ pub(super) struct Tier {
     log_key: String,
     budget: Duration,
     compress_above: Option<u64>,
+    secret: Secret,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
 }
@@ -106,6 +108,7 @@ impl Tier {
     /// Where certificates are of no use; an unreachable server is not an error.
     pub(super) fn start(
         settings: &Settings,
+        secret: Secret,
         runtime: &Runtime,
     ) -> Result<Self, ::redis::RedisError> {
         Ok(Self {
@@ -114,6 +117,7 @@ impl Tier {
             log_key: settings.log_key(),
             budget: settings.budget,
             compress_above: settings.compress_above,
+            secret,
             metrics: Arc::clone(&runtime.metrics),
             tasks: runtime.tasks.clone(),
         })
@@ -175,7 +179,10 @@ impl Tier {
             return Answer::None;
         }
         self.metrics.redis_call(RedisCall::Hit);
-        if value.head.is_selected_by(request) {
+        if value
+            .head
+            .is_selected_by(&Selects::new(request, &self.secret))
+        {
             Answer::Match(Box::new(value))
         } else {
             Answer::Other
@@ -190,9 +197,13 @@ impl Tier {
         request: &HeaderMap,
         now: SystemTime,
     ) -> Result<(Entry, String), Answer> {
-        let selecting = Selecting::by_names(names, request);
-        let by_language = selecting.by_preferred_language(request);
-        for selecting in std::iter::once(selecting).chain(by_language) {
+        let selections = {
+            let selects = Selects::new(request, &self.secret);
+            let selecting = Selecting::by_names(names, &selects);
+            let by_language = selecting.by_preferred_language(&selects);
+            std::iter::once(selecting).chain(by_language)
+        };
+        for selecting in selections {
             let at = variant_name(name, &selecting);
             match self.read(&at, now).await {
                 Ok(Value::Entry(entry)) => return Ok((*entry, at)),

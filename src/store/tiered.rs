@@ -8,11 +8,12 @@ use super::{
     memory::{self, Variant},
     purge_log::{Purge, PurgeLog, Selector, Verdict},
     redis::{self, Answer, Lease, Mark},
+    secret::Secret,
 };
 use crate::{
     metrics::{Metrics, RedisCall, Removal},
     runtime::Runtime,
-    semantics::{Key, Tier, reuse::PurgeState},
+    semantics::{Key, Tier, reuse::PurgeState, vary::Selects},
 };
 use http::HeaderMap;
 use std::{
@@ -46,6 +47,8 @@ pub struct Settings {
     pub keep_stale: Duration,
     /// Nothing is kept longer; the purge log is trimmed behind it.
     pub max_lifetime: Duration,
+    /// Hides who asked from those who read what is stored; `None` for one that ends with the process.
+    pub secret: Option<Secret>,
 }
 
 /// An entry that was found, and what speaks against it.
@@ -122,6 +125,7 @@ pub struct Store {
     writes: Option<Writes>,
     log: Arc<PurgeLog>,
     purge_gap: Duration,
+    secret: Secret,
     metrics: Arc<Metrics>,
 }
 
@@ -147,9 +151,16 @@ impl Store {
         if let Some(memory) = &memory {
             tasks.spawn(sweep_memory(Arc::clone(memory), retention, runtime.clone()));
         }
+        let secret = settings.secret.clone().unwrap_or_else(Secret::random);
         let (mut redis, mut writes) = (None, None);
         if let Some(redis_settings) = &settings.redis {
-            let tier = Arc::new(redis::Tier::start(redis_settings, runtime)?);
+            if secret.is_of_prefix() {
+                tracing::info!(
+                    "cache.secret is not set: digests of credentials in redis are keyed by the prefix alone, so who can read \
+                     redis can try out what they were"
+                );
+            }
+            let tier = Arc::new(redis::Tier::start(redis_settings, secret.clone(), runtime)?);
             let shared = Arc::new(tier.shared_log(settings.max_lifetime, settings.purge_gap));
             tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
@@ -164,15 +175,22 @@ impl Store {
             writes,
             log,
             purge_gap: settings.purge_gap,
+            secret,
             metrics: Arc::clone(metrics),
         })
     }
 
+    /// What hides who asked.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
     /// What memory has. Synchronous: no lock is held on return and nothing is waited for.
     pub fn lookup_memory(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Lookup {
+        let selects = Selects::new(request, &self.secret);
         let variant = match (&self.memory, &self.writes) {
-            (Some(memory), _) => memory.get(key, request),
-            (None, Some(writes)) => writes.on_its_way(key, request),
+            (Some(memory), _) => memory.get(key, &selects),
+            (None, Some(writes)) => writes.on_its_way(key, &selects),
             (None, None) => Variant::None,
         };
         match variant {

@@ -8,16 +8,21 @@
 
 mod support;
 
+mod admin;
 mod architecture;
 mod bad_config;
+mod callers;
+mod check;
 mod cli;
 mod collapse;
 mod corners;
+mod cors;
 mod degraded;
 #[cfg(feature = "demo")]
 mod demo;
 #[cfg(feature = "demo")]
 mod demo_proxy;
+mod documents;
 mod drain;
 mod encoding;
 mod forwarding;
@@ -26,6 +31,7 @@ mod freshness;
 mod hits;
 mod hostile;
 mod interim;
+mod keys;
 mod layer;
 mod model;
 mod operations;
@@ -41,6 +47,7 @@ mod readme;
 mod reasons;
 mod refresh;
 mod reliability;
+mod sent;
 mod snapshot;
 mod tiers;
 mod timeouts;

@@ -10,6 +10,7 @@ use sidecache::semantics::{
     Reason, Refusal, Storability,
     storability::{Exchange, storability},
 };
+use sidecache::store::Secret;
 use std::time::SystemTime;
 
 /// A proxy, and the last answer that it gave.
@@ -106,13 +107,16 @@ async fn refused(refusal: Refusal) -> Option<(Scene, &'static str)> {
     Some(match refusal {
         Refusal::Method => return None, // the cache asks with GET; see below
         Refusal::Status => refusals::status().await,
+        Refusal::OneRequest => refusals::one_request().await,
         Refusal::NoStore => refusals::no_store().await,
         Refusal::Private => refusals::private().await,
         Refusal::Authorization => refusals::authorization().await,
+        Refusal::Credential => refusals::credential().await,
         Refusal::Cookie => refusals::cookie().await,
         Refusal::SetCookie => refusals::set_cookie().await,
         Refusal::VaryStar => refusals::vary_star().await,
         Refusal::NoLifetime => refusals::no_lifetime().await,
+        Refusal::Aged => refusals::aged().await,
         Refusal::TooLarge => refusals::too_large().await,
         Refusal::Incomplete => refusals::incomplete().await,
         Refusal::Endless => refusals::endless().await,
@@ -153,6 +157,7 @@ fn the_rules_alone_refuse_a_method() {
         response: &fields,
         request_time: SystemTime::UNIX_EPOCH,
         response_time: SystemTime::UNIX_EPOCH,
+        veil: &Secret::random(),
     };
     let verdict = storability(&exchange, &sidecache::semantics::Policy::default());
     assert_eq!(verdict, Storability::Refuse(Refusal::Method));

@@ -14,6 +14,7 @@ use crate::{
     semantics::{
         Decision, Outcome, Reason, Refusal, Reuse, Storage, StoredHead, Tier,
         reuse::{PurgeState, may_serve_on_error, reuse},
+        vary::Selects,
     },
     store::Entry,
 };
@@ -125,7 +126,7 @@ impl Reply<'_> {
             Provenance::ValidatedOnce => false,
             Provenance::StaleIfError(_) => matches!(verdict, Reuse::Validate(Reason::Expired)),
         };
-        usable && head.is_selected_by(request)
+        usable && head.is_selected_by(&Selects::new(request, self.core.store.secret()))
     }
 
     /// The answer that a stored response gives.

@@ -2,7 +2,7 @@
 
 use super::support::{Reply, Scene, rule};
 use crate::{
-    cache::{Rule, Settings, coding},
+    cache::{KeySpec, Rule, Settings, coding},
     semantics::Policy,
     store::Selector,
 };
@@ -35,7 +35,12 @@ async fn where_nothing_is_coded_here_the_codings_of_the_client_are_asked_for() {
         coding,
         ..Settings::default()
     };
-    let scene = Scene::by(Rule::new(Policy::default(), Arc::new(settings))).await;
+    let scene = Scene::by(Rule::new(
+        Policy::default(),
+        KeySpec::default(),
+        Arc::new(settings),
+    ))
+    .await;
     scene
         .origin
         .answer(Reply::fresh("a", 60).with("vary", "accept-encoding"));

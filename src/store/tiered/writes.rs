@@ -2,10 +2,9 @@
 
 use crate::{
     runtime::Runtime,
-    semantics::Key,
+    semantics::{Key, vary::Selects},
     store::{entry::Entry, memory::Variant, redis},
 };
-use http::HeaderMap;
 use parking_lot::Mutex;
 use std::{collections::HashMap, hash::BuildHasher, sync::Arc, time::Duration};
 use tokio::{
@@ -87,7 +86,7 @@ impl Writes {
         }
     }
 
-    pub(super) fn on_its_way(&self, key: &Key, request: &HeaderMap) -> Variant {
+    pub(super) fn on_its_way(&self, key: &Key, request: &Selects<'_>) -> Variant {
         let under_way = self.under_way.as_ref().map(|under_way| under_way.lock());
         match under_way.as_ref().and_then(|entries| entries.get(key)) {
             Some(entry) if entry.head.is_selected_by(request) => Variant::Match(Arc::clone(entry)),

@@ -6,7 +6,7 @@ pub(super) const MAY_USE: &[(&str, &str)] = &[
     ("lib", ""),
     (
         "cli",
-        "app config telemetry server demo runtime metrics clock",
+        "app config telemetry admin server demo runtime metrics clock",
     ),
     (
         "app",
@@ -84,7 +84,13 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
     ("server", &["self", "listener connection workers", "io"]),
     (
         "store",
-        &["self", "tiered", "memory redis", "codec purge_log", "entry"],
+        &[
+            "self",
+            "tiered",
+            "memory redis",
+            "codec purge_log",
+            "entry secret",
+        ],
     ),
 ];
 

@@ -32,7 +32,7 @@ impl Proxy {
         Self::with(config_with_server(origin.address(), server, toml)).await
     }
 
-    async fn with(config: Config) -> Self {
+    pub(crate) async fn with(config: Config) -> Self {
         let clock = Manual::at(SystemTime::now());
         let app = App::start(config, Clock::Manual(clock.clone()))
             .await

@@ -162,6 +162,25 @@ impl Redis {
     }
 
     /// The keys, without the purge log.
+    /// Whether anything in it reads `text`: the name of a key, a value, or a record of the purge log.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let text = text.as_bytes();
+        let keys: Vec<String> = self.command(&["KEYS", "*"]);
+        keys.iter().any(|key| {
+            let kind: String = self.command(&["TYPE", key]);
+            let value: Vec<u8> = match kind.as_str() {
+                "string" => self.command(&["GET", key]),
+                "stream" => {
+                    let records: redis::Value = self.command(&["XRANGE", key, "-", "+"]);
+                    format!("{records:?}").into_bytes()
+                }
+                other => panic!("{key} is a {other}"),
+            };
+            let all = [key.as_bytes(), b" ", &value].concat();
+            all.windows(text.len()).any(|part| part == text)
+        })
+    }
+
     pub(crate) fn keys(&self) -> Vec<String> {
         let keys: Vec<String> = self.command(&["KEYS", "*"]);
         keys.into_iter()

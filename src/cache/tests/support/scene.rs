@@ -7,7 +7,7 @@ use super::{
     until,
 };
 use crate::{
-    cache::{Cache, Rule, Settings},
+    cache::{Cache, KeySpec, Rule, Settings},
     clock::{Clock, Manual},
     metrics::Metrics,
     runtime::Runtime,
@@ -29,7 +29,7 @@ pub(crate) fn rule() -> Rule {
         max_object: 1000,
         ..Settings::default()
     };
-    Rule::new(Policy::default(), Arc::new(settings))
+    Rule::new(Policy::default(), KeySpec::default(), Arc::new(settings))
 }
 
 /// See the module docs. Clones are the same scene.
@@ -57,6 +57,7 @@ impl Scene {
             purge_gap: Duration::from_secs(10),
             keep_stale: Duration::ZERO,
             max_lifetime: Duration::from_secs(7 * 24 * 3600),
+            secret: None,
         };
         let manual = Manual::at(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let (clock, metrics) = (Clock::Manual(manual.clone()), Metrics::new());

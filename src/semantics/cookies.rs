@@ -1,0 +1,246 @@
+//! Cookies by name ([RFC 6265 §4.2.1]): which of them say who asks.
+//!
+//! Ignored ones are taken out of the request before anything looks at it, the origin included, so that its answer cannot
+//! depend on them. Those in the key select the answer. What remains is a credential.
+//!
+//! [RFC 6265 §4.2.1]: https://www.rfc-editor.org/rfc/rfc6265#section-4.2.1
+
+use super::name_pattern::NamePattern;
+use http::{HeaderMap, HeaderValue, header::COOKIE};
+
+/// What scripts of analytics and advertisements set in the browser, and read there: servers do not answer by them.
+pub const ANALYTICS: &[&str] = &[
+    "_ga",
+    "_ga_*",
+    "_gid",
+    "_gat*",
+    "_gac_*",
+    "_gcl_*",
+    "_dc_gtm_*",
+    "__utm*",
+    "__gads",
+    "__gpi",
+    "_fbp",
+    "_fbc",
+    "_hj*",
+    "__hs*",
+    "hubspotutk",
+    "_pk_*",
+    "_mtm_*",
+    "_uet*",
+    "_clck",
+    "_clsk",
+    "ajs_*",
+    "amplitude_*",
+    "amp_*",
+    "AMP_*",
+    "mp_*",
+    "ph_*",
+    "_tt_*",
+    "_ttp",
+    "_scid*",
+    "_pin_unauth",
+    "_rdt_uuid",
+    "_li_*",
+    "li_fat_id",
+    "_ym_*",
+    "_vwo_*",
+    "_vis_opt_*",
+    "optimizely*",
+    "_dd_s",
+    "__qca",
+    "_sp_*",
+    "s_fid",
+    "s_vi",
+    "s_cc",
+    "AMCV_*",
+    "AMCVS_*",
+    "_parsely_*",
+    "_chartbeat*",
+    "_cb",
+    "_mkto_trk",
+    "plausible_*",
+];
+
+/// What a route says of cookies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cookies {
+    /// The origin does not see them where the cache is asked.
+    pub ignore: Box<[NamePattern]>,
+    /// They are part of the key, by name.
+    pub key: Box<[Box<str>]>,
+}
+
+impl Cookies {
+    /// Takes what is ignored out of `request`; what remains is one line, in the order in which it came.
+    pub fn take_ignored(&self, request: &mut HeaderMap) {
+        if self.ignore.is_empty() || !request.contains_key(COOKIE) {
+            return;
+        }
+        let kept: Vec<&[u8]> = pairs(request)
+            .filter(|pair| !self.is_ignored(pair))
+            .collect();
+        let kept = HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok();
+        match kept.filter(|kept| !kept.is_empty()) {
+            Some(kept) => drop(request.insert(COOKIE, kept)),
+            None => drop(request.remove(COOKIE)),
+        }
+    }
+
+    /// Whether `request` has a cookie that is not in the key.
+    pub fn has_others(&self, request: &HeaderMap) -> bool {
+        if self.key.is_empty() {
+            return request.contains_key(COOKIE);
+        }
+        pairs(request).any(|pair| {
+            let name = name(pair);
+            !self.key.iter().any(|known| known.as_bytes() == name)
+        })
+    }
+
+    /// Each cookie of the key with its value in `request`: all of them where it is sent several times, because origins
+    /// disagree about which counts.
+    pub fn in_key<'a>(
+        &'a self,
+        request: &'a HeaderMap,
+    ) -> impl Iterator<Item = (&'a str, Option<Vec<u8>>)> {
+        self.key.iter().map(|known| {
+            let same: Vec<&[u8]> = pairs(request)
+                .filter(|pair| name(pair) == known.as_bytes())
+                .collect();
+            let value = (!same.is_empty()).then(|| same.join(&b"; "[..]));
+            (&**known, value)
+        })
+    }
+
+    fn is_ignored(&self, pair: &[u8]) -> bool {
+        let name = std::str::from_utf8(name(pair));
+        name.is_ok_and(|name| self.ignore.iter().any(|pattern| pattern.matches(name)))
+    }
+}
+
+/// The pairs of all lines: HTTP/2 clients send several (RFC 9113 §8.2.3).
+fn pairs(request: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    request
+        .get_all(COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .map(<[u8]>::trim_ascii)
+        .filter(|pair| !pair.is_empty())
+}
+
+/// What is before the first `=`; a pair without one has no name.
+fn name(pair: &[u8]) -> &[u8] {
+    let end = pair.iter().position(|byte| *byte == b'=');
+    end.map_or(&b""[..], |end| pair[..end].trim_ascii_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(lines: &[&'static str]) -> HeaderMap {
+        let line = |line: &&'static str| (COOKIE, HeaderValue::from_static(line));
+        lines.iter().map(line).collect()
+    }
+
+    fn cookies(ignore: &[&str], key: &[&str]) -> Cookies {
+        let parse = |text: &&str| NamePattern::parse(text).unwrap();
+        Cookies {
+            ignore: ignore.iter().map(parse).collect(),
+            key: key.iter().map(|name| Box::from(*name)).collect(),
+        }
+    }
+
+    fn left(ignore: &[&str], lines: &[&'static str]) -> Option<String> {
+        let mut request = request(lines);
+        cookies(ignore, &[]).take_ignored(&mut request);
+        assert!(request.get_all(COOKIE).iter().count() <= 1);
+        let left = request.get(COOKIE);
+        left.map(|left| left.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn ignored_cookies_leave_the_request() {
+        assert_eq!(left(&["_ga*"], &["_ga=1; _ga_X=2"]), None);
+        assert_eq!(
+            left(&["_ga*"], &["_ga=1; sid=2 ;_gab=3"]),
+            Some("sid=2".into())
+        );
+        assert_eq!(
+            left(&["a"], &["a=1", "b=2; a=3", "c=4"]),
+            Some("b=2; c=4".into())
+        );
+        assert_eq!(left(&["*"], &["a=1; b; =c"]), None);
+    }
+
+    #[test]
+    fn a_cookie_is_ignored_by_its_whole_name_and_case() {
+        assert_eq!(
+            left(&["a"], &["A=1; ab=2; a.b=3"]),
+            Some("A=1; ab=2; a.b=3".into())
+        );
+        // No name, and a value like one.
+        assert_eq!(left(&["a"], &["a; =a"]), Some("a; =a".into()));
+        // `a` in quotes is another name, and what is in quotes is no value to us: servers disagree about it.
+        assert_eq!(left(&["a"], &["\"a\"=1"]), Some("\"a\"=1".into()));
+        assert_eq!(left(&["a"], &["a=\"x; sid=1\""]), Some("sid=1\"".into()));
+    }
+
+    #[test]
+    fn what_is_in_the_key_is_no_credential_and_all_else_is() {
+        let rules = cookies(&[], &["lang"]);
+        assert!(!rules.has_others(&request(&["lang=de"])));
+        assert!(!rules.has_others(&request(&["lang=de;", "lang=en"])));
+        assert!(!rules.has_others(&request(&[])));
+        for other in ["lang=de; sid=1", "LANG=de", "lang", "=de", "langs=de"] {
+            assert!(rules.has_others(&request(&[other])), "{other}");
+        }
+        assert!(cookies(&[], &[]).has_others(&request(&["lang=de"])));
+    }
+
+    #[test]
+    fn the_key_has_every_value_of_its_cookies() {
+        let rules = cookies(&[], &["lang", "theme"]);
+        let key = |lines| -> Vec<_> {
+            let request = request(lines);
+            let found = rules.in_key(&request);
+            found
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()
+        };
+        assert_eq!(
+            key(&["lang=de"]),
+            [
+                ("lang".into(), Some(b"lang=de".to_vec())),
+                ("theme".into(), None)
+            ]
+        );
+        assert_ne!(key(&["lang=de; lang=en"]), key(&["lang=en; lang=de"]));
+        assert_ne!(key(&["lang="]), key(&[]));
+    }
+
+    #[test]
+    fn the_preset_has_no_session() {
+        let list = cookies(ANALYTICS, &[]);
+        for name in [
+            "_ga=1",
+            "_ga_ABC=1",
+            "_fbp=1",
+            "_hjSession_1=1",
+            "_pk_id.1=1",
+        ] {
+            assert!(list.is_ignored(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "sid=1",
+            "session=1",
+            "sessionid=1",
+            "PHPSESSID=1",
+            "lang=1",
+            "csrftoken=1",
+        ] {
+            assert!(!list.is_ignored(name.as_bytes()), "{name}");
+        }
+    }
+}
