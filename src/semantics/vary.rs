@@ -5,7 +5,7 @@
 use super::fields::{all_members, members, quality};
 use http::{
     HeaderMap, HeaderName,
-    header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, VARY},
+    header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, HOST, VARY},
 };
 
 /// The request fields that `Vary` names, with the values that selected the stored response.
@@ -135,6 +135,9 @@ impl Selecting {
 /// The lines of `name` combined into one value, white space around commas gone; for fields whose members have no order
 /// the members sorted, in lower case. `None` where the request has no such field.
 fn normalised(request: &HeaderMap, name: &HeaderName) -> Option<Box<[u8]>> {
+    // The proxy says in it what the client calls the host, where the client says nothing in it.
+    let is_host = name == "x-forwarded-host" && !request.contains_key(name);
+    let name = if is_host { &HOST } else { name };
     let mut lines = request.get_all(name).into_iter().peekable();
     lines.peek()?;
     let unordered = *name == ACCEPT_LANGUAGE || *name == ACCEPT_ENCODING;
@@ -237,6 +240,15 @@ mod tests {
         assert!(!selects("foo", &[], &[("foo", "1")]));
         assert!(!selects("foo", &[("foo", "1")], &[]));
         assert!(!selects("foo", &[("foo", "")], &[]), "empty is not absent");
+    }
+
+    #[test]
+    fn the_host_stands_for_what_the_proxy_says_of_it() {
+        let host = |host| [("host", host)];
+        assert!(selects("x-forwarded-host", &host("a"), &host("a")));
+        assert!(!selects("x-forwarded-host", &host("a"), &host("b")));
+        let said = [("host", "b"), ("x-forwarded-host", "a")];
+        assert!(selects("x-forwarded-host", &host("a"), &said));
     }
 
     #[test]

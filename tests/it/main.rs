@@ -33,6 +33,7 @@ mod model;
 mod operations;
 mod operator;
 mod parts;
+mod poison;
 mod private;
 mod purge;
 mod query;
