@@ -37,9 +37,8 @@ pub fn selection(response: &HeaderMap, request: &Selects<'_>) -> Result<Selectin
 /// [Fetch, CORS protocol and HTTP caches]: https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches
 fn is_for_one_site(response: &HeaderMap, request: &HeaderMap) -> bool {
     let repeats = |name| {
-        request.get(ORIGIN).is_some_and(|origin| {
-            all_members(response, name)
-                .any(|site| site.eq_ignore_ascii_case(origin.as_bytes().trim_ascii()))
+        all_members(response, name).any(|site| {
+            all_members(request, &ORIGIN).any(|origin| site.eq_ignore_ascii_case(origin))
         })
     };
     repeats(&ACCESS_CONTROL_ALLOW_ORIGIN)
@@ -59,6 +58,11 @@ pub(super) fn is_for_every_site(response: &HeaderMap) -> bool {
 /// [RFC 9110 §12.5.3]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
 fn is_coded(response: &HeaderMap) -> bool {
     all_members(response, &CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether two responses of one resource are in the same coding, as far as their fields say.
+pub fn are_coded_alike(one: &HeaderMap, other: &HeaderMap) -> bool {
+    is_coded(one) == is_coded(other)
 }
 
 /// Names in `Vary` what selected the response and is not named there: caches behind this one have to know it too.
@@ -104,6 +108,8 @@ mod tests {
         for site in ["https://a.example", "null"] {
             assert_eq!(names(&[(allow, site)], Some(site)), "origin", "{site}");
         }
+        let both = "https://a.example, https://b.example";
+        assert_eq!(names(&[(allow, both)], Some(both)), "origin");
         let timing = (
             "timing-allow-origin",
             "https://b.example, https://a.example",

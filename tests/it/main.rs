@@ -38,6 +38,7 @@ mod operations;
 mod operator;
 mod parts;
 mod paths;
+mod poison;
 mod private;
 mod purge;
 mod query;
