@@ -192,6 +192,7 @@ pub fn remove(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::semantics::credentials::Credentials;
     use http::HeaderValue;
     use proptest::prelude::*;
 
@@ -252,8 +253,20 @@ mod tests {
             "X-SSL-Client-S-DN",
             "SSL-Client-Cert",
             "Client-Cert",
+            "Client-Cert-Chain",
+            "X-Client-Cert",
+            "X-Client-Verify",
+            "X-Forwarded-Groups",
+            "X-Forwarded-Preferred-Username",
+            "X-Forwarded-Id-Token",
+            "X-Forwarded-Tls-Client-Cert-Info",
+            "X-Amzn-Mtls-Clientcert",
+            "X-ARR-ClientCert",
         ] {
             assert_eq!(of(name), Some(Says::User), "{name}");
+            // It is in no key, so it has to be what keeps callers apart.
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            assert!(Credentials::usual().has(&name), "{name}");
         }
     }
 
