@@ -58,7 +58,8 @@ pub(super) fn the_origin_is_overruled(facts: &Facts<'_>, found: &mut Vec<Problem
 pub(super) fn whoever_asks_gets_the_same(facts: &Facts<'_>, found: &mut Vec<Problem>) {
     for line in facts.routes() {
         let policy = &line.route.policy;
-        if policy.cache && policy.share.is_all() && !policy.override_origin {
+        let told = policy.override_origin || policy.set_cookie == SetCookie::Store;
+        if policy.cache && policy.share.is_all() && !told {
             let message = "`share = \"all\"`: callers with `Authorization`, cookies or keys get each other's answers";
             let help = "name what does not matter, such as `share = [\"cookie\"]`, where an answer may depend on who asks";
             found.push(line.remark("share", message).help(help));

@@ -45,7 +45,9 @@ fn note(key: &str, line: usize) -> (Severity, String, usize) {
 fn sharing_with_everybody_is_told() {
     assert_eq!(route("share = \"all\""), [note("route.share", 1)]);
     assert_eq!(route("share = [\"cookie\"]"), []);
-    assert_eq!(route("share = \"all\"\ncache = false"), []);
+    // Where there is more to say, that is said.
+    let idle = route("share = \"all\"\ncache = false");
+    assert_eq!(idle, [warning("route.share", 1)]);
 }
 
 #[test]
