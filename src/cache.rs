@@ -175,7 +175,8 @@ impl Cache {
         method: &Method,
         request: &HeaderMap,
     ) -> Response<Body> {
-        deliver::passing(&settings.coding, response, method, request)
+        let now = self.0.clock.now();
+        deliver::passing(&settings.coding, response, method, request, now)
     }
 
     /// Purges here at once and tells the other replicas; see [`Store::purge`].

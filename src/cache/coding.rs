@@ -2,10 +2,15 @@
 
 use crate::{
     message::encode::{Encoder, Extent},
-    semantics::{Coding, accept_encoding, coding::NAMES, etag, fields::all_members},
+    semantics::{
+        Coding, accept_encoding,
+        coding::NAMES,
+        etag,
+        fields::{all_members, all_tags},
+    },
 };
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{
         ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
         CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, TRAILER, VARY,
@@ -201,6 +206,10 @@ pub(super) fn code_stream<B>(
         Some(coding) => {
             mark(headers, coding);
             headers.remove(CONTENT_LENGTH);
+            // Of the same body other bytes are made at once, and what is stored has their strong tag.
+            if let Some(tag) = headers.get(ETAG).map(etag::weakened) {
+                headers.insert(ETAG, tag);
+            }
         }
         None => vary_by_encoding(headers),
     }
@@ -244,20 +253,40 @@ pub(crate) enum For {
 }
 
 /// Says in a request that is forwarded what the origin understands of codings.
-pub(crate) fn forwarded(request: &mut HeaderMap, settings: &Settings, whom: For) {
-    name_uncoded(request);
+pub(crate) fn forwarded(request: &mut HeaderMap, method: &Method, settings: &Settings, whom: For) {
+    name_uncoded(request, method, settings);
     if whom == For::Cache && settings.enabled {
         ask_for_identity(request);
     }
 }
 
 /// Names what the origin knows in a request that is passed on: a tag that we gave out for a coding of ours is the origin's tag
-/// to the origin.
-fn name_uncoded(request: &mut HeaderMap) {
-    for name in [IF_MATCH, IF_NONE_MATCH] {
-        if let Some(named) = etag::with_uncoded(request, &name, &NAMES) {
+/// to the origin. A read is about what this request would get, so that a tag of another coding stays what it is.
+fn name_uncoded(request: &mut HeaderMap, method: &Method, settings: &Settings) {
+    let read = preferred(settings, request).map(Coding::name);
+    let read = read.as_slice();
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    for (name, codings) in [
+        (IF_MATCH, &NAMES[..]),
+        (IF_NONE_MATCH, if is_read { read } else { &NAMES }),
+    ] {
+        if let Some(named) = etag::with_uncoded(request, &name, codings) {
             request.insert(name, named);
         }
+    }
+}
+
+/// Gives a 304 of the origin the tag by which its client knows what it has, where that is of the coding that it would get: the
+/// origin knows its own tag alone.
+pub(super) fn name_coded(response: &mut HeaderMap, request: &HeaderMap, settings: &Settings) {
+    let Some((coding, tag)) = preferred(settings, request).zip(response.get(ETAG)) else {
+        return;
+    };
+    let coded = etag::of_coding(tag, coding.name());
+    let known = etag::opaque(coded.as_bytes());
+    if coded != tag && all_tags(request, &IF_NONE_MATCH).any(|tag| etag::opaque(tag) == known) {
+        response.insert(ETAG, coded);
+        vary_by_encoding(response);
     }
 }
 

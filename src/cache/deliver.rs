@@ -7,8 +7,7 @@ use crate::{
     message::{Body, Stream, encode},
     semantics::{
         Coding, StoredHead,
-        coding::NAMES,
-        conditional::{client_has_it, none_match_fails},
+        conditional::{client_has_it, client_has_what_passes, is_conditional},
         directives::ResponseDirectives,
     },
     store::{Entry, Rendition},
@@ -17,7 +16,6 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
     header::{
         AGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
-        IF_NONE_MATCH,
     },
 };
 use std::{sync::Arc, time::SystemTime};
@@ -53,22 +51,41 @@ pub(super) fn stored(
     age: AgeField,
 ) -> Result<Response<Body>, Coding> {
     let (AgeField::Current(now) | AgeField::AsReceived(now)) = age;
+    let status = entry.head.status;
+    let has = |headers: &HeaderMap| client_has_it(request, status, headers, now);
     let identity = || rendition::identity(entry, settings);
-    let ranged = || ranged::answer(entry, || identity().clone(), method, request);
-    let has_it = client_has_it(request, &entry.head, &NAMES, now);
-    let mut response = if let Some(partial) = (!has_it).then(ranged).flatten() {
-        partial
-    } else {
-        let rendition = match coding::preferred(settings, request) {
-            Some(coding) => rendition::coded(entry, settings, coding).ok_or(coding)?,
-            None => identity(),
-        };
-        if has_it {
-            not_modified(rendition.headers.clone())
-        } else {
-            whole(&entry.head, rendition, method)
+    let response = match ranged::answer(entry, || identity().clone(), method, request) {
+        // Parts are of identity, so its tag is the one that counts.
+        Some(_) if has(&identity().headers) => not_modified(identity().headers.clone()),
+        Some(partial) => partial,
+        None => {
+            let rendition = match coding::preferred(settings, request) {
+                None => identity(),
+                Some(coding) => match rendition::coded(entry, settings, coding) {
+                    Some(rendition) => rendition,
+                    // What the client has need not be made to say so.
+                    None => {
+                        let headers = is_conditional(request)
+                            .then(|| rendition::headers_in(entry, coding))
+                            .filter(&has);
+                        return headers
+                            .map(|headers| aged(not_modified(headers), entry, age))
+                            .ok_or(coding);
+                    }
+                },
+            };
+            if has(&rendition.headers) {
+                not_modified(rendition.headers.clone())
+            } else {
+                whole(&entry.head, rendition, method)
+            }
         }
     };
+    Ok(aged(response, entry, age))
+}
+
+/// With its `Age`.
+fn aged(mut response: Response<Body>, entry: &Entry, age: AgeField) -> Response<Body> {
     let headers = response.headers_mut();
     match age {
         AgeField::Current(now) => {
@@ -80,7 +97,7 @@ pub(super) fn stored(
             None => drop(headers.remove(AGE)),
         },
     }
-    Ok(response)
+    response
 }
 
 /// As [`stored`], coding it where that has not been done yet.
@@ -134,13 +151,14 @@ pub(super) fn arriving(
     request: &HeaderMap,
     now: SystemTime,
 ) -> Response<Body> {
-    if client_has_it(request, head, &NAMES, now) {
-        return not_modified(head.headers.clone());
-    }
     let mut response = Response::new(());
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers.clone();
-    coded(settings, response, stream, request, head.no_transform)
+    let coding = coding::code_stream(settings, &mut response, request, head.no_transform);
+    if client_has_it(request, head.status, response.headers(), now) {
+        return not_modified(response.into_parts().0.headers);
+    }
+    with_body(settings, response, coding, stream)
 }
 
 /// The answer that a response becomes which is not stored: 304 where the client has it, else coded where that is liked.
@@ -149,36 +167,36 @@ pub(super) fn passing(
     response: Response<Stream>,
     method: &Method,
     request: &HeaderMap,
+    now: SystemTime,
 ) -> Response<Body> {
     let (parts, stream) = response.into_parts();
-    if *method == Method::HEAD {
-        let no_transform = ResponseDirectives::of(&parts.headers).no_transform;
-        let mut response = Response::from_parts(parts, ());
-        // As of its GET, as far as that can be known of no content (RFC 9110 §9.3.2).
-        coding::code_stream(settings, &mut response, request, no_transform);
+    let no_transform = ResponseDirectives::of(&parts.headers).no_transform;
+    let mut response = Response::from_parts(parts, ());
+    if response.status() == StatusCode::NOT_MODIFIED {
+        coding::name_coded(response.headers_mut(), request, settings);
         return response.map(|()| Body::empty());
     }
-    if *method == Method::GET
-        && matches!(parts.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
-        && request.contains_key(IF_NONE_MATCH)
-        && none_match_fails(request, &parts.headers, &NAMES)
-    {
-        return not_modified(parts.headers);
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    // A HEAD is answered as its GET, as far as that can be known of no content (RFC 9110 §9.3.2).
+    let coding = coding::code_stream(settings, &mut response, request, no_transform);
+    let (status, headers) = (response.status(), response.headers());
+    if is_read && client_has_what_passes(request, status, headers, now) {
+        return not_modified(response.into_parts().0.headers);
     }
-    let no_transform = ResponseDirectives::of(&parts.headers).no_transform;
-    let response = Response::from_parts(parts, ());
-    coded(settings, response, stream, request, no_transform)
+    if *method == Method::HEAD {
+        return response.map(|()| Body::empty());
+    }
+    with_body(settings, response, coding, stream)
 }
 
-/// `response` with the body `stream`, coded where it should be.
-fn coded(
+/// `response` with the body `stream`, which it says is in `coding`.
+fn with_body(
     settings: &coding::Settings,
-    mut response: Response<()>,
+    response: Response<()>,
+    coding: Option<Coding>,
     stream: Stream,
-    request: &HeaderMap,
-    no_transform: bool,
 ) -> Response<Body> {
-    let body = match coding::code_stream(settings, &mut response, request, no_transform) {
+    let body = match coding {
         Some(coding) => encode::stream(stream, coding::stream_encoder(coding, settings.levels)),
         None => stream,
     };

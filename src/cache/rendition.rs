@@ -91,6 +91,14 @@ pub(super) fn carry_over(stored: &Entry, fresher: &Entry, settings: &Settings) {
     }
 }
 
+/// The fields that the stored response would have in `coding`, which nobody has made yet; those of the body are not among
+/// them.
+pub(super) fn headers_in(entry: &Entry, coding: Coding) -> HeaderMap {
+    let mut headers = base_headers(&entry.head, 0);
+    coding::mark(&mut headers, coding);
+    headers
+}
+
 fn is_worth_coding(entry: &Entry, settings: &Settings) -> bool {
     let head = &entry.head;
     entry.body.len() as u64 >= settings.min_size

@@ -201,7 +201,12 @@ impl Call {
         } = &*self.shared;
         let mut request = self.origin.request(&parts.headers);
         let whom = update.as_ref().map_or(For::Client, |_| For::Cache);
-        coding::forwarded(request.headers_mut(), &rule.settings.coding, whom);
+        coding::forwarded(
+            request.headers_mut(),
+            &parts.method,
+            &rule.settings.coding,
+            whom,
+        );
         *request.method_mut() = parts.method.clone();
         *request.body_mut() = content;
         let sending = self.origin.send(request);

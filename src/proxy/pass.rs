@@ -32,7 +32,12 @@ pub(super) async fn pass<B: Content>(
     *request.method_mut() = parts.method.clone();
     *request.body_mut() = content::forwarded(content);
     let whom = update.as_ref().map_or(For::Client, |_| For::Cache);
-    coding::forwarded(request.headers_mut(), &rule.settings.coding, whom);
+    coding::forwarded(
+        request.headers_mut(),
+        &parts.method,
+        &rule.settings.coding,
+        whom,
+    );
     let start = shared.cache.start();
     let sending = forwarding.send(request);
     let (mut response, purges) = match write {

@@ -199,7 +199,7 @@ impl Reply<'_> {
         let settings = &self.ask.rule.settings.coding;
         let (method, request) = (&self.ask.method, &self.ask.request);
         Answered {
-            response: deliver::passing(settings, response, method, request),
+            response: deliver::passing(settings, response, method, request, self.core.clock.now()),
             decision: Decision {
                 storage: Storage::Refused(refusal),
                 ..Decision::new(Outcome::Miss, self.reason)
