@@ -1,180 +1,51 @@
 //! Whatever the sequence of requests: an answer that was made for one caller is never served to another one, unless the
 //! rules say that it may be shared. The oracle here knows nothing of the proxy's code, only of the rules.
+//!
+//! `SOAK=1` walks a hundred thousand steps and prints what was done; `WALK_SEED=7` walks the one that failed.
 
-use crate::support::{Origin, Proxy, Reply};
+#![expect(
+    clippy::print_stdout,
+    reason = "what the long form did is read there"
+)]
 
-const CALLERS: [(&str, &[(&str, &str)]); 5] = [
-    ("anonymous", &[]),
-    ("other", &[]),
-    ("alice", &[("Authorization", "alice")]),
-    ("bob", &[("Authorization", "bob")]),
-    ("carol", &[("Cookie", "session=carol")]),
-];
+mod asks;
+mod deployment;
+mod kinds;
+mod operators;
+mod oracle;
+mod origin;
+mod walk;
 
-/// How the origin answers, and whether what one kind of caller got may be given to another kind.
-struct Kind {
-    name: &'static str,
-    fields: &'static [(&'static str, &'static str)],
-    /// By a caller without credentials, with `Authorization`, with `Cookie`: may others get what such a caller got?
-    shared: [bool; 3],
-    /// May a caller with credentials get what a caller without got?
-    for_credentials: bool,
-}
+use self::{operators::OPERATORS, walk::{Tally, walk}};
+use std::time::Instant;
 
-const KINDS: [Kind; 9] = [
-    Kind {
-        name: "silent",
-        fields: &[],
-        shared: [true, false, false],
-        for_credentials: false,
-    },
-    Kind {
-        name: "private",
-        fields: &[("cache-control", "private, max-age=60")],
-        shared: [false; 3],
-        for_credentials: false,
-    },
-    Kind {
-        name: "no-store",
-        fields: &[("cache-control", "no-store")],
-        shared: [false; 3],
-        for_credentials: false,
-    },
-    Kind {
-        name: "fresh",
-        fields: &[("cache-control", "max-age=60")],
-        shared: [true, false, true],
-        for_credentials: true,
-    },
-    Kind {
-        name: "public",
-        fields: &[("cache-control", "public, max-age=60")],
-        shared: [true; 3],
-        for_credentials: true,
-    },
-    Kind {
-        name: "cookie",
-        fields: &[("cache-control", "max-age=60"), ("set-cookie", "a=1")],
-        shared: [false; 3],
-        for_credentials: false,
-    },
-    Kind {
-        name: "star",
-        fields: &[("cache-control", "max-age=60"), ("vary", "*")],
-        shared: [false; 3],
-        for_credentials: false,
-    },
-    Kind {
-        name: "varies",
-        fields: &[
-            ("cache-control", "public, max-age=60"),
-            ("vary", "Authorization, Cookie"),
-        ],
-        shared: [true, false, false], // only with who sends the same, which no other caller here does
-        for_credentials: false,
-    },
-    Kind {
-        name: "zero",
-        fields: &[("cache-control", "max-age=0"), ("etag", "\"z\"")],
-        // Stale at once is not private: it may be confirmed, or served while it is refreshed.
-        shared: [true, false, true],
-        for_credentials: true,
-    },
-];
-
-fn credential(caller: usize) -> usize {
-    match CALLERS[caller].1 {
-        [("Authorization", _)] => 1,
-        [("Cookie", _)] => 2,
-        _ => 0,
-    }
-}
-
-fn may_get(reader: usize, owner: usize, kind: &Kind) -> bool {
-    reader == owner
-        || (kind.shared[credential(owner)] && (credential(reader) == 0 || kind.for_credentials))
-}
-
-async fn walk(seed: u64) {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let origin = Origin::start().await;
-    let toml = "[[route]]\nname = \"all\"\npath = \"/{*rest}\"\nttl = 30\nstale_while_revalidate = \"20s\"\nstale_if_error = \"60s\"\n";
-    let proxy = Proxy::to(&origin, toml).await;
-    let mut hits = 0;
-    for step in 0..300 {
-        let (path, caller) = (
-            format!("/{}", random.usize(..3)),
-            random.usize(..CALLERS.len()),
-        );
-        let (name, credentials) = CALLERS[caller];
-        let number = caller.to_string();
-        let fields = &[credentials, &[("X-Caller", number.as_str())]].concat()[..];
-        let kind = random.usize(..KINDS.len());
-        let script = |status: u16| {
-            let body = format!(" {kind}");
-            KINDS[kind].fields.iter().fold(
-                Reply::ok(body).echo("x-caller").status(status),
-                |reply, (n, v)| reply.header(n, *v),
-            )
-        };
-        match random.u8(..10) {
-            0 => proxy.advance(random.u64(1..40)),
-            1 => {
-                origin.answer(&path, Reply::ok("written"));
-                proxy.send("PUT", &path, fields, "x").await;
-            }
-            2 => {
-                origin.answer(&path, script(503));
-                check(
-                    &proxy.get_with(&path, fields).await,
-                    caller,
-                    seed,
-                    step,
-                    name,
-                );
-            }
-            _ => {
-                origin.answer(&path, script(200));
-                let answer = proxy.get_with(&path, fields).await;
-                hits += usize::from(answer.is_hit());
-                check(&answer, caller, seed, step, name);
-            }
-        }
-    }
-    assert!(
-        hits > 10,
-        "seed {seed}: the walk meets the cache ({hits} hits)"
-    );
-}
-
-fn check(answer: &crate::support::Answer, reader: usize, seed: u64, step: usize, name: &str) {
-    let Some((owner, kind)) = answer.text().split_once(' ') else {
-        return;
-    };
-    let (Ok(owner), Ok(kind)) = (owner.parse::<usize>(), kind.parse::<usize>()) else {
-        return;
-    };
-    let kind = &KINDS[kind];
-    assert!(
-        may_get(reader, owner, kind),
-        "seed {seed}, step {step}: {name} got what was made for {} ({}): {}",
-        CALLERS[owner].0,
-        kind.name,
-        answer.cache_status()
-    );
-}
+/// Walks and steps of each, in the short form and the long one.
+const SHORT: (u64, usize) = (14, 150);
+const LONG: (u64, usize) = (250, 400);
 
 #[tokio::test]
 async fn no_walk_hands_one_callers_answer_to_another() {
-    for seed in 0..8 {
-        walk(seed).await;
+    let soak = std::env::var_os("SOAK").is_some();
+    let (walks, steps) = if soak { LONG } else { SHORT };
+    let one = std::env::var("WALK_SEED").ok().map(|seed| seed.parse().unwrap());
+    let seeds = one.map_or(0..walks, |seed| seed..seed + 1);
+    let begun = Instant::now();
+    let mut tally = Tally::new();
+    for seed in seeds {
+        for (what, count) in walk(seed, steps).await {
+            *tally.entry(what).or_default() += count;
+        }
     }
-}
-
-#[test]
-fn the_oracle_tells_callers_apart() {
-    let by_name = |name| KINDS.iter().find(|kind| kind.name == name).unwrap();
-    assert!(may_get(1, 0, by_name("silent")) && !may_get(2, 0, by_name("silent")));
-    assert!(!may_get(0, 2, by_name("fresh")) && may_get(0, 2, by_name("public")));
-    assert!(!may_get(3, 2, by_name("private")) && may_get(2, 2, by_name("private")));
+    let count = |what: &str| tally.get(what).copied().unwrap_or(0);
+    println!("{:?}", begun.elapsed());
+    for (what, count) in &tally {
+        println!("{count:>7} {what}");
+    }
+    for operator in OPERATORS {
+        let (steps, hits) = (
+            count(&format!("steps {}", operator.name)),
+            count(&format!("hits {}", operator.name)),
+        );
+        println!("{}: {} steps, {} hits", operator.name, steps, hits);
+    }
 }

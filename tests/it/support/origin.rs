@@ -146,9 +146,14 @@ impl Received {
     }
 }
 
+/// Answers by the whole request.
+type Responder = Arc<dyn Fn(&Received) -> Reply + Send + Sync>;
+
 #[derive(Default)]
 struct Script {
     open: usize,
+    /// Answers everything, and nothing is remembered.
+    responder: Option<Responder>,
     replies: HashMap<String, Reply>,
     received: Vec<Received>,
 }
@@ -199,6 +204,11 @@ impl Origin {
     /// From now on `path` is answered so.
     pub(crate) fn answer(&self, path: &str, reply: Reply) {
         self.script.lock().replies.insert(path.to_owned(), reply);
+    }
+
+    /// From now on every request is answered by `responder`, and nothing is remembered.
+    pub(crate) fn answer_by(&self, responder: impl Fn(&Received) -> Reply + Send + Sync + 'static) {
+        self.script.lock().responder = Some(Arc::new(responder));
     }
 
     /// From now on every path that begins with `folder`, and has no answer of its own, is answered so.
@@ -286,7 +296,10 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
         let head_only = received.line.starts_with("HEAD ");
         let bare = path.split('?').next().unwrap_or_default().to_owned();
         let headers = received.headers.clone();
-        let reply = {
+        let responder = script.lock().responder.clone();
+        let reply = if let Some(responder) = responder {
+            Some(responder(&received))
+        } else {
             let mut script = script.lock();
             let special = CONDITIONS
                 .iter()

@@ -1,0 +1,232 @@
+//! What callers ask, at random, and how it is spelled.
+
+use super::kinds;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Fields that say who asks, two callers of each. The spellings with `_` are one variable with the others to CGI and its heirs.
+pub(super) const CREDENTIALS: &[&str] = &[
+    "authorization",
+    "cookie",
+    "x-api-key",
+    "x_api_key",
+    "x-user-id",
+    "x_user_id",
+    "x-auth-request-email",
+    "cf-access-jwt-assertion",
+    "x-tenant-id",
+    "remote-user",
+];
+
+/// Fields by which servers learn how they were reached, with two values of each.
+pub(super) const FORWARDING: &[(&str, [&str; 2])] = &[
+    ("x-forwarded-host", ["evil.example", "b.example"]),
+    ("x-forwarded-proto", ["https", "http"]),
+    (
+        "forwarded",
+        ["host=evil.example;proto=https", "host=b.example"],
+    ),
+    ("x-original-url", ["/api/me", "/feed"]),
+    ("x-http-method-override", ["DELETE", "PUT"]),
+];
+
+const RESOURCES: [&str; 6] = [
+    "/feed",
+    "/api/items",
+    "/public/news",
+    "/static/app",
+    "/search",
+    "/api/me",
+];
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    /// Its number in the walk: what is made for it says so.
+    pub(super) step: usize,
+    pub(super) method: &'static str,
+    /// As it is spelled.
+    pub(super) path: String,
+    pub(super) query: Option<&'static str>,
+    pub(super) host: &'static str,
+    /// In lower case, each name once.
+    pub(super) fields: Vec<(&'static str, String)>,
+    pub(super) content: &'static str,
+    pub(super) source: IpAddr,
+    /// How the origin is to answer it.
+    pub(super) kind: usize,
+    pub(super) status: u16,
+    /// The origin codes what it answers, where the request lets it.
+    pub(super) coded: bool,
+}
+
+impl Ask {
+    /// One at random.
+    pub(super) fn any(random: &mut fastrand::Rng, step: usize) -> Self {
+        let resource = RESOURCES[random.usize(..RESOURCES.len()).min(random.usize(..12))];
+        let mut ask = Self {
+            step,
+            method: method(random),
+            path: resource.to_owned(),
+            query: query(random, resource),
+            host: if random.u8(..10) == 0 {
+                ["b.example", "A.Example"][random.usize(..2)]
+            } else {
+                "a.example"
+            },
+            fields: Vec::new(),
+            content: "",
+            source: Ipv4Addr::LOCALHOST.into(),
+            kind: kinds::any(random),
+            status: match random.u8(..100) {
+                0..5 => 404,
+                5..9 => 400,
+                9..15 => 503,
+                _ => 200,
+            },
+            coded: random.u8(..4) == 0,
+        };
+        if random.u8(..7) == 0 {
+            ask.path = spelled(random, resource);
+        }
+        if ask.method == "QUERY" {
+            ask.content = ["cats", "dogs"][random.usize(..2)];
+            ask.fields.push(("content-type", "text/plain".to_owned()));
+        }
+        ask.add_caller(random);
+        ask.add_preferences(random);
+        ask.add_forwarding(random);
+        ask
+    }
+
+    fn add_caller(&mut self, random: &mut fastrand::Rng) {
+        let mut cookies = Vec::new();
+        if random.u8(..10) < 2 {
+            cookies.push(format!("_ga=GA{}", random.u8(..9)));
+        }
+        if random.u8(..10) < 2 {
+            cookies.push(format!("lang={}", ["de", "en"][random.usize(..2)]));
+        }
+        let credentials = match random.u8(..10) {
+            0..5 => 0,
+            5..9 => 1,
+            _ => 2,
+        };
+        for _ in 0..credentials {
+            let at = random.usize(..2 * CREDENTIALS.len());
+            // The ordinary ones are more frequent.
+            let name = CREDENTIALS[if at < CREDENTIALS.len() { at } else { at % 3 }];
+            let caller = ["alice", "bob"][random.usize(..2)];
+            if name == "cookie" {
+                cookies.push(format!("session={caller}"));
+            } else if self.field(name).is_none() {
+                self.fields.push((name, caller.to_owned()));
+            }
+        }
+        if !cookies.is_empty() {
+            random.shuffle(&mut cookies);
+            self.fields.push(("cookie", cookies.join("; ")));
+        }
+    }
+
+    fn add_preferences(&mut self, random: &mut fastrand::Rng) {
+        let mut one_of = |name, among: usize, values: &[&str]| {
+            if random.usize(..among) == 0 {
+                let value = values[random.usize(..values.len())];
+                self.fields.push((name, value.to_owned()));
+            }
+        };
+        one_of("accept-language", 5, &["de", "en", "de, en;q=0.5"]);
+        one_of("accept-encoding", 3, &["gzip", "br, gzip", "identity"]);
+        one_of("origin", 5, &["https://one.example", "https://two.example"]);
+    }
+
+    fn add_forwarding(&mut self, random: &mut fastrand::Rng) {
+        if random.u8(..4) == 0 {
+            self.source = Ipv4Addr::new(127, 0, 0, 2).into();
+        }
+        if random.u8(..9) == 0 && !self.is_write() {
+            let (name, values) = FORWARDING[random.usize(..FORWARDING.len())];
+            let value = values[random.usize(..2)];
+            self.fields.push((name, value.to_owned()));
+        }
+    }
+
+    /// Whether it changes the resource.
+    pub(super) fn is_write(&self) -> bool {
+        matches!(self.method, "PUT" | "PATCH" | "DELETE")
+    }
+
+    /// The value of a field.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        let found = self.fields.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The cookies but for those that `without` names.
+    pub(super) fn cookies(&self, without: &[&str]) -> Vec<&str> {
+        let all = self.field("cookie").into_iter().flat_map(|c| c.split("; "));
+        all.filter(|pair| !without.iter().any(|name| is_cookie(pair, name)))
+            .collect()
+    }
+
+    /// Whether the path has another spelling than its own.
+    pub(super) fn is_disguised(&self) -> bool {
+        !RESOURCES.contains(&self.path.as_str())
+    }
+
+    /// What stands in the request line.
+    pub(super) fn target(&self) -> String {
+        match self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        }
+    }
+}
+
+/// Whether `pair` is the cookie `name`.
+pub(super) fn is_cookie(pair: &str, name: &str) -> bool {
+    pair.split('=').next() == Some(name)
+}
+
+fn method(random: &mut fastrand::Rng) -> &'static str {
+    match random.u8(..100) {
+        0..6 => "HEAD",
+        6..14 => "QUERY",
+        14..20 => "POST",
+        20..24 => ["PUT", "PATCH", "DELETE"][random.usize(..3)],
+        _ => "GET",
+    }
+}
+
+fn query(random: &mut fastrand::Rng, resource: &str) -> Option<&'static str> {
+    const QUERIES: [&str; 7] = [
+        "q=1",
+        "q=2",
+        "page=1&q=1",
+        "q=1&page=1",
+        "q=1&utm_source=x",
+        "access_token=alice",
+        "access_token=bob",
+    ];
+    let often = if resource == "/search" { 2 } else { 6 };
+    (random.u8(..often) == 0).then(|| QUERIES[random.usize(..QUERIES.len())])
+}
+
+/// `resource` as somebody spells it who wants another route than the one that was meant for it.
+fn spelled(random: &mut fastrand::Rng, resource: &str) -> String {
+    let rest = &resource[1..];
+    match random.u8(..12) {
+        0 => format!("/%{:02x}{}", rest.as_bytes()[0], &rest[1..]),
+        1 => format!("/./{rest}"),
+        2 => format!("//{rest}"),
+        3 => format!("/b/../{rest}"),
+        4 => format!("/static/..%2f{rest}"),
+        5 => format!("/static/%2e%2e/{rest}"),
+        6 => format!("/static/..;/{rest}"),
+        7 => format!("{resource};x"),
+        8 => format!("{resource}%2f"),
+        9 => format!("/static/..%5c{rest}"),
+        10 => format!("/{}", rest.replace('/', "%2F")),
+        _ => format!("/public/%2E%2e/{rest}"),
+    }
+}
