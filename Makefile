@@ -1,6 +1,9 @@
 # What is run often, each in one word. `make test` is what CI runs too.
 
-.PHONY: test check format bench guard fuzz soak conformance tools
+.PHONY: test check format bench guard fuzz soak conformance tools cargo-deny deny audit audit-where-reachable
+
+# The one that deny.toml is written for.
+CARGO_DENY := 0.20.2
 
 # Sets up what the tests need and runs all of them: unit, integration, documentation, the demo's.
 test: tools
@@ -40,6 +43,26 @@ check:
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --features demo -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --features demo
+
+# Unoptimised, it is built in one minute and not in five.
+cargo-deny:
+	@cargo deny --version 2>/dev/null | grep -qx "cargo-deny $(CARGO_DENY)" || cargo install --locked --debug --quiet cargo-deny@$(CARGO_DENY)
+
+# Licences, banned crates and where crates come from, as deny.toml says. Needs no network but that of the build.
+deny: cargo-deny
+	cargo deny --locked check licenses bans sources
+
+# Known defects and yanked versions, by the database of RustSec. Fails where that cannot be fetched.
+audit: cargo-deny
+	cargo deny --locked check advisories
+
+# As audit; where the database cannot be fetched it says so and fails nothing: the machines of CI may have no way to it.
+audit-where-reachable: cargo-deny
+	@if cargo deny --locked fetch db >/dev/null 2>&1; then \
+	  $(MAKE) --no-print-directory audit; \
+	else \
+	  echo "NOT CHECKED: the database of known defects cannot be fetched from here; run make audit where it can" >&2; \
+	fi
 
 # The properties of parsers, rules and the entry format with two hundred times as many inputs: about a minute.
 fuzz:

@@ -142,7 +142,10 @@ struct Client<'a> {
 impl Client<'_> {
     /// The answer, with the length of its body in place of it: it has been read to its end.
     async fn ask(&self, request: Request<Empty<Bytes>>) -> Result<Response<usize>, Failure> {
-        let response = self.proxy.call(request, ADDRESS, &self.interim).await?;
+        let response = self
+            .proxy
+            .call(request, self.proxy.peer(ADDRESS), &self.interim)
+            .await?;
         let (head, mut body) = response.into_parts();
         let mut length = 0;
         while let Some(frame) = body.frame().await {

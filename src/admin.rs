@@ -1,5 +1,6 @@
 //! The operator's HTTP, on a listener of its own: alive, ready, metrics, purge.
 
+mod bearer;
 mod layers;
 mod problem;
 mod purge;
@@ -7,7 +8,7 @@ mod subject;
 
 pub use self::subject::Subject;
 
-use crate::store::Health;
+use crate::{proxy::Token, store::Health};
 use axum::{
     Json, Router,
     extract::State,
@@ -24,14 +25,19 @@ use tokio_util::sync::CancellationToken;
 pub struct Settings {
     /// Where the operator connects; never the public port.
     pub listen: SocketAddr,
+    /// What every request but those of probes has to prove itself with.
+    pub token: Option<Token>,
+    /// Whether others than this machine may connect although there is no token.
+    pub open: bool,
 }
 
-/// Serves until `stop`.
+/// Serves until `stop`; with a `token` those who know it, and probes.
 ///
 /// # Errors
 /// Where the listener fails for good.
 pub async fn run(
     listener: TcpListener,
+    token: Option<Token>,
     subject: Subject,
     stop: CancellationToken,
 ) -> io::Result<()> {
@@ -41,7 +47,7 @@ pub async fn run(
         .route("/metrics", get(metrics))
         .route("/api/purge", post(purge::purge))
         .with_state(subject);
-    axum::serve(listener, layers::around(routes))
+    axum::serve(listener, layers::around(routes, token))
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
 }

@@ -117,7 +117,7 @@ impl App {
             draining: draining.clone(),
         };
         let (tasks, stop) = (background.tasks, background.stop);
-        tasks.spawn(admin::run(admin, subject, stop));
+        tasks.spawn(admin::run(admin, config.admin.token, subject, stop));
         let serve = move |peer, interim| proxy.clone().to(peer, interim);
         tasks.spawn(server::run(
             public,

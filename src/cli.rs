@@ -2,6 +2,7 @@
 //!
 //! Exit code 0 is good, 1 failed, 2 usage: wrong arguments or a wrong configuration.
 
+mod admin;
 mod check;
 mod client;
 #[cfg(feature = "demo")]
@@ -24,7 +25,7 @@ use std::{error::Error, io::IsTerminal, process::ExitCode};
     about,
     max_term_width = 100,
     after_help = "Exit code: 0 good, 1 failed, 2 wrong arguments or configuration.\n\
-    Environment: SIDECACHE_CONFIG, REDIS_URL (where proxy.toml refers to it), CACHE_ENABLED, RUST_LOG."
+    Environment: SIDECACHE_CONFIG, REDIS_URL and ADMIN_TOKEN (where proxy.toml refers to them), CACHE_ENABLED, RUST_LOG."
 )]
 struct Cli {
     #[command(subcommand)]

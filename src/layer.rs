@@ -54,8 +54,9 @@ use self::{
     inner::Inner,
 };
 use crate::{
-    cache::Lookup,
+    cache::{Lookup, Target},
     message::{Body, BodyError, ResponseFuture},
+    semantics::reached,
     store::{Purge, Reach, Selector},
 };
 use bytes::Bytes;
@@ -205,7 +206,12 @@ where
         }
         let (rule, cache) = (&shared.rule, &shared.cache);
         rule.policy.cookies.take_ignored(&mut parts.headers);
-        let target = call::target(&parts);
+        // Whom to believe is the server's to say: what the inner service gets may decide what it answers.
+        let counted = reached::as_received(&parts.headers);
+        let target = Target {
+            counted: &counted,
+            ..call::target(&parts)
+        };
         let mut key = cache.key(rule, &target, &parts.headers);
         if let Some(inner) = call::rewritten(&parts) {
             key = key.field(":inner", Some(inner.as_bytes()));

@@ -13,6 +13,7 @@ mod head;
 mod live;
 mod observe;
 mod pass;
+mod peer;
 mod post;
 mod problem;
 mod purge;
@@ -27,6 +28,7 @@ mod token;
 pub use self::{
     content::Content,
     live::{Live, Settings},
+    peer::{Network, Peer, Trusted},
     shared::Parts,
     token::Token,
 };
@@ -87,14 +89,19 @@ impl Proxy {
     pub fn call<B: Content>(
         &self,
         mut request: Request<B>,
-        peer: SocketAddr,
+        peer: Peer,
         interim: &Interim,
     ) -> ResponseFuture {
+        let Peer {
+            address: peer,
+            is_trusted,
+        } = peer;
         let shared = &self.0;
         let live = shared.live.load();
         let observed = Observed::start(shared, &request);
-        // From here on the fields are those of the effective request: the ones of its hop are gone.
-        let target = match Target::of(&mut request) {
+        // From here on the fields are those of the effective request: the ones of its hop are gone, and those by which a
+        // stranger speaks for others.
+        let target = match Target::of(&mut request, is_trusted) {
             Ok(target) => target,
             Err(problem) => {
                 let answered = rescue::answer(&problem);
@@ -151,8 +158,15 @@ impl Proxy {
         )
     }
 
-    /// The service for the connection of `peer`, which gets interim responses by `interim`.
-    pub fn to(self, peer: SocketAddr, interim: Interim) -> ForPeer {
+    /// The client at `address`, whose forwarding fields count if the present settings trust it.
+    pub fn peer(&self, address: SocketAddr) -> Peer {
+        self.0.live.load().settings.trusted.peer(address)
+    }
+
+    /// The service for the connection of the client at `address`, which gets interim responses by `interim`. Whether it is
+    /// trusted is decided here, once for all of its requests.
+    pub fn to(self, address: SocketAddr, interim: Interim) -> ForPeer {
+        let peer = self.peer(address);
         ForPeer {
             proxy: self,
             peer,
@@ -273,7 +287,7 @@ async fn fetch(cache: Cache, ask: Arc<Ask>, miss: Miss) -> Result<Answered, Prob
 #[derive(Clone, Debug)]
 pub struct ForPeer {
     proxy: Proxy,
-    peer: SocketAddr,
+    peer: Peer,
     interim: Interim,
 }
 

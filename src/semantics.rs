@@ -6,7 +6,7 @@
 //! | question | section | file |
 //! |---|---|---|
 //! | what do the fields say? | RFC 9110 §5.6, RFC 9111 §5.2, RFC 9213, RFC 9651 | [`fields`], [`date`], [`directives`], [`targeted`], [`structured`] |
-//! | which URI is this? | RFC 9111 §2 | [`key`] |
+//! | which URI is this? | RFC 9110 §7.1, RFC 9111 §2, RFC 7239 | [`host`], [`path`], [`forwarded`], [`reached`], [`key`] |
 //! | which parts of the query count? | No-Vary-Search | [`no_vary_search`] |
 //! | which request fields selected it, and what is kept of them? | RFC 9111 §4.1 | [`vary`], [`veil`] |
 //! | may it be stored? | RFC 9111 §3 | [`storability`], [`refusal`] |
@@ -18,7 +18,7 @@
 //! | does the client have it already? | RFC 9110 §13 | [`conditional`] |
 //! | in which coding does it get it? | RFC 9110 §12.5.3 | [`accept_encoding`], [`coding`] |
 //! | what does a write invalidate? | RFC 9111 §4.4 | [`invalidation`] |
-//! | which fields end at this hop? | RFC 9110 §7.6.1 | [`hop_by_hop`] |
+//! | which fields end or change at this hop? | RFC 9110 §7.6.1 | [`hop_by_hop`], [`on_the_way`] |
 //! | what is the client told? | RFC 9211 | [`decision`], [`cache_status`] |
 
 pub mod accept_encoding;
@@ -32,18 +32,22 @@ pub mod decision;
 pub mod directives;
 pub mod etag;
 pub mod fields;
+pub mod forwarded;
 pub mod freshness;
 pub mod hop_by_hop;
+pub mod host;
 pub mod invalidation;
 pub mod key;
 pub mod name_pattern;
 pub mod no_vary_search;
+pub mod on_the_way;
 pub mod part;
 pub mod path;
 pub mod policy;
 #[cfg(test)]
 mod properties;
 pub mod range;
+pub mod reached;
 pub mod refusal;
 pub mod retry_after;
 pub mod reuse;

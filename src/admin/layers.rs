@@ -2,15 +2,19 @@
 //!
 //! It has an id and a span; time and body are limited; a panic ends it and nothing else; a refusal is a problem in JSON.
 
-use super::problem::{self, Problem};
+use super::{
+    bearer,
+    problem::{self, Problem},
+};
+use crate::proxy::Token;
 use axum::{
     Router,
     extract::Request,
     http::StatusCode,
-    middleware::map_response,
+    middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
-use std::{any::Any, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{CompressionLayer, predicate::SizeAbove},
@@ -31,7 +35,7 @@ const BODY_LIMIT: usize = 1 << 20;
 const WORTH_CODING: u64 = 1024;
 
 /// Puts `routes` inside the layers. Requests pass those below first.
-pub(super) fn around(routes: Router) -> Router {
+pub(super) fn around(routes: Router, token: Option<Token>) -> Router {
     let overdue = StatusCode::SERVICE_UNAVAILABLE;
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request| span(request))
@@ -44,6 +48,7 @@ pub(super) fn around(routes: Router) -> Router {
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .layer(TimeoutLayer::with_status_code(overdue, TIME_LIMIT))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(token.map(Arc::new), bearer::authorize))
         .layer(map_response(explained))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(WORTH_CODING)))
         .layer(PropagateRequestIdLayer::x_request_id())
@@ -95,7 +100,7 @@ mod tests {
         routing::{get, post},
     };
     use serde_json::Value;
-    use std::{io, sync::Arc};
+    use std::io;
     use tower::ServiceExt as _;
     use tracing_subscriber::prelude::*;
 
@@ -109,6 +114,7 @@ mod tests {
                     get(async || -> StatusCode { panic!("on purpose") }),
                 )
                 .route("/hangs", get(std::future::pending::<StatusCode>)),
+            None,
         )
     }
 

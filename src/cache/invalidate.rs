@@ -12,12 +12,15 @@ use crate::{
     store::{Purge, Selector},
 };
 use http::{HeaderMap, Method, Response};
+use std::collections::BTreeSet;
 
 /// A write, as far as it matters for what it makes invalid.
 #[derive(Debug)]
 pub(crate) struct Write {
     method: Method,
     host: Box<[u8]>,
+    /// See [`Target::own_host`].
+    own_host: Box<[u8]>,
     path: String,
     declared: Vec<Purge>,
     clear_site_data: bool,
@@ -29,6 +32,7 @@ impl Write {
         Self {
             method: method.clone(),
             host: target.host.into(),
+            own_host: target.own_host.into(),
             path: target.path.to_owned(),
             declared: Vec::new(),
             clear_site_data: false,
@@ -64,6 +68,9 @@ impl Write {
     }
 
     /// Its own URI and those that its response names, hard; the groups that its response names; what its route declares.
+    ///
+    /// Under each of its hosts: a proxy that passes on a host that some client made up must not keep a write from what it
+    /// changes.
     fn purges_of_success(&self, response: &HeaderMap) -> Vec<Purge> {
         let hard = |selector| Purge {
             selector,
@@ -72,13 +79,23 @@ impl Write {
         if self.clear_site_data && clears_caches(response) {
             return vec![hard(Selector::All)];
         }
-        let named = named_paths(response, &self.host, &self.path);
-        let uris = std::iter::once(&self.path)
-            .chain(&named)
-            .map(|path| hard(Selector::of_uri(&self.host, path)));
-        let groups = groups(response, &CACHE_GROUP_INVALIDATION)
-            .into_iter()
-            .map(|group| hard(Selector::tag(&group_tag(&self.host, &group))));
-        uris.chain(groups).chain(self.declared.clone()).collect()
+        let own = (self.own_host != self.host).then_some(&self.own_host);
+        let hosts: Vec<&[u8]> = std::iter::once(&self.host)
+            .chain(own)
+            .map(|host| &**host)
+            .collect();
+        let named = hosts
+            .iter()
+            .flat_map(|host| named_paths(response, host, &self.path));
+        let paths: BTreeSet<String> = std::iter::once(self.path.clone()).chain(named).collect();
+        let groups = groups(response, &CACHE_GROUP_INVALIDATION);
+        let mut purges = Vec::new();
+        for host in hosts {
+            purges.extend(paths.iter().map(|path| hard(Selector::of_uri(host, path))));
+            let tags = groups.iter().map(|group| group_tag(host, group));
+            purges.extend(tags.map(|tag| hard(Selector::tag(&tag))));
+        }
+        purges.extend(self.declared.iter().cloned());
+        purges
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{core::Core, rule::Rule};
 use crate::semantics::key::Builder;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
 
 /// What a request is about ([RFC 9110 §7.1]).
 ///
@@ -13,12 +13,17 @@ use http::{HeaderMap, HeaderName};
 pub(crate) struct Target<'a> {
     /// `http` or `https`.
     pub(crate) scheme: &'a str,
-    /// Host and port as the client names them; empty where it names none.
+    /// Host and port as the client names them, to whomever; empty where it names none.
     pub(crate) host: &'a [u8],
+    /// The host that this server itself was asked for, and the origin will be: the same, unless a proxy before this one
+    /// asked for another.
+    pub(crate) own_host: &'a [u8],
     /// The path as received.
     pub(crate) path: &'a str,
     /// The query as received.
     pub(crate) query: Option<&'a str>,
+    /// Fields by which servers learn how they were reached, and by which some of them answer: links, redirects, whole pages.
+    pub(crate) counted: &'a [(HeaderName, HeaderValue)],
 }
 
 /// The primary key, with everything that tells the origin how it was reached, because it may answer by that.
@@ -34,10 +39,11 @@ pub(super) fn of<'c>(
     for (name, value) in rule.policy.cookies.in_key(request) {
         key = key.field(&format!("cookie:{name}"), value.as_deref());
     }
-    for (name, value) in request {
-        if says_how_it_was_reached(name) {
-            key = key.field(name.as_str(), Some(value.as_bytes()));
-        }
+    if target.own_host != target.host {
+        key = key.field(HOST.as_str(), Some(target.own_host));
+    }
+    for (name, value) in target.counted {
+        key = key.field(name.as_str(), Some(value.as_bytes()));
     }
     if !rule.key.no_vary_search {
         return rule.key.complete(key, target.query, request);
@@ -47,49 +53,4 @@ pub(super) fn of<'c>(
     } = *target;
     let counted = core.query_rules.counted(host, path, query);
     rule.key.complete(key, counted.as_deref(), request)
-}
-
-/// Fields by which servers learn how they were reached, and by which some of them answer: links, redirects, whole pages.
-/// Callers can send them, so what was made for one value is not for another.
-fn says_how_it_was_reached(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    if !name.starts_with(['x', 'f']) {
-        return false; // nearly all fields end here
-    }
-    let forwarded = name
-        .strip_prefix("x-forwarded-")
-        .is_some_and(|what| what != "for");
-    forwarded
-        || matches!(
-            name,
-            "forwarded"
-                | "x-host"
-                | "x-original-host"
-                | "x-original-url"
-                | "x-rewrite-url"
-                | "x-http-method-override"
-        )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_that_say_how_a_server_was_reached_are_in_the_key() {
-        let says = |name| says_how_it_was_reached(&HeaderName::from_static(name));
-        for name in [
-            "x-forwarded-host",
-            "x-forwarded-proto",
-            "x-forwarded-prefix",
-            "forwarded",
-            "x-original-url",
-            "x-http-method-override",
-        ] {
-            assert!(says(name), "{name}");
-        }
-        for name in ["x-forwarded-for", "x-request-id", "accept", "from"] {
-            assert!(!says(name), "{name}");
-        }
-    }
 }

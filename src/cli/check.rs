@@ -1,40 +1,32 @@
 //! `sidecache check`: the configuration, and nothing else.
 
-use super::{
-    failure::Failure,
-    output::say,
-    source::{Overrides, environment},
-};
-use crate::{config::Config, telemetry};
+use super::{failure::Failure, output::say, source::Source};
+use crate::telemetry;
 use clap::Args;
 use std::path::PathBuf;
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The configuration file
-    #[arg(
-        value_name = "FILE",
-        env = "SIDECACHE_CONFIG",
-        default_value = "proxy.toml"
-    )]
-    file: PathBuf,
-    /// The same, as `run` takes it
-    #[arg(long, value_name = "FILE", conflicts_with = "file")]
-    config: Option<PathBuf>,
+    /// The configuration file; wins over --config and SIDECACHE_CONFIG
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
     #[command(flatten)]
-    overrides: Overrides,
+    source: Source,
 }
 
 impl Check {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let file = self.config.as_ref().unwrap_or(&self.file);
-        let config = Config::load(file, &self.overrides.set, &environment)?;
+        let source = Source {
+            config: self.file.or(self.source.config),
+            ..self.source
+        };
+        let config = source.load()?;
         telemetry::filter(&config.log).map_err(|_| super::run::NO_FILTER)?;
         let tiers = super::run::tiers(&config);
         say(&format!(
             "{}: good. {} → {}, {} route{}, stored in {tiers}",
-            file.display(),
+            source.name(),
             config.server.listen,
             config.upstream.authority,
             config.routes.len(),

@@ -1,7 +1,8 @@
 //! One request to the admin port of a running proxy.
 
-use super::failure::Failure;
+use super::{admin::Access, failure::Failure};
 use std::{
+    error::Error,
     io::{self, Read, Write},
     net::{TcpStream, ToSocketAddrs},
     time::Duration,
@@ -21,23 +22,35 @@ pub(super) struct Answer {
 }
 
 /// `method path` with a JSON body, or none.
-pub(super) fn ask(admin: &str, method: &str, path: &str, body: &str) -> Result<Answer, Failure> {
-    let text = exchange(admin, method, path, body)
-        .map_err(|error| Failure::new("the admin port does not answer", error))?;
-    let answer = read(&text);
-    answer.ok_or_else(|| Failure::new("the admin port does not answer", "that is no HTTP"))
+pub(super) fn ask(
+    access: &Access,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Result<Answer, Failure> {
+    let silent = |why: Box<dyn Error + Send + Sync>| {
+        let why = format!("{}: {why}", access.address);
+        Failure::new("the admin port does not answer", why)
+    };
+    let text = exchange(access, method, path, body).map_err(|error| silent(error.into()))?;
+    read(&text).ok_or_else(|| silent("that is no HTTP".into()))
 }
 
-fn exchange(admin: &str, method: &str, path: &str, body: &str) -> io::Result<String> {
+fn exchange(access: &Access, method: &str, path: &str, body: &str) -> io::Result<String> {
+    let admin = &access.address;
     let address = admin.to_socket_addrs()?.next();
     let address = address.ok_or_else(|| io::Error::other("that host has no address"))?;
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let length = body.len();
+    let token = access.token.as_ref();
+    let authorization = token.map_or_else(String::new, |token| {
+        format!("Authorization: Bearer {token}\r\n")
+    });
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n{authorization}\
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     )?;
     let mut answer = String::new();

@@ -1,6 +1,6 @@
 //! `sidecache purge`: what `POST /api/purge` does, from a shell.
 
-use super::{client, failure::Failure, output::say};
+use super::{admin::Admin, client, failure::Failure, output::say};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -11,7 +11,8 @@ use serde_json::{Value, json};
     has stale_while_revalidate. --hard makes it unusable at once. Every replica that shares the Redis obeys. Exit code 1 \
     where Redis has not taken it yet.\n\n\
     Examples:\n  sidecache purge --tag conversation:7\n  sidecache purge --path '/api/users*' --hard\n  \
-    sidecache purge --url http://api.example/users --dry-run"
+    sidecache purge --url http://api.example/users --dry-run\n  \
+    ADMIN_TOKEN=… sidecache purge --admin 10.0.0.7:9901 --all"
 )]
 pub(super) struct Purge {
     /// Everything with this tag; may be repeated
@@ -32,9 +33,8 @@ pub(super) struct Purge {
     /// Only says what would be purged of what the replica has in memory
     #[arg(long)]
     dry_run: bool,
-    /// Where the proxy's admin port is
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9901")]
-    admin: String,
+    #[command(flatten)]
+    admin: Admin,
 }
 
 impl Purge {
@@ -48,7 +48,12 @@ impl Purge {
             "tags": self.tag, "paths": self.path, "urls": self.url, "all": self.all,
             "hard": self.hard, "dry_run": self.dry_run,
         });
-        let answer = client::ask(&self.admin, "POST", "/api/purge", &asked.to_string())?;
+        let answer = client::ask(
+            &self.admin.access()?,
+            "POST",
+            "/api/purge",
+            &asked.to_string(),
+        )?;
         let said: Value = serde_json::from_str(&answer.body).unwrap_or_default();
         if answer.status != 200 {
             let why = said["detail"].as_str().unwrap_or("it does not say why");

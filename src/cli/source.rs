@@ -1,22 +1,23 @@
 //! Which configuration a command works with.
 
-use crate::config::{Config, ConfigError};
+use crate::{
+    admin,
+    config::{Config, ConfigError},
+};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// What is read where nobody names a file.
+const FILE: &str = "proxy.toml";
 
 /// Which configuration.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Source {
-    /// The configuration file
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "SIDECACHE_CONFIG",
-        default_value = "proxy.toml"
-    )]
-    config: PathBuf,
+    /// The configuration file; `proxy.toml` here where none is named. Without one `--set upstream.url=…` is enough
+    #[arg(long, value_name = "FILE", env = "SIDECACHE_CONFIG")]
+    pub(super) config: Option<PathBuf>,
     #[command(flatten)]
-    overrides: Overrides,
+    pub(super) overrides: Overrides,
 }
 
 /// What wins over the file.
@@ -27,9 +28,50 @@ pub(super) struct Overrides {
     pub(super) set: Vec<String>,
 }
 
+// === impl Source ===
+
 impl Source {
     pub(super) fn load(&self) -> Result<Config, ConfigError> {
-        Config::load(&self.config, &self.overrides.set, &environment)
+        let set = &self.overrides.set;
+        match self.file() {
+            Some(file) => Config::load(file, set, &environment),
+            None if self.overrides.name_an_upstream() => {
+                Config::parse(NO_FILE, "", set, &environment)
+            }
+            None => Err(ConfigError::NoFile),
+        }
+    }
+
+    /// `[admin]` alone: what else is wrong is no matter of who asks a running proxy.
+    pub(super) fn load_admin(&self) -> Result<admin::Settings, ConfigError> {
+        let set = &self.overrides.set;
+        match self.file() {
+            Some(file) => Config::load_admin(file, set, &environment),
+            None => Config::parse_admin(NO_FILE, "", set, &environment),
+        }
+    }
+
+    /// What the file is called.
+    pub(super) fn name(&self) -> String {
+        self.file()
+            .map_or(NO_FILE.to_owned(), |file| file.display().to_string())
+    }
+
+    /// The file that somebody named, or the one that is here.
+    fn file(&self) -> Option<&Path> {
+        let here = Path::new(FILE);
+        self.config.as_deref().or(here.exists().then_some(here))
+    }
+}
+
+/// How problems call what nobody wrote.
+const NO_FILE: &str = "no file";
+
+impl Overrides {
+    fn name_an_upstream(&self) -> bool {
+        let key =
+            |argument: &String| argument.split('=').next().map(str::trim) == Some("upstream.url");
+        self.set.iter().any(key)
     }
 }
 

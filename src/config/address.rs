@@ -6,14 +6,19 @@ use super::{reader::Read, value::Value};
 use crate::store::redis::Address;
 use http::{Uri, uri::Authority};
 
-/// An address and port to listen on.
-pub(super) fn listen(value: &Value<'_>) -> Option<SocketAddr> {
+/// An address and port to listen on; a variable that leaves it empty stands for the default.
+pub(super) fn listen(value: &Value<'_>) -> Read<SocketAddr> {
     const EXAMPLE: &str = "write an address and a port, such as \"127.0.0.1:8080\"";
     if value.data.is_integer() && !value.at.is_overlay() {
-        return value.fail_type("an address", EXAMPLE);
+        return value.fail_type("an address", EXAMPLE).into();
     }
-    let text = value.text()?;
-    text.value.parse().ok().or_else(|| {
+    let Some(text) = value.text() else {
+        return Read::Wrong;
+    };
+    if text.expanded && text.value.is_empty() {
+        return Read::Empty;
+    }
+    let address = text.value.parse().ok().or_else(|| {
         let (host, port) = text.value.rsplit_once(':').unwrap_or(("", &text.value));
         let help = match (host, port.parse::<u16>()) {
             ("" | "*", Ok(port)) => {
@@ -23,7 +28,8 @@ pub(super) fn listen(value: &Value<'_>) -> Option<SocketAddr> {
             _ => EXAMPLE.to_owned(),
         };
         value.fail_text(&text, "is not an address with a port", &help)
-    })
+    });
+    address.into()
 }
 
 /// The host and port of an HTTP upstream.

@@ -67,17 +67,14 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
     let memory = memory(section.table("memory"));
     let max_object = section.size("max_object", MIB, KIB..=u64::MAX);
     lint::object_fits(section.reader, &max_object, &memory);
-    let prefix = section
-        .read("prefix", redis::prefix)
-        .or("sidecache".to_owned())
-        .value;
+    let prefix = section.read("prefix", redis::prefix);
     let max_lifetime = section.duration("max_lifetime", WEEK, secs(1)..=units::LONGEST);
     let stale_on_disconnect = section
         .duration("stale_on_disconnect", Duration::ZERO, ANY_DURATION)
         .value;
     let redis_section = section.table("redis");
     let has_redis = redis_section.is_present();
-    let redis = redis::read(redis_section, prefix);
+    let redis = redis::read(redis_section, &prefix);
     let secret = sharing::secret(&section, redis.as_ref().map(|redis| &*redis.prefix));
     let cache = Cache {
         proxy: proxy::Settings {
@@ -85,6 +82,7 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
             clear_site_data: section.boolean("clear_site_data", false).value,
             bypass_token: section.read("bypass_token", token).value,
             purge_token: section.read("purge_token", token).value,
+            trusted: proxy::Trusted::default(), // said under `[server]`
         },
         cache: cache::Settings {
             max_object: max_object.value,
@@ -160,7 +158,8 @@ fn origin_tags(section: &Section<'_>) -> tags::Settings {
     }
 }
 
-fn token(value: &Value<'_>) -> Read<Token> {
+/// A word that proves something; empty is none.
+pub(super) fn token(value: &Value<'_>) -> Read<Token> {
     let Some(text) = value.text() else {
         return Read::Wrong;
     };

@@ -15,9 +15,10 @@ pub(super) struct Fault {
     pub(super) help: String,
 }
 
-/// Replaces each `${NAME}` and `${NAME:-default}`; `$${` is a literal `${`.
+/// Replaces each `${NAME}`, `${NAME:-default}` and `${NAME:+instead}`; `$${` is a literal `${`.
 ///
-/// As in a shell, the default also stands in for a variable that is empty.
+/// As in a shell, the default also stands in for a variable that is empty, and what is written after `:+` for one that is
+/// not: it is empty where that one is.
 ///
 /// # Errors
 /// Every `${…}` that is malformed, or unset without a default.
@@ -62,11 +63,15 @@ pub(super) fn expand<'t>(text: &'t str, env: Env<'_>) -> Result<Cow<'t, str>, Ve
     }
 }
 
-/// What `NAME` or `NAME:-default` stands for, else message and remedy.
+/// What `NAME`, `NAME:-default` or `NAME:+instead` stands for, else message and remedy.
 fn variable(inside: &str, env: Env<'_>) -> Result<String, (String, String)> {
-    let (name, default) = match inside.split_once(":-") {
-        Some((name, default)) => (name, Some(default)),
-        None => (inside, None),
+    let split = |at: usize| (&inside[..at], &inside[at..]);
+    let (name, rest) = inside.find(':').map_or((inside, ""), split);
+    let (default, instead) = (rest.strip_prefix(":-"), rest.strip_prefix(":+"));
+    let name = if default.or(instead).is_some() {
+        name
+    } else {
+        inside
     };
     let is_name = !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -75,6 +80,10 @@ fn variable(inside: &str, env: Env<'_>) -> Result<String, (String, String)> {
             "a variable is named with letters, digits and `_`".to_owned(),
             "write `${NAME}` or `${NAME:-default}`".to_owned(),
         ));
+    }
+    if let Some(instead) = instead {
+        let is_there = env(name).is_some_and(|value| !value.is_empty());
+        return Ok(if is_there { instead } else { "" }.to_owned());
     }
     match (env(name), default) {
         (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
@@ -126,6 +135,10 @@ mod tests {
             ("$$${HOST}", "$${HOST}"),
             ("é$${é}${HOST}é", "é${é}redisé"),
             ("${NESTED}", "${HOST}"),
+            ("${HOST:+0.0.0.0:1}", "0.0.0.0:1"),
+            ("${EMPTY:+x}${NONE:+x}", ""),
+            ("${NONE:-a:+b}", "a:+b"),
+            ("${HOST:+a:-b}", "a:-b"),
         ];
         for (text, expected) in cases {
             assert_eq!(expand(text, &env).as_deref(), Ok(expected), "{text}");
@@ -148,6 +161,8 @@ mod tests {
             ("${}", 0..3),
             ("${1A}", 0..5),
             ("${A B:-}", 0..8),
+            ("${A:x}", 0..6),
+            ("${:+x}", 0..6),
         ] {
             assert_eq!(expand(text, &env).unwrap_err()[0].at, at, "{text}");
         }

@@ -6,11 +6,12 @@ use http::uri::Authority;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    address, cache, compress, lint,
+    address, admin as admin_section, cache, compress, lint,
     nearest::nearest,
     reader::Setting,
     routes,
     section::Section,
+    trusted,
     typed::{ANY_DURATION, TIMEOUT},
     units::{KIB, secs},
     value::Value,
@@ -51,8 +52,8 @@ pub struct Config {
 
 /// Reads everything; `None` where something that has no default is missing.
 pub(super) fn read(root: Section<'_>) -> Option<Config> {
-    let (server, public) = server(root.table("server"));
-    let (admin, private) = admin(root.table("admin"));
+    let (server, trusted, public) = server(root.table("server"));
+    let (admin, private) = admin_section::read(root.table("admin"));
     let log = log(root.table("log"));
     let (upstream, url) = upstream(root.table("upstream"));
     let compress = compress::read(root.table("compress"));
@@ -68,7 +69,10 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
         admin,
         log,
         upstream: upstream?,
-        proxy: cache.proxy,
+        proxy: proxy::Settings {
+            trusted,
+            ..cache.proxy
+        },
         cache: cache.cache,
         store: cache.store,
         routes,
@@ -76,8 +80,9 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
     })
 }
 
-fn server(section: Section<'_>) -> (server::Settings, Setting<SocketAddr>) {
-    let listen = listen(&section, 8080);
+fn server(section: Section<'_>) -> (server::Settings, proxy::Trusted, Setting<SocketAddr>) {
+    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
+    let listen = section.read("listen", address::listen).or(default);
     let header_bytes = section
         .size("max_header_bytes", 32 * KIB, 8 * KIB..=256 * KIB)
         .value;
@@ -93,19 +98,9 @@ fn server(section: Section<'_>) -> (server::Settings, Setting<SocketAddr>) {
             .value,
         max_header_bytes: usize::try_from(header_bytes).expect("its limit is 256KiB"),
     };
+    let trusted = trusted::read(&section);
     section.finish();
-    (settings, listen)
-}
-
-fn admin(section: Section<'_>) -> (admin::Settings, Setting<SocketAddr>) {
-    let listen = listen(&section, 9901);
-    section.finish();
-    (
-        admin::Settings {
-            listen: listen.value,
-        },
-        listen,
-    )
+    (settings, trusted, listen)
 }
 
 fn log(section: Section<'_>) -> telemetry::Settings {
@@ -152,12 +147,6 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
         max_connections,
     });
     (settings, url)
-}
-
-fn listen(section: &Section<'_>, port: u16) -> Setting<SocketAddr> {
-    section
-        .read("listen", address::listen)
-        .or(SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 /// A level, or directives such as `info,sidecache::store=debug`.

@@ -2,24 +2,28 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::{
     cache::{Cache, Names, lifetime},
+    keyed,
     nearest::{nearest, slip_of},
     problem::Problem,
     reader::Setting,
     section::Section,
     sharing,
     source::Place,
-    typed::{self, ANY_DURATION, field_name},
-    unreachable::Unreachable,
+    typed::{self, ANY_DURATION},
+    unreachable::{Candidate, Unreachable},
     value::{Scalar, Text, Value},
 };
 use crate::{
     cache::{Collapse, KeySpec},
     proxy::route::{Pattern, PatternError, PurgeTemplate, Route, Template},
-    semantics::{Policy, SetCookie, policy::StatusTtl},
+    semantics::{
+        Policy, SetCookie,
+        policy::{KEPT_BY_NAME, StatusTtl, is_about_one_request},
+    },
 };
 
 /// The first match wins, so that each costs a comparison.
@@ -45,10 +49,11 @@ pub(super) fn read(root: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Vec<
     }
     let mut routes = Vec::new();
     let mut taken = BTreeMap::new();
-    let mut unreachable = Unreachable::default();
+    let mut candidates = Vec::new();
     for section in sections.into_iter().take(MOST_ROUTES) {
-        routes.extend(route(section, cache, names, &mut taken, &mut unreachable));
+        routes.extend(route(section, cache, names, &mut taken, &mut candidates));
     }
+    Unreachable::check(root.reader, &candidates);
     routes
 }
 
@@ -57,7 +62,7 @@ fn route(
     cache: &Cache,
     names: &Names<'_>,
     taken: &mut BTreeMap<String, Place>,
-    unreachable: &mut Unreachable,
+    candidates: &mut Vec<Candidate>,
 ) -> Option<Route> {
     let name = section.require("name", NO_NAME, |value| name(value, taken));
     let path = section.require("path", NO_PATH, path);
@@ -69,16 +74,15 @@ fn route(
             .report(problem.help("leave it out for GET and HEAD"));
     }
     let methods = methods.or(vec![Method::GET, Method::HEAD]);
-    if let (Some((_, text)), Some(at), true) = (&path.value, path.at, methods.sound) {
-        unreachable.check(
-            section.reader,
-            text,
-            &methods.value,
-            name.value.as_deref(),
+    if let (Some(path), Some(at), true) = (&path.value, path.at, methods.sound) {
+        candidates.push(Candidate {
+            name: name.value.clone(),
+            path: path.clone(),
+            methods: methods.value.clone(),
             at,
-        );
+        });
     }
-    let captures = path.value.as_ref().map(|(path, _)| path.captures());
+    let captures = path.value.as_ref().map(Pattern::captures);
     let tags = section.list("tags", |value, text| {
         compile(value, text, Template::parse(&text.value, captures?))
     });
@@ -95,7 +99,7 @@ fn route(
     section.finish();
     Some(Route {
         name: name.value?,
-        path: path.value?.0,
+        path: path.value?,
         methods: methods.value,
         policy,
         tags: tags.value.unwrap_or_default(),
@@ -162,10 +166,9 @@ fn name(value: &Value<'_>, taken: &mut BTreeMap<String, Place>) -> Option<String
     Some(name)
 }
 
-fn path(value: &Value<'_>) -> Option<(Pattern, String)> {
+fn path(value: &Value<'_>) -> Option<Pattern> {
     let text = value.text()?;
-    let pattern = compile(value, &text, Pattern::parse(&text.value))?;
-    Some((pattern, text.value.into_owned()))
+    compile(value, &text, Pattern::parse(&text.value))
 }
 
 fn method(value: &Value<'_>, text: &Text<'_>) -> Option<Method> {
@@ -229,7 +232,7 @@ fn key(section: Section<'_>) -> KeySpec {
     let query = section
         .list("query", |_, text| Some(text.value.clone().into_owned()))
         .value;
-    let headers = section.list("headers", field_name);
+    let headers = section.list("headers", keyed::field);
     let no_vary_search = section.boolean("no_vary_search", false);
     if no_vary_search.value && query.is_some() {
         let message =
@@ -300,6 +303,14 @@ fn status_ttl(section: Section<'_>, cache: &Cache, names: &Names<'_>) -> Arc<[St
     found.into()
 }
 
+/// Whether no route can keep what has this status.
+fn is_never_kept(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
+    ) || (is_about_one_request(status) && !KEPT_BY_NAME.contains(&status.as_u16()))
+}
+
 /// `404`, or `4xx` for a class.
 fn statuses(text: &str, value: &Value<'_>) -> Option<RangeInclusive<u16>> {
     let class = text
@@ -321,7 +332,8 @@ fn statuses(text: &str, value: &Value<'_>) -> Option<RangeInclusive<u16>> {
             help,
         );
     }
-    if [206, 304, 401, 407, 408, 416, 417, 425, 429, 431].contains(&first) && first == last {
+    let named = StatusCode::from_u16(first).ok().filter(|_| first == last);
+    if named.is_some_and(is_never_kept) {
         let message = format!(
             "`{}` speaks of one request, and is never kept for others",
             value.path

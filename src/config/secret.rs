@@ -89,8 +89,21 @@ fn values(text: &str, line: Range<usize>, ranges: &mut Vec<Range<usize>>) {
             _ => continue,
         };
         done = hidden.end;
-        ranges.push(hidden);
+        if !is_variable(&text[hidden.clone()]) {
+            ranges.push(hidden);
+        }
     }
+}
+
+/// Whether it says only where the value comes from: `${NAME}`, or with an empty default.
+fn is_variable(value: &str) -> bool {
+    let inside = value
+        .strip_prefix("${")
+        .and_then(|value| value.strip_suffix('}'));
+    inside.is_some_and(|inside| {
+        let name = inside.strip_suffix(":-").unwrap_or(inside);
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
 }
 
 /// The value that begins at `at`: inside its quotes, or up to the end of the line.
@@ -178,6 +191,11 @@ mod tests {
             ),
             ("bypass_token = '''abc", "bypass_token = '''…"),
             ("bypass_token = \"\"", "bypass_token = \"\""),
+            ("token = \"${A_1}\"", "token = \"${A_1}\""),
+            ("token = \"${A:-}\" # x", "token = \"${A:-}\" # x"),
+            ("token = \"${A:-abc}\"", "token = \"…\""),
+            ("token = \"${A}abc\"", "token = \"…\""),
+            ("token = \"${A}${B}\"", "token = \"…\""),
             ("tags = [\"token:{id}\"]", "tags = [\"token:{id}\"]"),
             (
                 "url = \"http://127.0.0.1:9000\"",

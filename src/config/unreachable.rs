@@ -3,6 +3,15 @@
 use http::Method;
 
 use super::{problem::Problem, reader::Reader, source::Place};
+use crate::proxy::route::{Pattern, methods::matched};
+
+/// A route as far as it matters here.
+pub(super) struct Candidate {
+    pub(super) name: Option<String>,
+    pub(super) path: Pattern,
+    pub(super) methods: Vec<Method>,
+    pub(super) at: Place,
+}
 
 /// What the routes so far match.
 #[derive(Default)]
@@ -19,16 +28,21 @@ struct Earlier {
 // === impl Unreachable ===
 
 impl Unreachable {
-    /// Adds a route; reports it when nothing is left for it to match.
-    pub(super) fn check(
-        &mut self,
-        reader: &Reader<'_>,
-        path: &str,
-        methods: &[Method],
-        name: Option<&str>,
-        at: Place,
-    ) {
-        let shape = shape(path);
+    /// Reports each of `routes`, which stand in order, that nothing is left for to match.
+    pub(super) fn check(reader: &Reader<'_>, routes: &[Candidate]) {
+        let written: Vec<_> = (routes.iter())
+            .map(|route| (&route.path, &route.methods[..]))
+            .collect();
+        let mut seen = Self::default();
+        for (at, route) in routes.iter().enumerate() {
+            seen.add(reader, route, &matched(&written, at));
+        }
+    }
+
+    fn add(&mut self, reader: &Reader<'_>, route: &Candidate, methods: &[Method]) {
+        let Candidate { name, at, .. } = route;
+        let (name, at) = (name.as_deref(), *at);
+        let shape = shape(route.path.as_str());
         let mut left = methods.to_vec();
         let mut first = None;
         for earlier in self

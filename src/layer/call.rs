@@ -106,8 +106,10 @@ pub(super) fn target(parts: &Parts) -> Target<'_> {
     Target {
         scheme: parts.uri.scheme_str().unwrap_or("http"),
         host: host.unwrap_or_default(),
+        own_host: host.unwrap_or_default(),
         path: uri.path(),
         query: uri.query(),
+        counted: &[],
     }
 }
 

@@ -35,7 +35,7 @@ impl Origin for Forwarding {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let mut response = shared.upstream.send(request).await?;
-            forward::prepare_response(&mut response, shared.clock.now());
+            forward::prepare_response(&mut response, shared.clock.now())?;
             Ok(response)
         })
     }

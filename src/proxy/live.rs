@@ -1,6 +1,7 @@
 //! Everything that a reload replaces, as one value: a request takes it once, at its beginning, and keeps it.
 
 use super::{
+    peer::Trusted,
     route::{Route, Routes},
     token::Token,
 };
@@ -18,6 +19,8 @@ pub struct Settings {
     pub bypass_token: Option<Token>,
     /// A PURGE whose `X-Sidecache-Purge` holds it purges; without one PURGE is a method like any other.
     pub purge_token: Option<Token>,
+    /// Whose forwarding fields count.
+    pub trusted: Trusted,
 }
 
 /// See the module docs.

@@ -29,6 +29,9 @@ pub(super) fn ask(
     if parts.method != Method::POST || !live.settings.enabled || !response.status().is_success() {
         return None;
     }
+    if received.target.has_ambiguous_path() {
+        return None; // under which nothing is looked up either
+    }
     let target = received.target.parts();
     let route = live
         .routes

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cache::{Ask, Write},
     message::Interim,
-    semantics::Key,
+    semantics::{Key, path::loosest},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Version};
@@ -87,11 +87,17 @@ impl Received {
     /// This request as a write by `method`.
     pub(super) fn write(&self, method: &Method) -> Write {
         let target = self.target.parts();
+        let canonical = self.target.canonical_path();
+        let mut declared = self.route.purges_of(canonical, target.query);
+        if self.target.has_ambiguous_path() {
+            // Nobody knows as which of these the origin reads it.
+            for path in [target.path, &loosest(target.path)] {
+                let route = self.live.routes.find(method, path);
+                declared.extend(route.purges_of(path, target.query));
+            }
+        }
         Write::new(method, &target)
-            .declaring(
-                self.route
-                    .purges_of(self.target.canonical_path(), target.query),
-            )
+            .declaring(declared)
             .clearing(self.live.settings.clear_site_data)
     }
 }

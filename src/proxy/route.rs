@@ -1,5 +1,7 @@
 //! Which policy applies to a request: the first route from the top that matches its path and method.
 
+#[path = "route/methods.rs"]
+pub mod methods;
 #[path = "route/pattern.rs"]
 pub mod pattern;
 #[path = "route/template.rs"]
@@ -29,7 +31,7 @@ pub struct Route {
     pub name: String,
     /// The paths that it matches.
     pub path: Pattern,
-    /// The methods that it matches.
+    /// The methods that it matches; others follow GET, see [`methods::matched`].
     pub methods: Vec<Method>,
     /// What the operator decided about caching.
     pub policy: Policy,
@@ -113,6 +115,13 @@ impl Routes {
         settings: &Arc<Settings>,
         metrics: &Metrics,
     ) -> Self {
+        let written: Vec<_> = routes
+            .iter()
+            .map(|route| (&route.path, &route.methods[..]))
+            .collect();
+        let matched: Vec<_> = (0..written.len())
+            .map(|at| methods::matched(&written, at))
+            .collect();
         let compile = |route| Arc::new(Compiled::new(route, settings, metrics));
         let default = Route {
             name: DEFAULT.to_owned(),
@@ -127,7 +136,9 @@ impl Routes {
             refresh_ahead: None,
         };
         Self {
-            routes: routes.into_iter().map(compile).collect(),
+            routes: (routes.into_iter().zip(matched))
+                .map(|(route, methods)| compile(Route { methods, ..route }))
+                .collect(),
             default: compile(default),
         }
     }
@@ -179,5 +190,22 @@ mod tests {
         assert_eq!(name(Method::GET, "/a/1/2"), "rest");
         assert_eq!(name(Method::DELETE, "/a/1"), DEFAULT);
         assert_eq!(name(Method::GET, "/b"), DEFAULT);
+    }
+
+    #[test]
+    fn reading_by_another_method_finds_the_route_of_get() {
+        let query = Method::from_bytes(b"QUERY").unwrap();
+        let routes = vec![
+            route("one", "/a/{id}", &[Method::GET]),
+            route("own", "/a/{id}", std::slice::from_ref(&query)),
+            route("rest", "/a/{*rest}", &[Method::GET, Method::HEAD]),
+        ];
+        let settings = Arc::new(Settings::default());
+        let routes = Routes::new(routes, Policy::default(), &settings, &Metrics::new());
+        let name = |method: &Method, path| routes.find(method, path).name.as_str();
+        assert_eq!(name(&Method::HEAD, "/a/1"), "one");
+        assert_eq!(name(&query, "/a/1"), "own");
+        assert_eq!(name(&query, "/a/1/2"), "rest");
+        assert_eq!(name(&Method::OPTIONS, "/a/1"), DEFAULT);
     }
 }

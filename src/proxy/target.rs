@@ -8,36 +8,47 @@ use super::problem::Problem;
 use crate::{
     cache,
     message::compact,
-    semantics::{fields::all_members, hop_by_hop, path::canonical},
+    semantics::{
+        fields::all_members,
+        forwarded::{self, FORWARDED},
+        hop_by_hop,
+        host::normal,
+        key,
+        path::canonical,
+        reached::{Reached, is_closed},
+    },
 };
 use http::{
     HeaderMap, HeaderValue, Method, Request, Uri, Version,
-    header::{CONNECTION, HOST, TE, TRANSFER_ENCODING},
+    header::{CONNECTION, GetAll, HOST, TE, TRANSFER_ENCODING},
 };
 use std::borrow::Cow;
 
 /// See the module docs.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
-    /// Path and query as received; an absolute target also has its scheme and authority.
+    /// Path and query as received, in ASCII; an absolute target also has its scheme and authority.
     uri: Uri,
     /// The one spelling of the path, where it was received in another; see [`canonical`].
     canonical: Option<Box<str>>,
     has_ambiguous_path: bool,
-    /// `Host`, or the authority of an absolute target, which wins over it (RFC 9112 §3.2.2); in lower case, because an
+    /// `Host`, or the authority of an absolute target, which wins over it (RFC 9112 §3.2.2); in its one spelling, because an
     /// origin that corrects the spelling would redirect everybody for ever. An HTTP/1.0 request may have none.
     host: Option<HeaderValue>,
+    /// How a trusted peer was reached, where it says so.
+    reached: Option<Box<Reached>>,
     version: Version,
     /// The client said that it takes trailers (RFC 9110 §6.5.1); the field itself ends at this hop.
     accepts_trailers: bool,
 }
 
 impl Target {
-    /// Checks what hyper leaves to us, and takes the fields of this hop out of `request`; ambiguous lengths hyper has
-    /// refused or resolved already ([RFC 9112 §3.2]).
+    /// Checks what hyper leaves to us, and takes out of `request` the fields of this hop and, unless its peer `is_trusted`,
+    /// those that say how somebody else was reached; ambiguous lengths hyper has refused or resolved already
+    /// ([RFC 9112 §3.2]).
     ///
     /// [RFC 9112 §3.2]: https://www.rfc-editor.org/rfc/rfc9112#section-3.2
-    pub(super) fn of<B>(request: &mut Request<B>) -> Result<Self, Problem> {
+    pub(super) fn of<B>(request: &mut Request<B>, is_trusted: bool) -> Result<Self, Problem> {
         if *request.method() == Method::CONNECT {
             return Err(Problem::Connect);
         }
@@ -48,15 +59,23 @@ impl Target {
         if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             return Err(Problem::TransferCoding);
         }
-        let canonical = canonical(request.uri().path());
+        let uri = encoded(request.uri())?;
+        let authority = uri.authority().map(|authority| authority.as_str());
+        let host = host(
+            authority,
+            request.headers().get_all(HOST),
+            request.version(),
+        )?;
+        let canonical = canonical(uri.path());
         let mut target = Self {
-            host: host(request)?,
+            host,
+            reached: None,
             has_ambiguous_path: canonical.is_ambiguous,
             canonical: match canonical.path {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(path) => Some(path.into()),
             },
-            uri: request.uri().clone(),
+            uri,
             version: request.version(),
             accepts_trailers: false,
         };
@@ -65,12 +84,27 @@ impl Target {
             // Before anything looks at the fields: key, variants and credentials are of what the upstream will see.
             hop_by_hop::remove(request.headers_mut());
         }
+        if forwarded::any(request.headers()) {
+            target.reached = reached(request.headers_mut(), target.host.as_ref(), is_trusted);
+        }
         Ok(target)
     }
 
-    /// `http`: the listener speaks nothing else.
+    /// The scheme by which the client asked: `http`, because the listener speaks nothing else, unless a trusted peer says
+    /// otherwise.
     pub(super) fn scheme(&self) -> &'static str {
-        "http"
+        self.reached
+            .as_ref()
+            .map_or("http", |reached| reached.scheme)
+    }
+
+    /// The host that the client asked for: that of the request, unless a trusted peer says otherwise.
+    pub(super) fn effective_host(&self) -> Option<&HeaderValue> {
+        let said = self
+            .reached
+            .as_ref()
+            .and_then(|reached| reached.host.as_ref());
+        said.or(self.host.as_ref())
     }
 
     /// The path by which routes are found, and by which their tags and purges are named: every spelling of a path is the
@@ -79,7 +113,7 @@ impl Target {
         self.canonical.as_deref().unwrap_or(self.uri.path())
     }
 
-    /// Whether servers disagree about what the path names: it holds dot segments or empty ones.
+    /// Whether servers disagree about what the path names.
     pub(super) fn has_ambiguous_path(&self) -> bool {
         self.has_ambiguous_path
     }
@@ -105,9 +139,14 @@ impl Target {
     pub(super) fn parts(&self) -> cache::Target<'_> {
         cache::Target {
             scheme: self.scheme(),
-            host: self.host.as_ref().map_or(b"", |host| host.as_bytes()),
+            host: self.effective_host().map_or(b"", HeaderValue::as_bytes),
+            own_host: self.host.as_ref().map_or(b"", HeaderValue::as_bytes),
             path: self.uri.path(),
             query: self.uri.query(),
+            counted: self
+                .reached
+                .as_ref()
+                .map_or(&[], |reached| &reached.counted),
         }
     }
 
@@ -115,43 +154,82 @@ impl Target {
     pub(super) fn detach(&mut self) {
         self.uri = compact::uri(&self.uri);
         self.host = self.host.as_ref().map(compact::value);
+        if let Some(reached) = &mut self.reached {
+            reached.host = reached.host.as_ref().map(compact::value);
+            for (_, value) in &mut reached.counted {
+                *value = compact::value(value);
+            }
+        }
     }
 }
 
-fn host<B>(request: &Request<B>) -> Result<Option<HeaderValue>, Problem> {
-    let authority = request
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str());
-    if authority.is_some_and(|authority| !is_host(authority.as_bytes())) {
+/// How the sender of `headers` says that it was reached, if it is trusted; else they are without any such field.
+fn reached(
+    headers: &mut HeaderMap,
+    host: Option<&HeaderValue>,
+    is_trusted: bool,
+) -> Option<Box<Reached>> {
+    if !is_trusted {
+        forwarded::remove(headers);
+        return None;
+    }
+    let lines = headers.get_all(FORWARDED).iter();
+    let lines: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
+    if !is_closed(&lines.join(&b", "[..])) {
+        headers.remove(FORWARDED);
+    }
+    Some(Box::new(Reached::of(headers, host)))
+}
+
+/// The host of a request: of its target where that has one, else of its `Host` ([RFC 9112 §3.2], [RFC 9113 §8.3.1]).
+/// HTTP/1.0 knows requests without.
+///
+/// [RFC 9112 §3.2]: https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+/// [RFC 9113 §8.3.1]: https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1
+fn host(
+    authority: Option<&str>,
+    lines: GetAll<'_, HeaderValue>,
+    version: Version,
+) -> Result<Option<HeaderValue>, Problem> {
+    let mut lines = lines.iter();
+    let field = match (lines.next(), lines.next()) {
+        (_, Some(_)) => return Err(Problem::Host),
+        (Some(empty), None) if empty.is_empty() => None,
+        (Some(host), None) => Some(spelt(host)?),
+        (None, None) if version == Version::HTTP_11 => return Err(Problem::Host),
+        (None, None) => None,
+    };
+    let Some(authority) = authority else {
+        return Ok(field);
+    };
+    let authority = normal(authority.as_bytes()).ok_or(Problem::Host)?;
+    // There a request with two different hosts is malformed; before, the target wins (RFC 9112 §3.2.2).
+    if version > Version::HTTP_11 && field.is_some_and(|field| field.as_bytes() != &*authority) {
         return Err(Problem::Host);
     }
-    let mut lines = request.headers().get_all(HOST).iter();
-    let host = match (lines.next(), lines.next()) {
-        (_, Some(_)) => return Err(Problem::Host),
-        (Some(host), None) if !is_host(host.as_bytes()) => return Err(Problem::Host),
-        (None, None) if request.version() >= Version::HTTP_11 => return Err(Problem::Host),
-        (host, None) => host,
-    };
-    let host = match authority {
-        Some(authority) => Some(HeaderValue::from_str(authority).map_err(|_| Problem::Host)?),
-        None => host.filter(|host| !host.is_empty()).cloned(),
-    };
-    Ok(host.map(in_lower_case))
+    let authority = HeaderValue::from_bytes(&authority).map_err(|_| Problem::Host)?;
+    Ok(Some(authority))
 }
 
-fn in_lower_case(host: HeaderValue) -> HeaderValue {
-    if !host.as_bytes().iter().any(u8::is_ascii_uppercase) {
-        return host;
+fn spelt(host: &HeaderValue) -> Result<HeaderValue, Problem> {
+    match normal(host.as_bytes()).ok_or(Problem::Host)? {
+        Cow::Borrowed(_) => Ok(host.clone()),
+        Cow::Owned(spelt) => HeaderValue::from_bytes(&spelt).map_err(|_| Problem::Host),
     }
-    HeaderValue::from_bytes(&host.as_bytes().to_ascii_lowercase())
-        .expect("lower case is as valid as upper case")
 }
 
-/// The characters that a host and a port may have; anything else is an attempt to confuse somebody.
-fn is_host(host: &[u8]) -> bool {
-    host.iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte))
+/// `uri` with an escape for each byte that is not ASCII: what the upstream gets, and what everybody here reads.
+fn encoded(uri: &Uri) -> Result<Uri, Problem> {
+    let foreign = uri
+        .path_and_query()
+        .filter(|path| !path.as_str().is_ascii());
+    let Some(path) = foreign else {
+        return Ok(uri.clone());
+    };
+    let path = key::encoded(path.as_str()).into_owned();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path.try_into().map_err(|_| Problem::Target)?);
+    Uri::from_parts(parts).map_err(|_| Problem::Target)
 }
 
 /// Whether a request says that its sender takes trailers.
@@ -166,7 +244,7 @@ mod tests {
     fn check(
         build: impl FnOnce(http::request::Builder) -> http::request::Builder,
     ) -> Result<Target, Problem> {
-        Target::of(&mut build(Request::builder()).body(()).unwrap())
+        Target::of(&mut build(Request::builder()).body(()).unwrap(), true)
     }
 
     #[test]
@@ -190,6 +268,91 @@ mod tests {
         ));
         let old = check(|r| r.uri("/").version(Version::HTTP_10));
         assert_eq!(old.unwrap().parts().host, b"");
+    }
+
+    #[test]
+    fn no_authority_is_believed_that_is_no_host() {
+        for host in [
+            "a:b", "a:80:80", "[::1", "[zz]", "%zz", "a,b", "u@a", "a:65536", ":80",
+        ] {
+            let refused = check(|r| r.uri("/").header(HOST, host));
+            assert!(matches!(refused, Err(Problem::Host)), "{host}");
+            let refused = check(|r| r.uri("http://a/").header(HOST, host));
+            assert!(
+                matches!(refused, Err(Problem::Host)),
+                "{host} beside a target with one"
+            );
+        }
+        for uri in ["http://u@a/", "http://a:b/", "http://[zz]/"] {
+            let Ok(uri) = uri.parse::<Uri>() else {
+                continue;
+            };
+            let refused = check(|r| r.uri(uri.clone()).header(HOST, "a"));
+            assert!(matches!(refused, Err(Problem::Host)), "{uri}");
+        }
+        let empty = check(|r| r.uri("/").header(HOST, "a:")).unwrap();
+        assert_eq!(empty.parts().host, b"a");
+    }
+
+    #[test]
+    fn later_versions_need_no_host_but_one_that_agrees() {
+        let h2 = |host: Option<&'static str>| {
+            check(|r| {
+                let r = r.uri("http://A.example/").version(Version::HTTP_2);
+                host.into_iter().fold(r, |r, host| r.header(HOST, host))
+            })
+        };
+        assert_eq!(h2(None).unwrap().parts().host, b"a.example");
+        assert_eq!(h2(Some("a.example")).unwrap().parts().host, b"a.example");
+        assert!(matches!(h2(Some("b.example")), Err(Problem::Host)));
+    }
+
+    #[test]
+    fn what_a_peer_says_of_others_counts_only_if_it_is_trusted() {
+        let fields = [
+            ("host", "a"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "B"),
+            ("x-real-ip", "1"),
+            ("a_b", "1"),
+        ];
+        let target = |is_trusted| {
+            let request = Request::builder().uri("/");
+            let request = fields
+                .iter()
+                .fold(request, |r, (name, value)| r.header(*name, *value));
+            let mut request = request.body(()).unwrap();
+            let target = Target::of(&mut request, is_trusted).unwrap();
+            (target, request.headers().len())
+        };
+        let (trusted, left) = target(true);
+        assert_eq!(
+            (trusted.scheme(), trusted.parts().host, left),
+            ("https", &b"b"[..], 5)
+        );
+        assert_eq!(trusted.host_field().unwrap(), "a", "which goes on");
+        let (stranger, left) = target(false);
+        assert_eq!(
+            (stranger.scheme(), stranger.parts().host, left),
+            ("http", &b"a"[..], 1)
+        );
+        assert_eq!(stranger.parts().counted, []);
+    }
+
+    #[test]
+    fn bytes_that_are_no_uri_are_escaped_for_everybody() {
+        let target = check(|r| r.uri("/caf\u{e9}?q=\u{fc}").header(HOST, "a")).unwrap();
+        assert_eq!(
+            (target.parts().path, target.parts().query),
+            ("/caf%C3%A9", Some("q=%C3%BC"))
+        );
+        assert_eq!(target.canonical_path(), "/caf%C3%A9");
+        assert!(!target.has_ambiguous_path());
+        let absolute = check(|r| r.uri("http://b/\u{e9}").header(HOST, "a")).unwrap();
+        assert_eq!(
+            (absolute.parts().host, absolute.parts().path),
+            (&b"b"[..], "/%C3%A9")
+        );
     }
 
     #[test]
@@ -222,7 +385,7 @@ mod tests {
             .header("x-other", "2")
             .body(())
             .unwrap();
-        let target = Target::of(&mut request).unwrap();
+        let target = Target::of(&mut request, true).unwrap();
         assert!(target.accepts_trailers());
         let left: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
         assert_eq!(left, ["host", "x-other"]);

@@ -16,7 +16,17 @@ impl Token {
 
     /// Whether `given` is this token, in a time that does not tell how much of it was right.
     pub fn is(&self, given: Option<&HeaderValue>) -> bool {
-        given.is_some_and(|given| self.0.as_bytes().ct_eq(given.as_bytes()).into())
+        given.is_some_and(|given| self.reads(given.as_bytes()))
+    }
+
+    /// As [`Token::is`], for a part of a field.
+    pub fn reads(&self, given: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(given).into()
+    }
+
+    /// The token itself, for whoever has to send it.
+    pub fn reveal(&self) -> &str {
+        &self.0
     }
 }
 

@@ -7,8 +7,10 @@
 //! [RFC 9111 §4.2.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.1
 //! [RFC 5861]: https://www.rfc-editor.org/rfc/rfc5861
 
+mod scan;
+
 use super::fields::{all_members, delta_seconds, unquote};
-use http::{HeaderMap, header::CACHE_CONTROL};
+use http::{HeaderMap, HeaderName, header::CACHE_CONTROL};
 use std::{borrow::Cow, time::Duration};
 
 /// What a response's `Cache-Control` says.
@@ -40,6 +42,9 @@ pub struct ResponseDirectives {
     pub stale_if_error: Option<Duration>,
     /// A field that is meant for this cache says it: `Cache-Control` and `Expires` do not count (RFC 9213 §2.2).
     pub targeted: bool,
+    /// A lifetime is stated, in a form that nobody can read: it is none, and the route's is not meant either
+    /// (RFC 9111 §4.2.1).
+    pub malformed_lifetime: bool,
     /// The fields that `no-cache="…"` and `private="…"` name, in lower case: they are not kept.
     pub withheld_fields: Vec<String>,
 }
@@ -47,8 +52,13 @@ pub struct ResponseDirectives {
 impl ResponseDirectives {
     /// Reads every `Cache-Control` line of `headers`.
     pub fn of(headers: &HeaderMap) -> Self {
+        Self::of_field(headers, &CACHE_CONTROL)
+    }
+
+    /// Reads every line of `field` as if it were `Cache-Control`.
+    pub(super) fn of_field(headers: &HeaderMap, field: &HeaderName) -> Self {
         let mut found = Self::default();
-        for member in all_members(headers, &CACHE_CONTROL) {
+        for member in all_members(headers, field) {
             let (name, argument) = split(member);
             match &*name {
                 b"no-store" => found.no_store = true,
@@ -66,44 +76,33 @@ impl ResponseDirectives {
                 _ => {} // extensions are ignored (RFC 9111 §5.2.3)
             }
         }
-        found.take_restrictions_however_written(headers);
+        for line in headers.get_all(field) {
+            scan::take(&mut found, line.as_bytes());
+        }
         found
     }
 
-    /// What restricts counts also where it is not quite well formed: `private; max-age=60`, `public private`, `no-store=1`, or behind a
-    /// quote that is never closed. Whoever wrote it meant it, and to miss it is to hand one caller's answer to another.
-    fn take_restrictions_however_written(&mut self, headers: &HeaderMap) {
-        for line in headers.get_all(CACHE_CONTROL) {
-            let balanced = line.as_bytes().iter().filter(|byte| **byte == b'"').count() % 2 == 0;
-            let mut quoted = false;
-            let separates = |byte: &u8| {
-                quoted ^= *byte == b'"';
-                matches!(byte, b',' | b';' | b' ' | b'\t') && !(quoted && balanced)
-            };
-            for piece in line.as_bytes().split(separates) {
-                let piece = piece.trim_ascii().trim_ascii_start();
-                let end = piece
-                    .iter()
-                    .position(|byte| !is_token(*byte))
-                    .unwrap_or(piece.len());
-                let (name, rest) = piece.split_at(end);
-                let names_fields =
-                    rest.trim_ascii_start()
-                        .strip_prefix(b"=")
-                        .is_some_and(|argument| {
-                            let argument = argument.trim_ascii();
-                            argument.len() > 2
-                                && argument.starts_with(b"\"")
-                                && argument.ends_with(b"\"")
-                        });
-                match &*lower(name) {
-                    b"no-store" => self.no_store = true,
-                    b"private" if !names_fields => self.private = true,
-                    b"no-cache" if !names_fields => self.no_cache = true,
-                    _ => {}
-                }
-            }
+    /// Adds what `other` forbids, for a field whose permissions do not count.
+    pub(super) fn add_restrictions(&mut self, other: Self) {
+        self.no_store |= other.no_store;
+        // Beside it `no-store` would not count; and it is of the field that does.
+        self.must_understand &= !other.no_store;
+        self.no_cache |= other.no_cache;
+        self.private |= other.private;
+        // Not `must-revalidate`, which is a permission too: to store what `Authorization` was sent for (RFC 9111 §3.5).
+        self.proxy_revalidate |= other.must_revalidate || other.proxy_revalidate;
+        self.no_transform |= other.no_transform;
+        self.withheld_fields.extend(other.withheld_fields);
+        self.malformed_lifetime |= other.malformed_lifetime;
+    }
+
+    /// What the lines of `field` forbid, and permit nothing by it, however they are written.
+    pub(super) fn forbidden_by(headers: &HeaderMap, field: &HeaderName) -> Self {
+        let mut found = Self::default();
+        for line in headers.get_all(field) {
+            scan::take(&mut found, line.as_bytes());
         }
+        found
     }
 
     /// With field names the directive withholds these fields; without, it speaks of the whole response.
@@ -172,17 +171,14 @@ fn first(slot: &mut Option<Duration>, argument: Option<&[u8]>) {
     slot.get_or_insert(Duration::from_secs(seconds));
 }
 
-/// Splits `name=argument`; white space around `=` is not part of the grammar, so such a name matches nothing.
+/// Splits `name=argument`; white space around `=` is not part of the grammar, so such a name matches nothing. What it was meant
+/// to be is seen by [`scan`].
 fn split(member: &[u8]) -> (Cow<'_, [u8]>, Option<&[u8]>) {
     let (name, argument) = match member.iter().position(|byte| *byte == b'=') {
         Some(at) => (&member[..at], Some(&member[at + 1..])),
         None => (member, None),
     };
     (lower(name), argument)
-}
-
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn lower(name: &[u8]) -> Cow<'_, [u8]> {
@@ -245,9 +241,23 @@ mod tests {
             "max-age=60.0",
             "max-age=60a",
             "max-age= 60",
+            "max-age = 60",
+            "max-age =60",
+            "max-age=\"\"",
+            "max-age=x",
+            "max-age: 60",
+            "public; max-age=60",
+            "public max-age=60",
+            "ext=\"a, max-age=60",
         ] {
             assert_eq!(response(value).max_age, secs(0), "{value}");
         }
+        assert_eq!(response("s-maxage = 60, max-age=60").s_maxage, secs(0));
+        assert_eq!(response("max-age=60; public, max-age = 5").max_age, secs(0));
+        assert_eq!(
+            response("max-age=60, ext=\"max-age = 5\"").max_age,
+            secs(60)
+        );
     }
 
     #[test]
@@ -278,10 +288,24 @@ mod tests {
             "max-age=60;private",
             "ext=\"a, private",
             "ext=\"a\\\", private",
+            "Private",
+            "private,",
+            "\tprivate\t",
+            "private=",
+            "private=\"x",
+            "private= \"x-a\"",
+            "\"private\"",
+            "'private'",
+            "\"private, max-age=60\"",
+            "Cache-Control:private",
+            "{private}",
         ] {
             assert!(response(value).private, "{value}");
         }
         for value in [
+            "\"no-store\"",
+            "max-age=60 no-store",
+            "No-Store, max-age = 60",
             "no-store; no-cache",
             "no-store;",
             "no-store=1",
@@ -290,6 +314,12 @@ mod tests {
             assert!(response(value).no_store, "{value}");
         }
         assert!(response("no-cache=1").no_cache);
+        assert!(response("public; must-revalidate").proxy_revalidate);
+        assert!(
+            !response("public; must-revalidate").must_revalidate,
+            "it forbids, and permits nothing"
+        );
+        assert!(response("public; no-transform").no_transform);
         let quoted = response("ext=\"private, no-store; no-cache\", max-age=60");
         assert!(
             !quoted.private && !quoted.no_store && !quoted.no_cache,

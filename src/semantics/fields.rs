@@ -36,7 +36,7 @@ pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub fn all_members<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
-) -> impl Iterator<Item = &'a [u8]> {
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     headers
         .get_all(name)
         .into_iter()

@@ -193,21 +193,22 @@ pub fn decoded(name: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// `path` without needless escapes: `%31` and `1` are the same ([RFC 3986 §6.2.2.2]), so a purge of one is of both, and so
-/// is a tag. Keys keep what was received.
+/// `path` without needless escapes, and with those that it lacks: `%31` and `1` are the same ([RFC 3986 §6.2.2.2]), so a purge
+/// of one is of both, and so is a tag. Keys keep what was received.
 ///
 /// [RFC 3986 §6.2.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.2
 pub fn plain(path: &str) -> Cow<'_, str> {
-    if !path.contains('%') {
+    if path.is_ascii() && !path.contains('%') {
         return path.into();
     }
+    let path = encoded(path);
     let mut plain = String::with_capacity(path.len());
-    let mut rest = path;
+    let mut rest = &*path;
     while let Some((before, after)) = rest.split_once('%') {
         plain.push_str(before);
-        let byte = after
-            .get(..2)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let mut digits = after.bytes();
+        let digits = digits.next().and_then(hex).zip(digits.next().and_then(hex));
+        let byte = digits.map(|(high, low)| high << 4 | low);
         match byte.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
             Some(byte) => {
                 plain.push(char::from(byte));
@@ -225,7 +226,27 @@ pub fn plain(path: &str) -> Cow<'_, str> {
             }
         }
     }
-    (plain + rest).into()
+    plain += rest;
+    plain.into()
+}
+
+/// `text` with an escape for each byte that is not ASCII, which none of a URI may be ([RFC 3986 §2.1], [RFC 3987 §3.1]).
+///
+/// [RFC 3986 §2.1]: https://www.rfc-editor.org/rfc/rfc3986#section-2.1
+/// [RFC 3987 §3.1]: https://www.rfc-editor.org/rfc/rfc3987#section-3.1
+pub fn encoded(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
+    let mut encoded = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii() {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded.into()
 }
 
 fn hex(digit: u8) -> Option<u8> {

@@ -102,6 +102,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether the route names this very status, not only its class.
+    pub fn names(&self, status: StatusCode) -> bool {
+        let named = &(status.as_u16()..=status.as_u16());
+        self.status_ttl.iter().any(|one| one.statuses == *named)
+    }
+
     /// How long the route says that an answer with this status is fresh. A class leaves out what is said of one request.
     pub fn ttl_of(&self, status: StatusCode) -> Option<Duration> {
         let by_status = self.status_ttl.iter().find(|one| {
@@ -115,6 +121,12 @@ impl Policy {
     }
 }
 
+/// The statuses that only a route which names them keeps, though the origin calls each of its answers fresh. Whoever provokes
+/// one, with a long field or an odd method, would have it served to everybody else.
+pub const KEPT_BY_NAME: [u16; 13] = [
+    400, 401, 403, 405, 406, 413, 414, 415, 416, 417, 421, 429, 431,
+];
+
 /// The statuses to which a route's `ttl` applies: answers that say something lasting. Failures are kept only where the
 /// origin says for how long.
 pub fn route_ttl_applies(status: StatusCode) -> bool {
@@ -125,7 +137,7 @@ pub fn route_ttl_applies(status: StatusCode) -> bool {
 pub fn is_about_one_request(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
-        400 | 401 | 402 | 403 | 406..=408 | 411..=415 | 417 | 421 | 422 | 425 | 426 | 428 | 429 | 431
+        400..=403 | 405..=408 | 411..=417 | 421 | 422 | 425 | 426 | 428 | 429 | 431
     )
 }
 

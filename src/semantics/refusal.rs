@@ -8,6 +8,8 @@ pub enum Refusal {
     Method,
     /// Not a final answer, a part that does not say which, or a status to which the route's `ttl` does not apply.
     Status,
+    /// An error that speaks of one request, where the route does not name its status.
+    OneRequest,
     /// `no-store`, of the response or, where clients are respected, of the request.
     NoStore,
     /// `private`.
@@ -24,6 +26,8 @@ pub enum Refusal {
     VaryStar,
     /// Nothing says how long it is fresh, and there is no validator to ask with.
     NoLifetime,
+    /// It was older than its lifetime when it arrived, and there is no validator to ask with.
+    Aged,
     /// Larger than `cache.max_object`.
     TooLarge,
     /// It ended early.
@@ -49,9 +53,10 @@ const _: () = assert!(Refusal::ALL.len() == Refusal::HidesVariants as usize + 1)
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Method,
         Self::Status,
+        Self::OneRequest,
         Self::NoStore,
         Self::Private,
         Self::Authorization,
@@ -60,6 +65,7 @@ impl Refusal {
         Self::SetCookie,
         Self::VaryStar,
         Self::NoLifetime,
+        Self::Aged,
         Self::TooLarge,
         Self::Incomplete,
         Self::Endless,
@@ -76,6 +82,7 @@ impl Refusal {
         match self {
             Self::Method => "method",
             Self::Status => "status",
+            Self::OneRequest => "one-request",
             Self::NoStore => "no-store",
             Self::Private => "private",
             Self::Authorization => "authorization",
@@ -84,6 +91,7 @@ impl Refusal {
             Self::SetCookie => "set-cookie",
             Self::VaryStar => "vary-star",
             Self::NoLifetime => "no-lifetime",
+            Self::Aged => "aged",
             Self::TooLarge => "too-large",
             Self::Incomplete => "incomplete",
             Self::Endless => "endless",

@@ -7,11 +7,11 @@
 use super::{
     directives::{RequestDirectives, ResponseDirectives},
     freshness::{
-        Freshness, Source, corrected_initial_age, explicit_lifetime, forbids_stale,
-        heuristic_lifetime, if_error, while_revalidate,
+        Freshness, Source, corrected_age_value, corrected_initial_age, explicit_lifetime,
+        forbids_stale, heuristic_lifetime, if_error, while_revalidate,
     },
     part::claimed_part,
-    policy::{ClientDirectives, Policy, SetCookie, route_ttl_applies},
+    policy::{ClientDirectives, Policy, SetCookie, is_about_one_request, route_ttl_applies},
     refusal::Refusal,
     sharing::Carried,
     targeted,
@@ -82,6 +82,10 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
     refuse_if(*exchange.method != Method::GET, Refusal::Method)?; // HEAD has no body that a GET could be given
     refuse_if(!is_final_and_whole(exchange), Refusal::Status)?;
     refuse_if(
+        is_about_one_request(exchange.status) && !policy.names(exchange.status),
+        Refusal::OneRequest,
+    )?;
+    refuse_if(
         forbidden_by_no_store(exchange, &directives, policy),
         Refusal::NoStore,
     )?;
@@ -113,11 +117,7 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
     let is_failure = source == Source::Route && exchange.status.as_u16() >= 400;
     let window = |window: Duration| if is_failure { Duration::ZERO } else { window };
     let freshness = Freshness {
-        initial_age: corrected_initial_age(
-            exchange.response,
-            exchange.request_time,
-            exchange.response_time,
-        ),
+        initial_age: age_on_arrival(exchange, source),
         response_time: exchange.response_time,
         lifetime: lifetime.min(policy.max_lifetime),
         source,
@@ -126,10 +126,12 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
         validate_always: directives.no_cache && !policy.override_origin,
         forbids_stale: forbids_stale(&directives, policy),
     };
-    refuse_if(
-        !can_be_used_again(exchange, &freshness),
-        Refusal::NoLifetime,
-    )?;
+    let useless = if freshness.lifetime.is_zero() {
+        Refusal::NoLifetime
+    } else {
+        Refusal::Aged
+    };
+    refuse_if(!can_be_used_again(exchange, &freshness), useless)?;
     Ok(Verdict {
         freshness,
         selecting,
@@ -151,10 +153,7 @@ fn is_final_and_whole(exchange: &Exchange<'_>) -> bool {
     if exchange.status == StatusCode::PARTIAL_CONTENT {
         return claimed_part(exchange.response).is_some();
     }
-    exchange.status.as_u16() >= 200
-        && exchange.status != StatusCode::NOT_MODIFIED
-        // Of one range, or of one expectation: neither is in the key.
-        && !matches!(exchange.status.as_u16(), 416 | 417)
+    exchange.status.as_u16() >= 200 && exchange.status != StatusCode::NOT_MODIFIED
 }
 
 /// `no-store` forbids, except beside `must-understand` with a status that is understood
@@ -236,7 +235,7 @@ fn lifetime(
     {
         return Some((lifetime, Source::Origin));
     }
-    if directives.no_cache {
+    if directives.no_cache || directives.malformed_lifetime {
         return Some((Duration::ZERO, Source::Origin)); // the origin did say: ask each time
     }
     route.or_else(|| {
@@ -252,6 +251,20 @@ fn lifetime(
             })?
             .map(|lifetime| (lifetime, Source::Heuristic))
     })
+}
+
+/// An origin whose clock is behind makes all that it sends look old, which is no reason not to keep what the route says is
+/// fresh.
+fn age_on_arrival(exchange: &Exchange<'_>, source: Source) -> Duration {
+    let age = match source {
+        Source::Route => corrected_age_value,
+        Source::Origin | Source::Heuristic => corrected_initial_age,
+    };
+    age(
+        exchange.response,
+        exchange.request_time,
+        exchange.response_time,
+    )
 }
 
 /// Without time left or a validator to ask with, keeping it would help nobody.

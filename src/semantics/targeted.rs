@@ -16,14 +16,33 @@ use std::time::Duration;
 pub const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 
 /// The directives of the first field in `targets` that is there, valid and not empty; else those of `Cache-Control`
-/// ([RFC 9213 §2.2]).
+/// ([RFC 9213 §2.2]). What a field forbids that is not valid is forbidden all the same, and so is what a valid one forbids
+/// in a form that is not quite a member of its own.
 ///
 /// [RFC 9213 §2.2]: https://www.rfc-editor.org/rfc/rfc9213#section-2.2
 pub fn directives(headers: &HeaderMap, targets: &[HeaderName]) -> ResponseDirectives {
-    targets
-        .iter()
-        .find_map(|name| of_field(headers, name))
-        .unwrap_or_else(|| ResponseDirectives::of(headers))
+    let mut forbidden = None;
+    for name in targets.iter().filter(|name| headers.contains_key(*name)) {
+        if let Some(mut valid) = of_field(headers, name) {
+            valid.add_restrictions(ResponseDirectives::forbidden_by(headers, name));
+            return with(valid, forbidden);
+        }
+        let mut said = ResponseDirectives::of_field(headers, name);
+        said.malformed_lifetime = said.max_age.or(said.s_maxage).is_some();
+        forbidden = Some(with(said, forbidden));
+    }
+    with(ResponseDirectives::of(headers), forbidden)
+}
+
+/// `found`, and what is `forbidden` beside it.
+fn with(
+    mut found: ResponseDirectives,
+    forbidden: Option<ResponseDirectives>,
+) -> ResponseDirectives {
+    if let Some(forbidden) = forbidden {
+        found.add_restrictions(forbidden);
+    }
+    found
 }
 
 /// `None` where the field is absent, empty, or no dictionary with members of the right types.
@@ -154,6 +173,54 @@ mod tests {
             let found = read(&[invalid], "no-store");
             assert!(found.no_store && !found.targeted, "{invalid:?}");
         }
+    }
+
+    #[test]
+    fn what_an_invalid_field_forbids_is_forbidden() {
+        for private in [
+            "Private",
+            "private,",
+            "private=",
+            "private=\"x",
+            "\"private\"",
+            "private; max-age=60,",
+            "max-age=60;private",
+        ] {
+            let found = read(&[private], "max-age=600");
+            assert!(found.private, "{private:?}");
+        }
+        for no_store in [
+            "No-Store",
+            "no-store, max-age = 60",
+            "no-store;",
+            "no-store=1",
+            "\tno-store, Max-Age=1",
+        ] {
+            let found = read(&[no_store], "max-age=600, must-understand");
+            assert!(found.no_store && !found.must_understand, "{no_store:?}");
+            assert_eq!((found.targeted, found.max_age), (false, secs(600)));
+        }
+        assert!(read(&["No-Cache"], "max-age=600").no_cache);
+        assert!(read(&["Must-Revalidate"], "max-age=600").proxy_revalidate);
+        assert!(!read(&["Must-Revalidate"], "max-age=600").must_revalidate);
+        let withheld = read(&["private=\"x-user\", Max-Age=60"], "max-age=600");
+        assert_eq!(withheld.withheld_fields, ["x-user"]);
+        assert!(!withheld.private);
+    }
+
+    #[test]
+    fn a_field_may_say_that_something_is_not_so() {
+        let found = read(&["max-age=60, no-store=?0, ext=\"private\""], "no-store");
+        assert!(!found.no_store && !found.private);
+        assert_eq!(found.max_age, secs(60));
+    }
+
+    #[test]
+    fn a_lifetime_of_an_invalid_field_is_no_silence() {
+        assert!(read(&["max-age = 60"], "").malformed_lifetime);
+        assert!(read(&["max-age=60,"], "max-age=5").malformed_lifetime);
+        assert!(!read(&["max-age=60"], "").malformed_lifetime);
+        assert!(!read(&["foobar,"], "").malformed_lifetime);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::{
     fields::{all_members, members, quality},
+    on_the_way::{OnTheWay, on_the_way},
     veil::{Veil, veiled},
 };
 use http::{
@@ -21,15 +22,6 @@ use std::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selecting(Vec<(HeaderName, Option<Box<[u8]>>)>);
 
-/// Fields that every proxy adds to: the origin saw other values than the client sent, so nothing can be compared.
-const CHANGED_ON_THE_WAY: [&str; 5] = [
-    "x-forwarded-for",
-    "forwarded",
-    "via",
-    "x-request-id",
-    "connection",
-];
-
 /// `Vary: *`: nothing but the origin can tell which request selects the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VaryStar;
@@ -38,7 +30,8 @@ impl Selecting {
     /// What selected `response`, given the request that fetched it.
     ///
     /// # Errors
-    /// [`VaryStar`] where a member of `Vary` is `*`, or is no field name and so cannot be compared.
+    /// [`VaryStar`] where a member of `Vary` is `*`, or cannot be compared: it is no field name, or the proxy changes the
+    /// field on the way.
     pub fn of(response: &HeaderMap, request: &Selects<'_>) -> Result<Self, VaryStar> {
         let mut names = Vec::new();
         for member in all_members(response, &VARY) {
@@ -46,10 +39,15 @@ impl Selecting {
                 return Err(VaryStar);
             }
             let name = HeaderName::from_bytes(member).map_err(|_| VaryStar)?;
-            if CHANGED_ON_THE_WAY.contains(&name.as_str()) {
-                return Err(VaryStar);
+            match on_the_way(&name) {
+                // Whoever has the same key has the same of these.
+                Some(OnTheWay::Keyed) => {}
+                // The origin saw other values than the client sent, so nothing can be compared.
+                Some(OnTheWay::Rewritten | OnTheWay::Ended | OnTheWay::Judged) => {
+                    return Err(VaryStar);
+                }
+                Some(OnTheWay::Coding | OnTheWay::Address) | None => names.push(name),
             }
-            names.push(name);
         }
         Ok(Self::by_names(names, request))
     }
@@ -298,6 +296,9 @@ mod tests {
             ", *",
             "X-Forwarded-For",
             "via, foo",
+            "Forwarded",
+            "te",
+            "if-none-match",
             "no name",
         ] {
             assert_eq!(of(&[("vary", star)], &[]), Err(VaryStar), "{star}");
@@ -313,6 +314,23 @@ mod tests {
             ),
             Err(VaryStar)
         );
+    }
+
+    #[test]
+    fn what_is_in_every_key_selects_nothing_more() {
+        for keyed in [
+            "Host",
+            "X-Forwarded-Proto, x-forwarded-host",
+            "x-original-url",
+        ] {
+            let selecting = of(&[("vary", keyed)], &[]);
+            assert_eq!(selecting, Ok(Selecting::default()), "{keyed}");
+        }
+        assert!(!selects(
+            "x-real-ip",
+            &[("x-real-ip", "1")],
+            &[("x-real-ip", "2")]
+        ));
     }
 
     #[test]

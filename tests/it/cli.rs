@@ -17,6 +17,7 @@ fn sidecache(arguments: &[&str]) -> Command {
         .env_remove("SIDECACHE_CONFIG")
         .env_remove("REDIS_URL")
         .env_remove("CACHE_ENABLED");
+    command.env_remove("ADMIN_TOKEN").env_remove("CACHE_PREFIX");
     command.env_remove("RUST_LOG").env_remove("DATABASE_URL");
     command
 }
@@ -90,6 +91,34 @@ fn the_image_needs_to_be_told_its_upstream() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0));
+    let with_redis = |prefix: &str| {
+        let mut command = sidecache(&["check", &path]);
+        command
+            .env("UPSTREAM", "http://api:3000")
+            .env("REDIS_URL", "redis://redis")
+            .env("CACHE_PREFIX", prefix);
+        command.output().unwrap()
+    };
+    assert!(complaint(&with_redis(""), 2).contains("`cache.prefix` is empty"));
+    assert_eq!(with_redis("api").status.code(), Some(0));
+}
+
+/// The image's own health check has no token either.
+#[test]
+fn the_image_shows_its_admin_port_only_behind_a_token() {
+    let text =
+        std::fs::read_to_string(format!("{}/config/docker.toml", env!("CARGO_MANIFEST_DIR")));
+    let admin = |token: &'static str| {
+        let env = move |name: &str| (name == "ADMIN_TOKEN").then(|| token.to_owned());
+        let set = ["upstream.url=http://api:3000".to_owned()];
+        let config =
+            sidecache::config::Config::parse("docker.toml", text.as_ref().unwrap(), &set, &env);
+        config.unwrap().admin
+    };
+    assert_eq!(admin("").listen.to_string(), "127.0.0.1:9901");
+    let open = admin("0123456789abcdef");
+    assert_eq!(open.listen.to_string(), "0.0.0.0:9901");
+    assert!(open.token.is_some() && !open.open);
 }
 
 #[test]
@@ -136,6 +165,71 @@ fn a_missing_or_empty_file_is_one_sentence() {
         assert_eq!(text.lines().count(), 1, "{text}");
     }
     assert!(complaint(&check(""), 2).contains("empty"));
+}
+
+#[test]
+fn without_a_file_the_error_is_one_to_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |arguments: &[&str]| {
+        let output = sidecache(arguments).current_dir(folder.path()).output();
+        let output = output.unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    for arguments in [
+        &["run"][..],
+        &["check"],
+        &["run", "--set", "server.workers=2"],
+    ] {
+        let (code, text) = said(arguments);
+        assert_eq!(code, Some(2), "{text}");
+        assert!(
+            text.contains("--set upstream.url=") && text.contains("--config"),
+            "{text}"
+        );
+        let (_, smallest) = text.split_once("\n\n").unwrap();
+        assert_eq!(smallest.lines().count(), 3, "{text}");
+        assert_eq!(check(smallest).status.code(), Some(0), "{smallest}");
+    }
+    let upstream = "upstream.url=http://127.0.0.1:1";
+    assert_eq!(
+        said(&["check", "--set", upstream]),
+        (Some(0), String::new())
+    );
+    let (code, text) = said(&["check", "--set", upstream, "--set", "server.workers=x"]);
+    assert!(
+        code == Some(2) && text.ends_with("1 problem in --set\n"),
+        "{text}"
+    );
+    let (code, text) = said(&["check", "other.toml", "--set", upstream]);
+    assert!(
+        code == Some(2) && text.contains("other.toml: no such file"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn an_argument_is_configuration_enough() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::ok("here"));
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let set = [
+        format!("--set=upstream.url=http://{}", origin.address()),
+        format!("--set=server.listen=127.0.0.1:{port}"),
+        "--set=admin.listen=127.0.0.1:0".to_owned(),
+    ];
+    let mut command = sidecache(&["run"]);
+    let command = command
+        .args(set)
+        .current_dir(folder.path())
+        .stdout(Stdio::null());
+    let _running = Running(command.spawn().unwrap());
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    answers(address).await;
+    assert_eq!(get(address, "/a", &[]).await.text(), "here");
 }
 
 #[test]

@@ -409,7 +409,7 @@ async fn an_early_refresh_goes_through_the_lease_too() {
     let (origin, redis) = (Origin::start().await, Redis::start());
     let toml = format!(
         "[[route]]\nname = \"a\"\npath = \"/a\"\ncollapse = \"cluster\"\nrefresh_ahead = \"10m\"\n\
-         [cache.redis]\nurl = \"{}\"\nbudget = \"1s\"\n",
+         [cache]\nprefix = \"t\"\n[cache.redis]\nurl = \"{}\"\nbudget = \"1s\"\n",
         redis.url()
     );
     let proxy = Proxy::to(&origin, &toml).await;

@@ -185,7 +185,7 @@ async fn memory_asks_the_origin_while_purges_may_be_missed() {
     let origin = origin().await;
     let mut redis = Redis::start();
     let toml = format!(
-        "[cache]\npurge_gap = \"300ms\"\n[cache.redis]\nurl = \"{}\"\n",
+        "[cache]\nprefix = \"t\"\npurge_gap = \"300ms\"\n[cache.redis]\nurl = \"{}\"\n",
         redis.url()
     );
     let proxy = Proxy::to(&origin, &toml).await;
@@ -213,7 +213,10 @@ async fn memory_asks_the_origin_while_purges_may_be_missed() {
 async fn a_purge_while_redis_is_out_holds_and_is_told_to_the_others_later() {
     let origin = origin().await;
     let mut redis = Redis::start();
-    let shared = format!("[cache.redis]\nurl = \"{}\"\n", redis.url());
+    let shared = format!(
+        "[cache]\nprefix = \"t\"\n[cache.redis]\nurl = \"{}\"\n",
+        redis.url()
+    );
     let one = Proxy::to(&origin, &shared).await;
     let two = Proxy::to(&origin, &shared).await;
     for proxy in [&one, &two] {

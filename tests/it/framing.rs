@@ -17,6 +17,24 @@ async fn ambiguous_requests_are_refused_before_they_reach_the_origin() {
         "GET /a HTTP/1.1\r\n\r\n",
         "GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         "GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a:b\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a:80:80\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a:65536\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: :80\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: [::1\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: [zz]\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: %zz\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a,b\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: u@a\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: u:p@a\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        "GET http://a:b/a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://u@a/a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://[zz]/a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://a/a HTTP/1.1\r\nHost: a:b\r\n\r\n",
+        "GET http://a/a HTTP/1.1\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello",
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 6\r\n\r\nhello",
         "GET /a HTTP/1.1\r\nHost: a\r\nBad Header: 1\r\n\r\n",
         "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
         "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
@@ -32,6 +50,107 @@ async fn ambiguous_requests_are_refused_before_they_reach_the_origin() {
         405
     );
     assert_eq!(origin.count("/a"), 0);
+}
+
+#[tokio::test]
+async fn a_host_goes_on_in_its_one_spelling() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    for (host, expected) in [
+        ("API.Example", "api.example"),
+        ("a:", "a"),
+        ("a:0080", "a:80"),
+        ("[::1]:8080", "[::1]:8080"),
+        ("[2001:DB8::1]", "[2001:db8::1]"),
+        ("127.0.0.1:80", "127.0.0.1:80"),
+    ] {
+        proxy.get_with("/a", &[("Host", host)]).await;
+        assert_eq!(origin.last("/a").header("host"), Some(expected), "{host}");
+    }
+    let raw = "GET http://B.example:/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    exchange(proxy.address(), raw.as_bytes()).await;
+    assert_eq!(
+        origin.last("/a").header("host"),
+        Some("b.example"),
+        "the target wins"
+    );
+}
+
+#[tokio::test]
+async fn a_length_of_a_request_leaves_as_one_canonical_number_or_is_refused() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::ok("got it"));
+    let proxy = Proxy::to(&origin, "").await;
+    for length in [
+        "Content-Length: 5",
+        "Content-Length: 005",
+        "Content-Length: 00000000000000000000005",
+        "Content-Length: 5\r\nContent-Length: 5",
+        "Content-Length: 5\r\nContent-Length: 05",
+        "Content-Length: 5, 5",
+    ] {
+        let before = origin.count("/a");
+        let raw =
+            format!("POST /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{length}\r\n\r\nhello");
+        let status = status(&proxy, &raw).await;
+        if origin.count("/a") == before {
+            assert_eq!(status, 400, "{length}");
+            continue;
+        }
+        let seen = origin.last("/a");
+        assert_eq!(seen.header("content-length"), Some("5"), "{length}");
+        assert_eq!(
+            (seen.lines("content-length"), &seen.body[..]),
+            (1, &b"hello"[..])
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_length_of_a_response_leaves_as_one_canonical_number_or_is_refused() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    for (number, (lengths, sound)) in [
+        ("Content-Length: 5", true),
+        ("Content-Length: 05", true),
+        ("Content-Length: 5, 5", true),
+        ("Content-Length: 5\r\nContent-Length: 5", true),
+        ("Content-Length: 5\r\nContent-Length: 05", true),
+        ("Content-Length: 5, 6", false),
+        ("Content-Length: 5\r\nContent-Length: 6", false),
+        ("Content-Length: +5", false),
+        ("Content-Length: x", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (method, store) in [
+            ("GET", "max-age=60"),
+            ("GET", "no-store"),
+            ("HEAD", "max-age=60"),
+            ("HEAD", "no-store"),
+            ("POST", "no-store"),
+        ] {
+            let path = format!("/{number}{method}{store}");
+            let body = if method == "HEAD" { "" } else { "hello" };
+            let head =
+                format!("HTTP/1.1 200 OK\r\nCache-Control: {store}\r\n{lengths}\r\n\r\n{body}");
+            origin.answer(&path, Reply::raw(head));
+            for _ in 0..2 {
+                let raw =
+                    format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+                let raw = exchange(proxy.address(), raw.as_bytes()).await;
+                let answer = parse(&raw, method == "HEAD");
+                let told = (answer.status, answer.header("content-length"));
+                let text = String::from_utf8_lossy(&raw);
+                if sound {
+                    assert_eq!(told, (200, Some("5")), "{method} {store} {lengths}: {text}");
+                } else {
+                    assert_eq!(told.0, 502, "{method} {store} {lengths}: {text}");
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod admin;
 mod architecture;
 mod bad_config;
 mod callers;
@@ -32,6 +33,7 @@ mod model;
 mod operations;
 mod operator;
 mod parts;
+mod paths;
 mod private;
 mod purge;
 mod query;
@@ -45,3 +47,4 @@ mod snapshot;
 mod tiers;
 mod timeouts;
 mod topologies;
+mod trust;

@@ -31,7 +31,10 @@ async fn ready_says_degraded_when_redis_is_out() {
     let (origin, mut redis) = (Origin::start().await, Redis::start());
     let proxy = Proxy::to(
         &origin,
-        &format!("[cache.redis]\nurl = \"{}\"\n", redis.url()),
+        &format!(
+            "[cache]\nprefix = \"t\"\n[cache.redis]\nurl = \"{}\"\n",
+            redis.url()
+        ),
     )
     .await;
     let status = async || get(proxy.admin(), "/readyz", &[]).await.json()["redis"].clone();

@@ -137,7 +137,10 @@ async fn run(arguments: Vec<String>) -> Output {
 #[tokio::test]
 async fn the_command_purges_and_says_where_it_holds() {
     let (origin, redis) = (Origin::start().await, Redis::start());
-    let toml = format!("{ROUTES}[cache.redis]\nurl = \"{}\"\n", redis.url());
+    let toml = format!(
+        "{ROUTES}[cache]\nprefix = \"t\"\n[cache.redis]\nurl = \"{}\"\n",
+        redis.url()
+    );
     let (one, two) = (
         Proxy::to(&origin, &toml).await,
         Proxy::to(&origin, &toml).await,

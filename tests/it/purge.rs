@@ -267,7 +267,10 @@ async fn clear_site_data_purges_everything_only_where_the_operator_says_so() {
 #[tokio::test]
 async fn the_answer_to_a_post_is_not_kept_where_another_write_overtook_it() {
     let redis = crate::support::redis::Redis::start();
-    let shared = format!("[cache.redis]\nurl = \"{}\"\n", redis.url());
+    let shared = format!(
+        "[cache]\nprefix = \"t\"\n[cache.redis]\nurl = \"{}\"\n",
+        redis.url()
+    );
     for toml in ["", &*shared] {
         let origin = Origin::start().await;
         let created = || Reply::fresh("old", 60).header("content-location", "/a");

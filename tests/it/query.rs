@@ -123,3 +123,59 @@ async fn what_says_how_to_read_the_question_is_part_of_it() {
         assert_eq!((hit.text(), hit.is_hit()), (&*answer, true), "{fields:?}");
     }
 }
+
+#[tokio::test]
+async fn head_and_query_follow_the_route_of_get() {
+    let origin = Origin::start().await;
+    for path in ["/secret/search", "/keyed/search"] {
+        origin.answer(path, Reply::fresh("a", 60));
+    }
+    let toml = "[[route]]\nname = \"off\"\npath = \"/secret/{*rest}\"\nmethods = [\"GET\"]\ncache = false\n\
+                [[route]]\nname = \"keyed\"\npath = \"/keyed/{*rest}\"\nttl = 60\ntags = [\"keyed\"]\n\
+                key = { headers = [\"x-lang\"] }\n";
+    let proxy = Proxy::to(&origin, toml).await;
+    for method in ["GET", "HEAD", "QUERY"] {
+        let body = if method == "QUERY" { "q" } else { "" };
+        for _ in 0..2 {
+            let answer = proxy.send(method, "/secret/search", JSON, body).await;
+            assert_eq!(
+                answer.cache_status(),
+                "fwd=bypass; detail=route",
+                "{method}"
+            );
+        }
+    }
+    let keyed = async |language| {
+        let fields = [JSON[0], ("X-Lang", language)];
+        proxy.send("QUERY", "/keyed/search", &fields, "q").await
+    };
+    keyed("en").await;
+    assert!(keyed("en").await.is_hit());
+    assert!(!keyed("de").await.is_hit(), "the key of the route holds");
+    for selector in ["\"tags\": [\"keyed\"]", "\"paths\": [\"/keyed/*\"]"] {
+        assert!(keyed("en").await.is_hit());
+        let body = format!("{{{selector}, \"hard\": true}}");
+        let address = proxy.admin();
+        let purged =
+            crate::support::client::request(address, "POST", "/api/purge", JSON, body.as_bytes());
+        assert_eq!(purged.await.status, 200);
+        assert!(!keyed("en").await.is_hit(), "{selector}");
+    }
+    proxy.send("PUT", "/keyed/search", &[], "x").await;
+    assert!(
+        !keyed("en").await.is_hit(),
+        "a write purges what a QUERY of its path has stored"
+    );
+}
+
+#[tokio::test]
+async fn a_route_of_the_same_path_may_take_query_for_itself() {
+    let origin = Origin::start().await;
+    origin.answer("/search", Reply::fresh("a", 60));
+    let toml = "[[route]]\nname = \"get\"\npath = \"/search\"\ncache = false\n\
+                [[route]]\nname = \"query\"\npath = \"/search\"\nmethods = [\"QUERY\"]\n";
+    let proxy = Proxy::to(&origin, toml).await;
+    ask(&proxy, "q").await;
+    assert!(ask(&proxy, "q").await.is_hit());
+    assert!(!proxy.get("/search").await.is_hit());
+}

@@ -107,6 +107,7 @@ async fn refused(refusal: Refusal) -> Option<(Scene, &'static str)> {
     Some(match refusal {
         Refusal::Method => return None, // the cache asks with GET; see below
         Refusal::Status => refusals::status().await,
+        Refusal::OneRequest => refusals::one_request().await,
         Refusal::NoStore => refusals::no_store().await,
         Refusal::Private => refusals::private().await,
         Refusal::Authorization => refusals::authorization().await,
@@ -115,6 +116,7 @@ async fn refused(refusal: Refusal) -> Option<(Scene, &'static str)> {
         Refusal::SetCookie => refusals::set_cookie().await,
         Refusal::VaryStar => refusals::vary_star().await,
         Refusal::NoLifetime => refusals::no_lifetime().await,
+        Refusal::Aged => refusals::aged().await,
         Refusal::TooLarge => refusals::too_large().await,
         Refusal::Incomplete => refusals::incomplete().await,
         Refusal::Endless => refusals::endless().await,

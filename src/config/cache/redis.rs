@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use crate::{
-    config::{address, problem::Problem, reader::Read, section::Section, value::Value},
-    store::redis::{Certificates, Settings},
+    config::{
+        address,
+        problem::Problem,
+        reader::{Read, Setting},
+        section::Section,
+        value::Value,
+    },
+    store::redis::{Address, Certificates, Settings},
 };
 
 /// Reads `[cache.redis]`; `None` where the section is absent or its URL is empty.
-pub(super) fn read(section: Section<'_>, prefix: String) -> Option<Settings> {
+pub(super) fn read(section: Section<'_>, prefix: &Setting<Option<String>>) -> Option<Settings> {
     const MISSING: (&str, &str) = (
         "`cache.redis.url` is missing",
         "write `url = \"redis://127.0.0.1:6379\"`, or leave the section out to run on memory alone",
@@ -18,7 +24,8 @@ pub(super) fn read(section: Section<'_>, prefix: String) -> Option<Settings> {
     if !section.is_present() {
         return None;
     }
-    let address = section.require("url", MISSING, address::redis).value;
+    let address = section.require("url", MISSING, address::redis);
+    prefix_is_written(&section, prefix, &address);
     let (budget, connect) = (Duration::from_millis(50), Duration::from_millis(250));
     let pool_size = section.count("pool_size", 16, 1..=1_024).value;
     let budget = section.duration("budget", budget, CALL).value;
@@ -27,9 +34,9 @@ pub(super) fn read(section: Section<'_>, prefix: String) -> Option<Settings> {
     let certificates = certificates(&section);
     section.finish();
     Some(Settings {
-        address: address?,
+        address: address.value?,
         certificates,
-        prefix,
+        prefix: prefix.value.clone()?,
         pool_size,
         budget,
         connect_timeout,
@@ -106,17 +113,48 @@ fn pem(value: &Value<'_>) -> Read<Vec<u8>> {
     }
 }
 
-/// What every key in Redis begins with.
-pub(super) fn prefix(value: &Value<'_>) -> Option<String> {
-    let text = value.text()?;
+/// What every key in Redis begins with; empty is as good as not written.
+pub(super) fn prefix(value: &Value<'_>) -> Read<String> {
+    let Some(text) = value.text() else {
+        return Read::Wrong;
+    };
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-    if (1..=64).contains(&text.value.len()) && text.value.chars().all(allowed) {
-        return Some(text.value.into_owned());
+    if text.value.is_empty() {
+        return Read::Empty;
     }
+    if text.value.len() <= 64 && text.value.chars().all(allowed) {
+        return Read::Value(text.value.into_owned());
+    }
+    let message = "must be 1 to 64 characters that are safe in a key";
     let help = "write letters, digits, `_`, `.`, `:` and `-`";
-    value.fail_text(
-        &text,
-        "must be 1 to 64 characters that are safe in a key",
-        help,
-    )
+    value.fail_text(&text, message, help).into()
+}
+
+/// A key of the cache does not say which service answered, so two services on one Redis would serve each other's
+/// answers: the prefix keeps them apart, and nobody but the operator knows a good one.
+fn prefix_is_written(
+    section: &Section<'_>,
+    prefix: &Setting<Option<String>>,
+    address: &Setting<Option<Address>>,
+) {
+    if address.value.is_none() || prefix.value.is_some() || !prefix.sound {
+        return;
+    }
+    let reader = section.reader;
+    if !reader.all_readable() {
+        return; // it may be in what could not be read
+    }
+    let (message, at) = match prefix.at {
+        Some(at) => (
+            "`cache.prefix` is empty, and with a Redis it has to be written",
+            Some(at),
+        ),
+        None => (
+            "`cache.prefix` is missing: with a Redis it has to be written",
+            address.at,
+        ),
+    };
+    let help = "write `prefix = \"myapi\"` under `[cache]`, another for each service: \
+        two services on one Redis never share one";
+    reader.report(Problem::new(message, at).help(help));
 }

@@ -162,6 +162,11 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether `other` matches exactly the same paths; how captures are called does not matter.
+    pub fn is_same_path(&self, other: &Self) -> bool {
+        (&self.segments, self.rest) == (&other.segments, other.rest)
+    }
+
     /// The names of the captures, in order.
     pub fn captures(&self) -> &[String] {
         &self.names

@@ -1,5 +1,7 @@
+mod sharing;
+
 use super::*;
-use crate::semantics::{Share, veil::tests::Thin};
+use crate::semantics::veil::tests::Thin;
 use http::{HeaderName, HeaderValue};
 use std::time::UNIX_EPOCH;
 
@@ -171,81 +173,6 @@ fn must_understand_lifts_no_store_for_understood_statuses_only() {
 }
 
 #[test]
-fn private_forbids_even_with_override() {
-    let cc = [("cache-control", "private, max-age=60")];
-    assert_eq!(Case::new().refused(&cc), Some(Refusal::Private));
-    let mut case = Case::ttl(60);
-    case.policy.override_origin = true;
-    assert_eq!(case.refused(&cc), Some(Refusal::Private));
-    case.policy.share = Share::All;
-    assert_eq!(case.refused(&cc), None, "the operator vouched twice");
-}
-
-#[test]
-fn private_with_fields_withholds_them() {
-    let verdict = Case::new().stored(&[("cache-control", "private=\"x-user\", max-age=60")]);
-    assert_eq!(verdict.withheld_fields, ["x-user"]);
-}
-
-#[test]
-fn authorization_forbids_unless_the_response_lifts_it() {
-    let case = Case::new().request(&[("authorization", "Bearer a")]);
-    assert_eq!(case.refused(&[FRESH]), Some(Refusal::Authorization));
-    for lifting in [
-        "s-maxage=60",
-        "max-age=60, public",
-        "max-age=60, must-revalidate",
-    ] {
-        assert_eq!(
-            case.refused(&[("cache-control", lifting)]),
-            None,
-            "{lifting}"
-        );
-    }
-}
-
-#[test]
-fn authorization_and_cookie_forbid_what_only_the_route_makes_cacheable() {
-    for (field, refusal) in [
-        ("authorization", Refusal::Authorization),
-        ("cookie", Refusal::Cookie),
-        ("x-api-key", Refusal::Credential),
-        ("x-user-id", Refusal::Credential),
-    ] {
-        let mut case = Case::ttl(60).request(&[(field, "secret")]);
-        assert_eq!(
-            case.refused(&[("cache-control", "public")]),
-            Some(refusal),
-            "{field}"
-        );
-        case.policy.share = Share::All;
-        assert_eq!(case.refused(&[]), None, "{field} with share = all");
-        case.policy.share = Share::Anonymous;
-        case.policy.keyed = [HeaderName::from_static(field)].into();
-        assert_eq!(case.refused(&[]), None, "{field} in the key");
-    }
-}
-
-#[test]
-fn cookie_does_not_forbid_what_the_origin_calls_fresh() {
-    assert_eq!(
-        Case::new().request(&[("cookie", "a=1")]).refused(&[FRESH]),
-        None
-    );
-}
-
-#[test]
-fn set_cookie_forbids_unless_the_route_says_otherwise() {
-    let response = [FRESH, ("set-cookie", "a=1")];
-    let mut case = Case::new();
-    assert_eq!(case.refused(&response), Some(Refusal::SetCookie));
-    case.policy.set_cookie = SetCookie::Store;
-    assert_eq!(case.refused(&response), None);
-    case.policy.set_cookie = SetCookie::Strip;
-    assert!(case.stored(&response).strip_set_cookie);
-}
-
-#[test]
 fn vary_star_forbids() {
     assert_eq!(
         Case::new().refused(&[FRESH, ("vary", "*")]),
@@ -348,11 +275,106 @@ fn heuristics_are_off_unless_asked_for() {
 }
 
 #[test]
-fn a_key_of_an_api_forbids_as_authorization_does() {
-    let case = Case::new().request(&[("x-api-key", "a")]);
-    assert_eq!(case.refused(&[FRESH]), Some(Refusal::Credential));
-    assert_eq!(
-        case.refused(&[("cache-control", "max-age=60, public")]),
-        None
-    );
+fn an_origin_whose_clock_is_behind_is_kept_for_as_long_as_the_route_says() {
+    let now = UNIX_EPOCH + Duration::from_secs(700);
+    let age = |case: &Case, response: &[(&'static str, &'static str)]| {
+        let response = map(response);
+        let exchange = Exchange {
+            method: &case.method,
+            request: &case.request,
+            status: StatusCode::OK,
+            response: &response,
+            request_time: now,
+            response_time: now,
+            veil: &Thin,
+        };
+        match storability(&exchange, &case.policy) {
+            Storability::Store(verdict) => Ok(verdict.freshness.initial_age.as_secs()),
+            Storability::Refuse(refusal) => Err(refusal),
+        }
+    };
+    let late = ("date", "Thu, 01 Jan 1970 00:01:40 GMT");
+    assert_eq!(age(&Case::ttl(60), &[late]), Ok(0));
+    assert_eq!(age(&Case::ttl(60), &[late, ("age", "10")]), Ok(10));
+    assert_eq!(age(&Case::new(), &[late, FRESH]), Err(Refusal::Aged));
+    let lasting = ("cache-control", "max-age=1000");
+    assert_eq!(age(&Case::new(), &[late, lasting]), Ok(600));
+}
+
+/// What only one request provoked is for nobody else, unless the route names that very status.
+#[test]
+fn errors_about_one_request_are_stored_only_by_name() {
+    let named = |statuses: std::ops::RangeInclusive<u16>, status| {
+        let one = crate::semantics::policy::StatusTtl {
+            statuses,
+            ttl: Duration::from_secs(5),
+        };
+        let policy = Policy {
+            status_ttl: [one].into(),
+            ..Policy::default()
+        };
+        Case {
+            status,
+            policy,
+            ..Case::new()
+        }
+    };
+    for status in [
+        400, 401, 403, 405, 406, 413, 414, 415, 416, 417, 421, 429, 431,
+    ] {
+        let silent = Case {
+            status,
+            ..Case::ttl(300)
+        };
+        let class = named(400..=499, status);
+        for case in [silent, class] {
+            for response in [&[FRESH][..], &[], &[FRESH, ("etag", "\"a\"")]] {
+                assert_eq!(
+                    case.refused(response),
+                    Some(Refusal::OneRequest),
+                    "{status}"
+                );
+            }
+        }
+        let case = named(status..=status, status);
+        let lifetime = |response: &[_]| case.stored(response).freshness.lifetime;
+        assert_eq!(lifetime(&[FRESH]), Duration::from_secs(60), "the origin's");
+        assert_eq!(lifetime(&[]), Duration::from_secs(5));
+        let no_store = [("cache-control", "no-store")];
+        assert_eq!(case.refused(&no_store), Some(Refusal::NoStore), "{status}");
+    }
+    for status in [402, 407, 408, 411, 412, 422, 425, 426, 428] {
+        assert_eq!(
+            Case {
+                status,
+                ..Case::new()
+            }
+            .refused(&[FRESH]),
+            Some(Refusal::OneRequest),
+            "{status}"
+        );
+    }
+}
+
+/// The origin was not silent, it was misunderstood: what nobody can read is stale (RFC 9111 §4.2.1).
+#[test]
+fn the_route_ttl_does_not_take_the_place_of_a_malformed_lifetime() {
+    for (name, value) in [
+        ("cache-control", "max-age = 60"),
+        ("cache-control", "max-age=x"),
+        ("cache-control", "public; max-age=60"),
+        ("cache-control", "s-maxage = 0"),
+        ("expires", "0"),
+        ("cdn-cache-control", "max-age = 60"),
+        ("cdn-cache-control", "MAX-AGE=60"),
+    ] {
+        let case = Case::ttl(300);
+        assert_eq!(
+            case.refused(&[(name, value)]),
+            Some(Refusal::NoLifetime),
+            "{value}"
+        );
+        let verdict = case.stored(&[(name, value), ("etag", "\"a\"")]);
+        assert_eq!(verdict.freshness.lifetime, Duration::ZERO, "{value}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What a purge names.
 
 use crate::{
-    semantics::{Key, key::plain},
+    semantics::{Key, key::plain, path::loosest},
     store::Entry,
 };
 use bytes::Bytes;
@@ -23,7 +23,8 @@ pub enum Selector {
 }
 
 impl Selector {
-    /// Every query and variant of `path` on `host`, also where a client writes the port or escapes that are not needed.
+    /// Every query and variant of `path` on `host`, also where a client writes a port or escapes that are not needed, or the
+    /// path in a spelling that some origin reads as that one.
     pub fn of_uri(host: &[u8], path: &str) -> Self {
         Self::Target(target(host, path.as_bytes()))
     }
@@ -56,7 +57,8 @@ fn target(host: &[u8], path: &[u8]) -> u128 {
         .find_map(|port| host.strip_suffix(*port))
         .unwrap_or(&host);
     let length = (host.len() as u64).to_be_bytes();
-    xxh3_128(&[&length, host, plain_path(path).as_bytes()].concat())
+    let path = std::str::from_utf8(path).map_or(Cow::Borrowed(""), loosest);
+    xxh3_128(&[&length, host, path.as_bytes()].concat())
 }
 
 /// As purges compare paths; one that is no text cannot have come from a request.
@@ -241,7 +243,18 @@ mod tests {
     fn needless_escapes_and_usual_ports_are_the_same_target() {
         let target = |host: &str, path| Selector::of_uri(host.as_bytes(), path);
         assert_eq!(target("a", "/%31%2d"), target("A:80", "/1-"));
-        assert_ne!(target("a", "/%2F"), target("a", "//"));
+        assert_ne!(target("a", "/%2F"), target("a", "/a"));
+        for spelt in [
+            "/x/./y",
+            "//x/y",
+            "/z/../x/y",
+            "/x%2fy",
+            "/x;v=1/y",
+            "/x%252fy",
+        ] {
+            assert_eq!(target("a", spelt), target("a", "/x/y"), "{spelt}");
+        }
+        assert_eq!(target("a", "/caf\u{e9}"), target("a", "/caf%c3%a9"));
         assert_ne!(target("a:8080", "/"), target("a", "/"));
         assert_eq!(target("a", "/caf%c3%a9"), target("a", "/caf%C3%A9"));
         assert_eq!(target("a", "/%%331"), target("a", "/%25%331"));

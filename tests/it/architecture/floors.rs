@@ -6,7 +6,7 @@ pub(super) const MAY_USE: &[(&str, &str)] = &[
     ("lib", ""),
     (
         "cli",
-        "app config telemetry server demo runtime metrics clock",
+        "app config telemetry admin server demo runtime metrics clock",
     ),
     (
         "app",
@@ -62,7 +62,7 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
             "live",
             "route forward",
             "target token",
-            "content problem",
+            "content peer problem",
         ],
     ),
     (

@@ -74,7 +74,8 @@ pub(super) async fn purge_gap() -> Said {
     let (origin, mut redis) = (Origin::start().await, Redis::start());
     origin.answer("/a", Reply::fresh("a", 3600));
     let url = redis.url();
-    let toml = format!("[cache]\npurge_gap = \"300ms\"\n[cache.redis]\nurl = \"{url}\"\n");
+    let toml =
+        format!("[cache]\nprefix = \"t\"\npurge_gap = \"300ms\"\n[cache.redis]\nurl = \"{url}\"\n");
     let proxy = Proxy::to(&origin, &toml).await;
     proxy.get("/a").await;
     redis.kill();

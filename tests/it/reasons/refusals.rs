@@ -16,6 +16,11 @@ pub(super) async fn status() -> Said {
     first(TTL, reply, &[], "fwd=uri-miss; detail=status").await
 }
 
+pub(super) async fn one_request() -> Said {
+    let reply = Reply::fresh("", 60).status(400);
+    first(TTL, reply, &[], "fwd=uri-miss; detail=one-request").await
+}
+
 pub(super) async fn no_store() -> Said {
     let reply = Reply::ok("a").header("cache-control", "no-store");
     first("", reply, &[], "fwd=uri-miss; detail=no-store").await
@@ -54,6 +59,11 @@ pub(super) async fn vary_star() -> Said {
 pub(super) async fn no_lifetime() -> Said {
     let says = "fwd=uri-miss; detail=no-lifetime";
     first("", Reply::ok("a"), &[], says).await
+}
+
+pub(super) async fn aged() -> Said {
+    let reply = Reply::fresh("a", 60).header("age", "60");
+    first("", reply, &[], "fwd=uri-miss; detail=aged").await
 }
 
 pub(super) async fn too_large() -> Said {

@@ -137,12 +137,19 @@ impl Reply {
 pub(crate) struct Received {
     pub(crate) line: String,
     pub(crate) headers: HashMap<String, String>,
+    /// The name of each line.
+    names: Vec<String>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Received {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
+    }
+
+    /// How many lines of this name there were.
+    pub(crate) fn lines(&self, name: &str) -> usize {
+        self.names.iter().filter(|line| *line == name).count()
     }
 }
 
@@ -414,8 +421,10 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Re
     let mut lines = head.split("\r\n");
     let line = lines.next()?.to_owned();
     let mut headers = HashMap::<String, String>::new();
+    let mut names = Vec::new();
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         let value = value.trim();
+        names.push(name.to_ascii_lowercase());
         headers
             .entry(name.to_ascii_lowercase())
             .and_modify(|all| *all = format!("{all}, {value}"))
@@ -442,6 +451,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Re
     Some(Received {
         line,
         headers,
+        names,
         body,
     })
 }

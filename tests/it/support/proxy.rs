@@ -24,8 +24,17 @@ impl Proxy {
     }
 
     pub(crate) async fn to_address(origin: SocketAddr, toml: &str) -> Self {
+        Self::with(config(origin, toml)).await
+    }
+
+    /// Before `origin`, with `server` added to `[server]`.
+    pub(crate) async fn with_server(origin: &Origin, server: &str, toml: &str) -> Self {
+        Self::with(config_with_server(origin.address(), server, toml)).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
         let clock = Manual::at(SystemTime::now());
-        let app = App::start(config(origin, toml), Clock::Manual(clock.clone()))
+        let app = App::start(config, Clock::Manual(clock.clone()))
             .await
             .unwrap();
         Self { app, clock }

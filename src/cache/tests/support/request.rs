@@ -108,8 +108,10 @@ impl Request {
         Target {
             scheme: "http",
             host: HOST,
+            own_host: HOST,
             path: &self.path,
             query: self.query.as_deref(),
+            counted: &[],
         }
     }
 
