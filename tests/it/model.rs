@@ -3,10 +3,7 @@
 //!
 //! `SOAK=1` walks a hundred thousand steps and prints what was done; `WALK_SEED=7` walks the one that failed.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "what the long form did is read there"
-)]
+#![expect(clippy::print_stdout, reason = "what the long form did is read there")]
 
 mod asks;
 mod deployment;
@@ -16,7 +13,10 @@ mod oracle;
 mod origin;
 mod walk;
 
-use self::{operators::OPERATORS, walk::{Tally, walk}};
+use self::{
+    operators::OPERATORS,
+    walk::{Tally, walk},
+};
 use std::time::Instant;
 
 /// Walks and steps of each, in the short form and the long one.
@@ -27,7 +27,9 @@ const LONG: (u64, usize) = (250, 400);
 async fn no_walk_hands_one_callers_answer_to_another() {
     let soak = std::env::var_os("SOAK").is_some();
     let (walks, steps) = if soak { LONG } else { SHORT };
-    let one = std::env::var("WALK_SEED").ok().map(|seed| seed.parse().unwrap());
+    let one = std::env::var("WALK_SEED")
+        .ok()
+        .map(|seed| seed.parse().unwrap());
     let seeds = one.map_or(0..walks, |seed| seed..seed + 1);
     let begun = Instant::now();
     let mut tally = Tally::new();

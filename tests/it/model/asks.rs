@@ -48,7 +48,7 @@ pub(super) struct Ask {
     pub(super) path: String,
     pub(super) query: Option<&'static str>,
     pub(super) host: &'static str,
-    /// In lower case, each name once.
+    /// What is sent: names in lower case, each once.
     pub(super) fields: Vec<(&'static str, String)>,
     pub(super) content: &'static str,
     pub(super) source: IpAddr,
@@ -156,10 +156,24 @@ impl Ask {
         matches!(self.method, "PUT" | "PATCH" | "DELETE")
     }
 
-    /// The value of a field.
+    /// Whether its sender may speak for others.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.source == Ipv4Addr::LOCALHOST
+    }
+
+    /// What the origin is to hear of it: strangers do not say how others were reached, nor give names that are one variable
+    /// with another's.
+    pub(super) fn heard(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let speaks = |name: &str| name.contains('_') || FORWARDING.iter().any(|(n, _)| *n == name);
+        let heard =
+            (self.fields.iter()).filter(move |(name, _)| self.is_trusted() || !speaks(name));
+        heard.map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The value of a field, as far as it is heard.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
-        let found = self.fields.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| value.as_str())
+        let mut heard = self.heard();
+        heard.find_map(|(known, value)| (known == name).then_some(value))
     }
 
     /// The cookies but for those that `without` names.

@@ -15,6 +15,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+/// Of the two addresses from which callers come one may speak for others.
+const TRUSTED: &str = "trusted = [\"127.0.0.1/32\"]\n";
+
 /// The oldest version of what is at a host and a path that a replica may still serve.
 type Versions = HashMap<(String, String), usize>;
 
@@ -60,7 +63,7 @@ impl Deployment {
         };
         let toml = format!("{store}{}", self.operator.toml);
         for _ in 0..if self.redis.is_some() { 3 } else { 1 } {
-            let config = config_with_server(self.origin.address(), "", &toml);
+            let config = config_with_server(self.origin.address(), TRUSTED, &toml);
             let clock = Clock::Manual(self.clock.clone());
             let app = App::start(config, clock).await.unwrap();
             let proxy = Proxy::of(app, self.clock.clone());

@@ -7,18 +7,13 @@ use super::{
     operators::{Operator, Query, Rule, SetCookie, Share},
     origin::resolve,
 };
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::collections::BTreeMap;
 
 /// Where a freshness lifetime comes from.
 #[derive(Clone, Copy, PartialEq)]
 enum Source {
     Origin,
     Route,
-}
-
-/// Whether the upstream hears what `ask` says of how it was reached.
-pub(super) fn is_trusted(ask: &Ask) -> bool {
-    ask.source == Ipv4Addr::LOCALHOST
 }
 
 /// Why `reader` must not get what was made for `owner`. `is_head` where it is the head that was made for `owner`, and the body
@@ -46,10 +41,7 @@ pub(super) fn objection(
             resolve(&owner.path) != resolve(&reader.path),
             "another resource",
         ),
-        (
-            query(rule, owner) != query(rule, reader),
-            "another query",
-        ),
+        (query(rule, owner) != query(rule, reader), "another query"),
         (!same_question(owner, reader, kind), "another method"),
         (
             how_reached(owner) != how_reached(reader),
@@ -57,7 +49,10 @@ pub(super) fn objection(
         ),
         (is_restricted(kind, rule), "it is restricted"),
         (!same_keyed(rule, owner, reader), "another key"),
-        (!same_selection(rule, kind, owner, reader), "another variant"),
+        (
+            !same_selection(rule, kind, owner, reader),
+            "another variant",
+        ),
         (
             kind.echoes_origin
                 && owner.field("origin").is_some()
@@ -108,7 +103,7 @@ fn credentials<'a>(rule: &Rule, ask: &'a Ask) -> Vec<&'a str> {
                     .cookies(&[rule.ignored_cookies, rule.keyed_cookies].concat())
                     .is_empty())
     };
-    let names = ask.fields.iter().map(|(name, _)| *name);
+    let names = ask.heard().map(|(name, _)| name);
     names.filter(|name| matters(name)).collect()
 }
 
@@ -138,16 +133,17 @@ fn same_question(owner: &Ask, reader: &Ask, kind: &Kind) -> bool {
     }
 }
 
-/// What the upstream was told of it.
-fn how_reached(ask: &Ask) -> BTreeMap<&str, &str> {
+/// What the upstream was told of it, but for what it would be told anyway.
+pub(super) fn how_reached(ask: &Ask) -> BTreeMap<&str, &str> {
     let said = FORWARDING
         .iter()
         .filter_map(|(name, _)| Some((*name, ask.field(name)?)));
-    if is_trusted(ask) {
-        said.collect()
-    } else {
-        BTreeMap::new()
-    }
+    said.filter(|(name, value)| match *name {
+        "x-forwarded-proto" => *value != "http",
+        "x-forwarded-host" => !value.eq_ignore_ascii_case(ask.host),
+        _ => true,
+    })
+    .collect()
 }
 
 fn is_restricted(kind: &Kind, rule: &Rule) -> bool {

@@ -119,7 +119,10 @@ fn seen(received: &Received) -> Vec<String> {
     let names = CREDENTIALS.iter().copied().chain(forwarding).chain(OTHERS);
     let value = |name| Some(format!("{name}={}", received.header(name)?));
     let mut seen: Vec<String> = names.filter_map(value).collect();
-    seen.push(format!("content={}", String::from_utf8_lossy(&received.body)));
+    seen.push(format!(
+        "content={}",
+        String::from_utf8_lossy(&received.body)
+    ));
     seen
 }
 

@@ -1,11 +1,11 @@
 //! One walk: random steps, and what each answer must not be.
 
 use super::{
-    asks::{Ask, is_cookie},
+    asks::{Ask, CREDENTIALS, FORWARDING, is_cookie},
     deployment::Deployment,
     kinds,
     operators::{OPERATORS, SetCookie},
-    oracle::{is_trusted, objection},
+    oracle::{how_reached, objection},
     origin::{MADE, Made, Versions, WALK, answer, resolve},
 };
 use crate::support::{
@@ -13,10 +13,7 @@ use crate::support::{
     client::{request, request_from},
 };
 use futures_util::future::join_all;
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What was done, by kind.
 pub(super) type Tally = BTreeMap<String, usize>;
@@ -140,10 +137,6 @@ impl Walk {
     /// What replica `at` has passed on it may not serve the old version of.
     fn written(&mut self, ask: &Ask, at: usize) {
         let resource = resolve(&ask.path);
-        // By which spellings a purge finds it is not said of those that only some servers resolve.
-        if ask.path.contains(['%', ';']) {
-            return;
-        }
         let version = self.versions.of(ask.host, &resource);
         let oldest = &mut self.deployment.replicas[at].oldest;
         oldest.insert((ask.host.to_lowercase(), resource), version);
@@ -183,7 +176,11 @@ impl Walk {
         } else {
             redis.command::<String>(&["FLUSHALL"]);
         }
-        self.count(if kills { "redis starts again" } else { "redis is emptied" });
+        self.count(if kills {
+            "redis starts again"
+        } else {
+            "redis is emptied"
+        });
     }
 
     fn note(&mut self, ask: &Ask, answer: &Answer) {
@@ -212,7 +209,7 @@ impl Walk {
         for (field, _) in &ask.fields {
             self.count(format!("with {field}"));
         }
-        if !is_trusted(ask) {
+        if !ask.is_trusted() {
             self.count("of an untrusted peer");
         }
     }
@@ -256,7 +253,8 @@ impl Walk {
             self.judge_seen(owner, &made, answer)?;
             let name = (ask.host.to_lowercase(), resolve(&ask.path));
             let oldest = self.deployment.replicas[at].oldest.get(&name);
-            if oldest.is_some_and(|oldest| made.version < *oldest) {
+            let direct = how_reached(ask).is_empty(); // a write to one host is none to another
+            if direct && oldest.is_some_and(|oldest| made.version < *oldest) {
                 return Err(format!("it was purged: {} < {oldest:?}", made.version));
             }
         }
@@ -289,16 +287,34 @@ impl Walk {
 
     /// What the origin saw is what its caller sent, without what it was not to see.
     fn judge_seen(&self, owner: &Ask, made: &Made, answer: &Answer) -> Result<(), String> {
-        for name in ["authorization", "x-api-key", "x-user-id"] {
+        for name in CREDENTIALS.iter().filter(|name| **name != "cookie") {
             if made.seen(name) != owner.field(name) {
-                return Err(format!("{name} was not passed on as it was"));
+                return Err(format!(
+                    "{name} was not passed on as it was, or should not have been"
+                ));
+            }
+        }
+        for (name, _) in FORWARDING {
+            let own = match *name {
+                "x-forwarded-host" => Some(owner.host.to_lowercase()),
+                "x-forwarded-proto" => Some("http".to_owned()),
+                _ => None,
+            };
+            if !owner.is_trusted() && made.seen(name) != own.as_deref() {
+                return Err(format!("a stranger's {name} was passed on"));
             }
         }
         let rule = self.deployment.operator.rule(&resolve(&owner.path));
         let asked = matches!(owner.method, "GET" | "QUERY");
-        let passed = answer.header("cache-status").is_some_and(|s| s.contains("bypass"));
+        let passed = answer
+            .header("cache-status")
+            .is_some_and(|s| s.contains("bypass"));
         let cookies = made.seen("cookie").unwrap_or_default();
-        let ignored = |pair: &str| rule.ignored_cookies.iter().any(|name| is_cookie(pair, name));
+        let ignored = |pair: &str| {
+            rule.ignored_cookies
+                .iter()
+                .any(|name| is_cookie(pair, name))
+        };
         if asked && !passed && owner.status == 200 && cookies.split("; ").any(ignored) {
             return Err("it saw an ignored cookie".into());
         }

@@ -1,7 +1,12 @@
 //! A client that sees what is on the wire.
 
 use super::coding::decoded;
-use std::{collections::BTreeMap, io::Read, net::{IpAddr, SocketAddr},time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
