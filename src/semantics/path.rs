@@ -20,13 +20,7 @@ pub struct Canonical<'p> {
 /// For matching only: what is forwarded and what is in the key is the path as received, because a server may tell the
 /// spellings apart. `%2F` and its like stay escaped: they are no separators.
 pub fn canonical(path: &str) -> Canonical<'_> {
-    let mut previous = 0;
-    let is_plain = path.bytes().all(|byte| {
-        let segment = previous == b'/' && matches!(byte, b'/' | b'.');
-        previous = byte;
-        !segment && byte.is_ascii() && !matches!(byte, b'%' | b';' | b'\\')
-    });
-    if is_plain {
+    if is_plain(path.as_bytes()) {
         return Canonical {
             path: path.into(),
             is_ambiguous: false,
@@ -46,6 +40,27 @@ pub fn canonical(path: &str) -> Canonical<'_> {
         is_ambiguous: misread || resolved != *unescaped,
         path: resolved.into(),
     }
+}
+
+/// Whether it has neither escapes, nor segments that would go, nor anything else that two servers may read in two ways: nearly
+/// every path, and each byte counts for each of them.
+fn is_plain(path: &[u8]) -> bool {
+    const LOOK_AT: [bool; 256] = {
+        let mut table = [true; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            table[byte as usize] = matches!(byte, b'/' | b'%' | b';' | b'\\');
+            byte += 1;
+        }
+        table
+    };
+    let mut rest = path.iter();
+    while let Some(byte) = rest.find(|byte| LOOK_AT[usize::from(**byte)]) {
+        if *byte != b'/' || matches!(rest.as_slice(), [b'/' | b'.', ..]) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether some servers see a separator, an end or another escape in `received` where others see text; `unescaped` is the

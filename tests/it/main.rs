@@ -20,6 +20,7 @@ mod degraded;
 mod demo;
 #[cfg(feature = "demo")]
 mod demo_proxy;
+mod documents;
 mod drain;
 mod encoding;
 mod forwarding;

@@ -1,0 +1,52 @@
+//! What the documents name exists: a table of threats is worth nothing where the test of a line is gone.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The names of all functions below `folder`.
+fn functions(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            functions(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let names = text.split("fn ").skip(1);
+            let names = names.map(|rest| rest.split(['(', '<']).next().unwrap_or_default());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+}
+
+/// What stands in backquotes in the last cell of each row of the tables of `document`, as far as it looks like a test.
+fn tests_of(document: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(ROOT).join(document)).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    let quoted = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 2
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    quoted.filter(is_test).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let mut known = BTreeSet::new();
+    for folder in ["src", "tests"] {
+        functions(&Path::new(ROOT).join(folder), &mut known);
+    }
+    for document in ["docs/security.md", "docs/caching.md"] {
+        let named = tests_of(document);
+        assert!(named.len() > 20, "{document} names {} tests", named.len());
+        let gone: Vec<_> = named.iter().filter(|name| !known.contains(*name)).collect();
+        assert!(
+            gone.is_empty(),
+            "{document} names tests that are gone: {gone:?}"
+        );
+    }
+}
