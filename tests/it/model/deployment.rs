@@ -18,8 +18,8 @@ use std::{
 /// Of the two addresses from which callers come one may speak for others.
 const TRUSTED: &str = "trusted = [\"127.0.0.1/32\"]\n";
 
-/// The oldest version of what is at a host and a path that a replica may still serve.
-type Versions = HashMap<(String, String), usize>;
+/// The oldest version of what is at a host and a path that a replica may still serve, and the step that made it so.
+type Versions = HashMap<(String, String), (usize, usize)>;
 
 /// One process, and what it has been told.
 pub(super) struct Replica {

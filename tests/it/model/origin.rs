@@ -153,7 +153,7 @@ pub(super) fn answer(versions: &Versions, received: &Received) -> Reply {
         seen: seen(received),
     };
     let mut hasher = DefaultHasher::new();
-    (query, version, &made.resource, method == "QUERY").hash(&mut hasher);
+    (query, version, status, &made.resource, method == "QUERY").hash(&mut hasher);
     if !kind.common_tag {
         made.seen.hash(&mut hasher);
     }
