@@ -64,6 +64,7 @@ pub fn main() -> ExitCode {
             complain(text.trim_end());
             ExitCode::from(2)
         }
+        Err(Failure::Told(code)) => ExitCode::from(code),
         Err(failure @ Failure::Usage(_)) => {
             complain(&chain(&failure));
             ExitCode::from(2)

@@ -5,11 +5,14 @@
 
 mod address;
 mod admin;
+mod advice;
 mod cache;
 mod compress;
 mod document;
 mod env;
+mod error;
 mod file;
+mod finding;
 mod keyed;
 mod lint;
 mod nearest;
@@ -22,6 +25,7 @@ mod secret;
 mod section;
 mod sharing;
 mod source;
+mod system;
 #[cfg(test)]
 mod tests;
 mod trusted;
@@ -29,73 +33,29 @@ mod typed;
 mod units;
 mod unreachable;
 mod value;
+mod written;
 
 use std::{
     fs::File,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
-use self::{document::Document, env::Env, reader::Reader, section::Section, source::Source};
-pub use self::{file::Config, problem::Problems};
+use self::{
+    document::Document, env::Env, reader::Reader, section::Section, source::Source,
+    written::Written,
+};
+pub use self::{
+    error::ConfigError,
+    file::Config,
+    finding::Finding,
+    problem::{Problems, Severity},
+    system::System,
+};
 
 /// A configuration is written by hand; what is larger is some other file.
 const LARGEST_FILE: u64 = 1 << 20;
-
-/// A whole `proxy.toml`.
-const SMALLEST: &str = "\
-# proxy.toml
-[upstream]
-url = \"http://127.0.0.1:9000\"   # your backend";
-
-/// Why there is no configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// Nobody named a file, and there is none.
-    #[error(
-        "there is no proxy.toml here; name a file with --config, say `--set upstream.url=http://127.0.0.1:9000` to run \
-         with the defaults, or write one:\n\n{SMALLEST}"
-    )]
-    NoFile,
-    /// There is no such file.
-    #[error(
-        "{}: no such file; name another one with --config, or write it: `[upstream]` and below it \
-         `url = \"http://127.0.0.1:9000\"` are enough",
-        path.display()
-    )]
-    Missing {
-        /// The file that was looked for.
-        path: PathBuf,
-    },
-    /// The file is there but cannot be read.
-    #[error("{}: cannot be read; check that it is a file and that this user may read it", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The file is not text.
-    #[error("{name}: not UTF-8 from line {line} on; save it as UTF-8")]
-    NotText {
-        /// The file.
-        name: String,
-        /// The line with the first byte that is wrong.
-        line: usize,
-    },
-    /// The file is too large to be one.
-    #[error(
-        "{name}: larger than 1MiB, which no configuration is; name the right file with --config"
-    )]
-    TooLarge {
-        /// The file.
-        name: String,
-    },
-    /// The text has mistakes.
-    #[error("{0}")]
-    Problems(Problems),
-}
 
 // === impl Config ===
 
@@ -123,7 +83,9 @@ impl Config {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Config, ConfigError> {
         let sources = sources(name, text, set)?;
-        let (config, problems) = read(&sources, env, |root| file::read(root));
+        let (config, problems) = read(&sources, env, |root, document| {
+            file::read(root, Written::new(&sources, document))
+        });
         sound(config, problems)
     }
 
@@ -150,7 +112,7 @@ impl Config {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<crate::admin::Settings, ConfigError> {
         let sources = sources(name, text, set)?;
-        let (settings, problems) = read(&sources, env, |root| {
+        let (settings, problems) = read(&sources, env, |root, _| {
             Some(admin::read(root.table("admin")).0)
         });
         sound(settings, problems)
@@ -222,27 +184,11 @@ fn sound<T>(found: Option<T>, mut problems: Problems) -> Result<T, ConfigError> 
 fn read<T>(
     sources: &Arc<[Source]>,
     env: Env<'_>,
-    pick: impl FnOnce(Section<'_>) -> Option<T>,
+    pick: impl FnOnce(Section<'_>, &Document<'_>) -> Option<T>,
 ) -> (Option<T>, Problems) {
     let mut problems = Problems::new(Arc::clone(sources));
     let document = Document::parse(sources, &mut problems);
     let reader = Reader::new(sources, &document, env, problems);
-    let found = pick(Section::root(&reader, &document));
+    let found = pick(Section::root(&reader, &document), &document);
     (found, reader.into_problems())
-}
-
-// === impl ConfigError ===
-
-impl ConfigError {
-    /// The complete text, which begins with `error: `; `color` is for a terminal.
-    pub fn render(&self, color: bool) -> String {
-        match self {
-            Self::Problems(problems) => problems.render(color),
-            Self::NoFile
-            | Self::Missing { .. }
-            | Self::Unreadable { .. }
-            | Self::NotText { .. }
-            | Self::TooLarge { .. } => format!("error: {self}"),
-        }
-    }
 }

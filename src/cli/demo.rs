@@ -3,8 +3,8 @@
 use super::{
     failure::Failure,
     output::say,
-    run::{Signals, begin_log, drain, runtime, start, tiers},
-    source::{Overrides, environment},
+    run::{Signals, begin_log, drain, log, runtime, start, tiers},
+    source::{Overrides, environment, judged},
 };
 use crate::{
     config::{Config, ConfigError},
@@ -38,8 +38,9 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let config = self.load()?;
+        let (config, advice) = judged(self.load()?)?;
         let guard = begin_log(&config, Some(Box::new(profiler::layer())))?;
+        log(&advice);
         runtime(&config)?.block_on(async {
             let mut signals = Signals::new()?;
             let stop = CancellationToken::new();

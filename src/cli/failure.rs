@@ -12,6 +12,9 @@ pub(super) enum Failure {
     /// Exit code 2.
     #[error("{0}")]
     Usage(&'static str),
+    /// All was printed already; the exit code.
+    #[error("")]
+    Told(u8),
     /// Exit code 1.
     #[error("{what}")]
     Failed {

@@ -4,7 +4,7 @@ use super::{failure::Failure, source::Source};
 use crate::{
     app::App,
     clock::Clock,
-    config::Config,
+    config::{Config, Problems, Severity},
     server::workers,
     telemetry::{self, Extra, Guard},
 };
@@ -21,8 +21,9 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let config = self.source.load()?;
+        let (config, advice) = self.source.load()?;
         let guard = begin_log(&config, None)?;
+        log(&advice);
         runtime(&config)?.block_on(async {
             let mut signals = Signals::new()?;
             let app = start(config, &guard).await?;
@@ -35,6 +36,23 @@ impl Run {
 /// Logs as the configuration says; `extra` listens too.
 pub(super) fn begin_log(config: &Config, extra: Option<Extra>) -> Result<Guard, Failure> {
     telemetry::init(&config.log, extra).map_err(|_| NO_FILTER)
+}
+
+/// Says in the log what `check` says of the configuration.
+pub(super) fn log(advice: &Problems) {
+    for finding in advice.findings() {
+        let place = match (finding.line, finding.column) {
+            (Some(line), Some(column)) => format!("{}:{line}:{column}", finding.file),
+            _ => finding.file,
+        };
+        let (key, help) = (finding.key, finding.help);
+        match finding.severity {
+            Severity::Note => {
+                tracing::info!(target: "config", place, key, help, "{}", finding.message)
+            }
+            _ => tracing::warn!(target: "config", place, key, help, "{}", finding.message),
+        }
+    }
 }
 
 /// The level in the file was checked with it, so it is the environment's.

@@ -2,7 +2,7 @@
 
 use crate::{
     admin,
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Problems, Severity, System},
 };
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,12 @@ pub(super) struct Overrides {
 // === impl Source ===
 
 impl Source {
-    pub(super) fn load(&self) -> Result<Config, ConfigError> {
+    /// The configuration, and what is worth a second look in it.
+    pub(super) fn load(&self) -> Result<(Config, Problems), ConfigError> {
+        judged(self.read()?)
+    }
+
+    fn read(&self) -> Result<Config, ConfigError> {
         let set = &self.overrides.set;
         match self.file() {
             Some(file) => Config::load(file, set, &environment),
@@ -62,6 +67,15 @@ impl Source {
         let here = Path::new(FILE);
         self.config.as_deref().or(here.exists().then_some(here))
     }
+}
+
+/// With the advice for this machine, on which some of it may be an error.
+pub(super) fn judged(config: Config) -> Result<(Config, Problems), ConfigError> {
+    let advice = config.advice(&System::read());
+    if advice.count(Severity::Error) > 0 {
+        return Err(ConfigError::Problems(advice));
+    }
+    Ok((config, advice))
 }
 
 /// How problems call what nobody wrote.

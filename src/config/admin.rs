@@ -41,7 +41,8 @@ fn closed(reader: &Reader<'_>, listen: &Setting<SocketAddr>) {
     );
     let help = "write `token = \"${ADMIN_TOKEN}\"` under `[admin]`, listen on 127.0.0.1, or write `open = true` where the \
         network keeps others out";
-    reader.report(Problem::new(message, listen.at).help(help));
+    let problem = Problem::new(message, listen.at).key("admin.listen");
+    reader.report(problem.help(help));
 }
 
 /// Whether only this machine reaches `ip`, also where IPv6 carries an address of IPv4.

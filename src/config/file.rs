@@ -15,6 +15,7 @@ use super::{
     typed::{ANY_DURATION, TIMEOUT},
     units::{KIB, secs},
     value::Value,
+    written::Written,
 };
 use crate::{
     admin,
@@ -48,10 +49,12 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What applies where no route matches: the origin's own headers decide.
     pub default_policy: Policy,
+    /// Where all that is written.
+    pub(super) written: Written,
 }
 
 /// Reads everything; `None` where something that has no default is missing.
-pub(super) fn read(root: Section<'_>) -> Option<Config> {
+pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
     let (server, trusted, public) = server(root.table("server"));
     let (admin, private) = admin_section::read(root.table("admin"));
     let log = log(root.table("log"));
@@ -61,7 +64,7 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
     let names = cache::ttl(root.table("ttl"), &cache);
     let routes = routes::read(&root, &cache, &names);
     lint::listeners(root.reader, &public, &private);
-    lint::upstream_is_another(root.reader, &url, &public);
+    lint::upstream_is_another(root.reader, &url, &public, &private);
     root.finish();
     let default_policy = cache.default_policy();
     Some(Config {
@@ -77,6 +80,7 @@ pub(super) fn read(root: Section<'_>) -> Option<Config> {
         store: cache.store,
         routes,
         default_policy,
+        written,
     })
 }
 

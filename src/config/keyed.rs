@@ -19,7 +19,7 @@ pub(super) fn field(value: &Value<'_>, text: &Text<'_>) -> Option<HeaderName> {
             "reaches the origin only from peers in `server.trusted`, and is in the key then",
             "write it with dashes, as clients send it",
         ),
-        OnTheWay::Keyed => (
+        OnTheWay::Keyed | OnTheWay::Host => (
             "is in every key already, where it counts at all",
             "leave it out",
         ),

@@ -7,6 +7,18 @@ use super::source::{Place, Source};
 /// More than this helps nobody; the rest is counted.
 pub(super) const SHOWN: usize = 100;
 
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing starts with it.
+    Error,
+    /// It starts, and will probably not do what was meant.
+    Warning,
+    /// It does what it says, which is more than it seems to.
+    Note,
+}
+
 /// What is wrong with a configuration, in the order of its text.
 #[derive(Clone)]
 pub struct Problems {
@@ -19,6 +31,9 @@ pub struct Problems {
 /// One mistake, the place to look at and the remedy.
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
+    pub(super) severity: Severity,
+    /// The setting that it is about, as `cache.memory.max`.
+    pub(super) key: Option<String>,
     pub(super) message: String,
     pub(super) at: Where,
     pub(super) note: Option<(String, Place)>,
@@ -41,11 +56,36 @@ pub(super) enum Where {
 impl Problem {
     pub(super) fn new(message: impl Into<String>, at: impl Into<Where>) -> Self {
         Self {
+            severity: Severity::Error,
+            key: None,
             message: message.into(),
             at: at.into(),
             note: None,
             help: None,
             secret: false,
+        }
+    }
+
+    /// Something that starts all the same.
+    pub(super) fn warning(message: impl Into<String>, at: impl Into<Where>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::new(message, at)
+        }
+    }
+
+    /// Something that is good to know.
+    pub(super) fn remark(message: impl Into<String>, at: impl Into<Where>) -> Self {
+        Self {
+            severity: Severity::Note,
+            ..Self::new(message, at)
+        }
+    }
+
+    pub(super) fn key(self, key: impl Into<String>) -> Self {
+        Self {
+            key: Some(key.into()),
+            ..self
         }
     }
 
@@ -135,6 +175,12 @@ impl Problems {
             Where::File => (0, usize::MAX),
             Where::Environment => (usize::MAX, 0),
         });
+    }
+
+    /// How many there are of one kind.
+    pub fn count(&self, severity: Severity) -> usize {
+        let of_it = |problem: &&Problem| problem.severity == severity;
+        self.list.iter().filter(of_it).count()
     }
 
     /// How many there are.

@@ -7,12 +7,13 @@ use annotate_snippets::{
 };
 
 use super::{
-    problem::{Problem, Problems, SHOWN, Where},
+    problem::{Problem, Problems, SHOWN, Severity, Where},
     secret,
     source::{Place, Source},
 };
 
-const ENVIRONMENT: &str = "the environment";
+/// How a problem of a variable names its place.
+pub(super) const ENVIRONMENT: &str = "the environment";
 const HIDDEN: &str = "…";
 
 impl Problems {
@@ -22,12 +23,30 @@ impl Problems {
         if self.len() > SHOWN {
             text += &format!("... and {} more\n\n", self.len() - SHOWN);
         }
-        let noun = if self.len() == 1 {
-            "problem"
+        text + &format!("{} in {}", self.summary(), self.places())
+    }
+
+    /// How many there are of each kind, as in "2 warnings and 1 note".
+    pub fn summary(&self) -> String {
+        let nouns = [
+            (Severity::Error, "problem"),
+            (Severity::Warning, "warning"),
+            (Severity::Note, "note"),
+        ];
+        let mut counts = Vec::new();
+        for (severity, noun) in nouns {
+            match self.count(severity) {
+                0 => {}
+                1 => counts.push(format!("1 {noun}")),
+                many => counts.push(format!("{many} {noun}s")),
+            }
+        }
+        let last = counts.pop().unwrap_or_default();
+        if counts.is_empty() {
+            last
         } else {
-            "problems"
-        };
-        text + &format!("{} {noun} in {}", self.len(), self.places())
+            format!("{} and {last}", counts.join(", "))
+        }
     }
 
     /// The names of what has problems, each once.
@@ -87,7 +106,12 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn report<'r>(&'r self, problem: &'r Problem) -> Vec<Group<'r>> {
-        let title = Level::ERROR.primary_title(secret::masked(&problem.message));
+        let level = match problem.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
+        };
+        let title = level.primary_title(secret::masked(&problem.message));
         let mut first = Group::with_title(title);
         first = match problem.at {
             Where::At(place) => first.element(self.snippet(place, problem.secret)),

@@ -129,8 +129,8 @@ impl<'a> Section<'a> {
     ) -> Setting<Option<T>> {
         let setting = self.read(key, parse);
         if setting.at.is_none() && !self.mistaken && self.reader.all_readable() {
-            self.reader
-                .report(Problem::new(missing, self.at()).help(help));
+            let problem = Problem::new(missing, self.at()).key(self.path_of(key));
+            self.reader.report(problem.help(help));
         }
         setting
     }
@@ -225,7 +225,9 @@ impl<'a> Section<'a> {
                 let is_section = self.path.is_empty();
                 let noun = if is_section { "section" } else { "key" };
                 let message = format!("unknown {noun} `{}`", clip(&self.path_of(name.get_ref())));
-                let mut problem = Problem::new(message, Place::new(layer.source, name.span()));
+                let at = Place::new(layer.source, name.span());
+                let mut problem =
+                    Problem::new(message, at).key(clip(&self.path_of(name.get_ref())));
                 let near = nearest(name.get_ref(), known.iter().copied());
                 problem = match near {
                     Some("route") => problem.help("did you mean `[[route]]`?"),

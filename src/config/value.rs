@@ -87,8 +87,8 @@ impl<'a> Value<'a> {
     /// As [`Value::fail`] for what nobody may read: it points at the key and hides the value.
     pub(super) fn fail_secret<T>(&self, clause: &str, help: &str) -> Option<T> {
         let message = format!("`{}` {clause}", self.path);
-        self.reader
-            .report(Problem::new(message, self.key).help(help).secret());
+        let problem = Problem::new(message, self.key).key(&self.path);
+        self.reader.report(problem.help(help).secret());
         None
     }
 
@@ -98,7 +98,8 @@ impl<'a> Value<'a> {
         message: &str,
         help: impl Into<String>,
     ) -> Option<T> {
-        self.reader.report(Problem::new(message, at).help(help));
+        let problem = Problem::new(message, at).key(&self.path);
+        self.reader.report(problem.help(help));
         None
     }
 
@@ -187,7 +188,8 @@ impl<'a> Value<'a> {
             Err(faults) => {
                 for env::Fault { at, message, help } in faults {
                     let place = part(self.at, verbatim, at);
-                    self.reader.report(Problem::new(message, place).help(help));
+                    let problem = Problem::new(message, place).key(&self.path);
+                    self.reader.report(problem.help(help));
                 }
                 None
             }

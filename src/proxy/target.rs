@@ -61,11 +61,14 @@ impl Target {
         }
         let uri = encoded(request.uri())?;
         let authority = uri.authority().map(|authority| authority.as_str());
-        let host = host(
+        let (host, respelt) = host(
             authority,
             request.headers().get_all(HOST),
             request.version(),
         )?;
+        if let Some(host) = host.as_ref().filter(|_| respelt) {
+            request.headers_mut().insert(HOST, host.clone());
+        }
         let canonical = canonical(uri.path());
         let mut target = Self {
             host,
@@ -182,7 +185,7 @@ fn reached(
 }
 
 /// The host of a request: of its target where that has one, else of its `Host` ([RFC 9112 §3.2], [RFC 9113 §8.3.1]).
-/// HTTP/1.0 knows requests without.
+/// HTTP/1.0 knows requests without. Also whether it is another than `Host` says, or in another spelling.
 ///
 /// [RFC 9112 §3.2]: https://www.rfc-editor.org/rfc/rfc9112#section-3.2
 /// [RFC 9113 §8.3.1]: https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1
@@ -190,32 +193,31 @@ fn host(
     authority: Option<&str>,
     lines: GetAll<'_, HeaderValue>,
     version: Version,
-) -> Result<Option<HeaderValue>, Problem> {
+) -> Result<(Option<HeaderValue>, bool), Problem> {
     let mut lines = lines.iter();
-    let field = match (lines.next(), lines.next()) {
+    let (field, respelt) = match (lines.next(), lines.next()) {
         (_, Some(_)) => return Err(Problem::Host),
-        (Some(empty), None) if empty.is_empty() => None,
-        (Some(host), None) => Some(spelt(host)?),
+        (Some(empty), None) if empty.is_empty() => (None, false),
+        (Some(host), None) => match normal(host.as_bytes()).ok_or(Problem::Host)? {
+            Cow::Borrowed(_) => (Some(host.clone()), false),
+            Cow::Owned(spelt) => (Some(value(&spelt)?), true),
+        },
         (None, None) if version == Version::HTTP_11 => return Err(Problem::Host),
-        (None, None) => None,
+        (None, None) => (None, false),
     };
     let Some(authority) = authority else {
-        return Ok(field);
+        return Ok((field, respelt));
     };
     let authority = normal(authority.as_bytes()).ok_or(Problem::Host)?;
     // There a request with two different hosts is malformed; before, the target wins (RFC 9112 §3.2.2).
     if version > Version::HTTP_11 && field.is_some_and(|field| field.as_bytes() != &*authority) {
         return Err(Problem::Host);
     }
-    let authority = HeaderValue::from_bytes(&authority).map_err(|_| Problem::Host)?;
-    Ok(Some(authority))
+    Ok((Some(value(&authority)?), true))
 }
 
-fn spelt(host: &HeaderValue) -> Result<HeaderValue, Problem> {
-    match normal(host.as_bytes()).ok_or(Problem::Host)? {
-        Cow::Borrowed(_) => Ok(host.clone()),
-        Cow::Owned(spelt) => HeaderValue::from_bytes(&spelt).map_err(|_| Problem::Host),
-    }
+fn value(host: &[u8]) -> Result<HeaderValue, Problem> {
+    HeaderValue::from_bytes(host).map_err(|_| Problem::Host)
 }
 
 /// `uri` with an escape for each byte that is not ASCII: what the upstream gets, and what everybody here reads.
@@ -292,6 +294,16 @@ mod tests {
         }
         let empty = check(|r| r.uri("/").header(HOST, "a:")).unwrap();
         assert_eq!(empty.parts().host, b"a");
+    }
+
+    #[test]
+    fn whoever_reads_the_field_reads_the_host_of_the_target() {
+        for (uri, sent, host) in [("http://a/", "b", "a"), ("/", "A:", "a"), ("/", "a", "a")] {
+            let request = Request::builder().uri(uri).header(HOST, sent);
+            let mut request = request.body(()).unwrap();
+            Target::of(&mut request, true).unwrap();
+            assert_eq!(request.headers()[HOST], host, "{uri} {sent}");
+        }
     }
 
     #[test]

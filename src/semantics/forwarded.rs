@@ -137,8 +137,9 @@ fn of_x_forward(rest: &str) -> Says {
         "for" | "by" | "client-ip" | "client-port" | "remote-ip" | "remote-addr" | "request-id" => {
             Says::Address
         }
-        "user" | "email" | "groups" | "roles" | "login" | "preferred-username" | "access-token"
-        | "id-token" | "remote-user" => Says::User,
+        "user" | "email" | "groups" | "preferred-username" | "access-token" | "id-token" => {
+            Says::User
+        }
         _ if what.starts_with("client-cert") || what.starts_with("tls-client-cert") => Says::User,
         _ => Says::Target,
     }

@@ -8,6 +8,8 @@ use http::HeaderName;
 pub enum OnTheWay {
     /// Its effective value is in every key.
     Keyed,
+    /// It says which host was asked for, which is in the key too, unless a route gives all hosts one name there.
+    Host,
     /// This proxy adds to it, or writes it anew.
     Rewritten,
     /// It ends at this hop ([RFC 9110 §7.6.1]), or is for this proxy itself.
@@ -27,7 +29,7 @@ pub enum OnTheWay {
 /// What becomes of the request field `name`; `None` where it passes as it is, or not at all.
 pub fn on_the_way(name: &HeaderName) -> Option<OnTheWay> {
     let listed = match name.as_str() {
-        "host" => OnTheWay::Keyed,
+        "host" => OnTheWay::Host,
         "via" | "x-request-id" | "x-forwarded-for" => OnTheWay::Rewritten,
         "connection"
         | "keep-alive"
@@ -52,7 +54,8 @@ pub fn on_the_way(name: &HeaderName) -> Option<OnTheWay> {
         | "if-unmodified-since" => OnTheWay::Judged,
         "accept-encoding" => OnTheWay::Coding,
         _ => match says(name)? {
-            Says::Scheme | Says::Host | Says::Target => OnTheWay::Keyed,
+            Says::Host => OnTheWay::Host,
+            Says::Scheme | Says::Target => OnTheWay::Keyed,
             Says::All => OnTheWay::Rewritten,
             Says::Address => OnTheWay::Address,
             Says::User => return None,
@@ -69,7 +72,8 @@ mod tests {
     fn what_the_origin_sees_otherwise_is_told_from_what_passes() {
         let of = |name| on_the_way(&HeaderName::from_static(name));
         for (name, expected) in [
-            ("host", OnTheWay::Keyed),
+            ("host", OnTheWay::Host),
+            ("x-forwarded-host", OnTheWay::Host),
             ("x-forwarded-proto", OnTheWay::Keyed),
             ("x_user", OnTheWay::Keyed),
             ("forwarded", OnTheWay::Rewritten),

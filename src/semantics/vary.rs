@@ -9,7 +9,7 @@ use super::{
 };
 use http::{
     HeaderMap, HeaderName,
-    header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, VARY},
+    header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, HOST, VARY},
 };
 use std::{
     cell::{OnceCell, RefCell},
@@ -42,6 +42,8 @@ impl Selecting {
             match on_the_way(&name) {
                 // Whoever has the same key has the same of these.
                 Some(OnTheWay::Keyed) => {}
+                // The origin is told of `Host` where no proxy before this one names another.
+                Some(OnTheWay::Host) => names.extend([HOST, name]),
                 // The origin saw other values than the client sent, so nothing can be compared.
                 Some(OnTheWay::Rewritten | OnTheWay::Ended | OnTheWay::Judged) => {
                     return Err(VaryStar);
@@ -318,13 +320,13 @@ mod tests {
 
     #[test]
     fn what_is_in_every_key_selects_nothing_more() {
-        for keyed in [
-            "Host",
-            "X-Forwarded-Proto, x-forwarded-host",
-            "x-original-url",
-        ] {
+        for keyed in ["X-Forwarded-Proto", "x-original-url, x_scheme"] {
             let selecting = of(&[("vary", keyed)], &[]);
             assert_eq!(selecting, Ok(Selecting::default()), "{keyed}");
+        }
+        for host in ["host", "x-forwarded-host"] {
+            assert!(selects(host, &[("host", "a")], &[("host", "a")]), "{host}");
+            assert!(!selects(host, &[("host", "a")], &[("host", "b")]), "{host}");
         }
         assert!(!selects(
             "x-real-ip",

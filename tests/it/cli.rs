@@ -290,6 +290,32 @@ fn a_port_in_use_is_one_sentence_and_exit_code_1() {
     assert_eq!(text.lines().count(), 1, "{text}");
 }
 
+#[tokio::test]
+async fn what_check_warns_of_is_in_the_log_of_a_start() {
+    let config = file(
+        "[log]\nformat = \"json\"\n[upstream]\nurl = \"http://127.0.0.1:1\"\n[[route]]\nname = \"a\"\npath = \"/a\"\n\
+         set_cookie = \"store\"\n",
+    );
+    let port = free_port();
+    let mut running = Running::start(&config, port, &[]);
+    answers(SocketAddr::from(([127, 0, 0, 1], port))).await;
+    running.terminate();
+    until("it has ended", async || {
+        running.0.try_wait().unwrap().is_some()
+    })
+    .await;
+    let mut log = String::new();
+    std::io::Read::read_to_string(&mut running.0.stdout.take().unwrap(), &mut log).unwrap();
+    let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["level"], &first["target"]),
+        (&"WARN".into(), &"config".into())
+    );
+    assert_eq!(first["key"], "route.set_cookie");
+    assert!(first["place"].as_str().unwrap().ends_with(":8:14"), "{log}");
+    assert!(first["help"].as_str().unwrap().contains("strip"), "{log}");
+}
+
 /// A running program, killed when the test is over.
 struct Running(Child);
 

@@ -12,6 +12,7 @@ mod admin;
 mod architecture;
 mod bad_config;
 mod callers;
+mod check;
 mod cli;
 mod collapse;
 mod corners;

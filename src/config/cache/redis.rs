@@ -156,5 +156,5 @@ fn prefix_is_written(
     };
     let help = "write `prefix = \"myapi\"` under `[cache]`, another for each service: \
         two services on one Redis never share one";
-    reader.report(Problem::new(message, at).help(help));
+    reader.report(Problem::new(message, at).key("cache.prefix").help(help));
 }

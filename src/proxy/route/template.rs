@@ -70,6 +70,14 @@ impl Template {
         })
     }
 
+    /// What every text of it begins with.
+    pub fn literal(&self) -> &str {
+        match self.0.first() {
+            Some(Part::Text(text)) => text,
+            Some(Part::Capture(_) | Part::Parameter(_)) | None => "",
+        }
+    }
+
     /// The text for `captures`; a parameter that is not there is empty.
     pub fn expand(&self, captures: &Captures) -> String {
         self.expand_with(captures, str::to_owned)
@@ -139,6 +147,11 @@ impl PurgeTemplate {
             template,
             hard,
         })
+    }
+
+    /// What it purges by tag.
+    pub fn tag(&self) -> Option<&Template> {
+        (self.kind == Kind::Tag).then_some(&self.template)
     }
 
     /// The purge for `captures`.
