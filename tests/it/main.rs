@@ -32,6 +32,7 @@ mod hostile;
 mod interim;
 mod layer;
 mod model;
+mod newcomers;
 mod operations;
 mod operator;
 mod parts;

@@ -60,22 +60,30 @@ pub(super) struct Ask {
 }
 
 impl Ask {
+    /// `GET` and nothing else.
+    pub(super) fn plain(path: &str) -> Self {
+        Self {
+            step: 0,
+            method: "GET",
+            path: path.to_owned(),
+            query: None,
+            host: "a.example",
+            fields: Vec::new(),
+            content: "",
+            source: Ipv4Addr::LOCALHOST.into(),
+            kind: 0,
+            status: 200,
+            coded: false,
+        }
+    }
+
     /// One at random.
     pub(super) fn any(random: &mut fastrand::Rng, step: usize) -> Self {
         let resource = RESOURCES[random.usize(..RESOURCES.len()).min(random.usize(..12))];
         let mut ask = Self {
             step,
             method: method(random),
-            path: resource.to_owned(),
             query: query(random, resource),
-            host: if random.u8(..10) == 0 {
-                ["b.example", "A.Example"][random.usize(..2)]
-            } else {
-                "a.example"
-            },
-            fields: Vec::new(),
-            content: "",
-            source: Ipv4Addr::LOCALHOST.into(),
             kind: kinds::any(random),
             status: match random.u8(..100) {
                 0..5 => 404,
@@ -84,7 +92,11 @@ impl Ask {
                 _ => 200,
             },
             coded: random.u8(..4) == 0,
+            ..Self::plain(resource)
         };
+        if random.u8(..10) == 0 {
+            ask.host = ["b.example", "A.Example"][random.usize(..2)];
+        }
         if random.u8(..7) == 0 {
             ask.path = spelled(random, resource);
         }

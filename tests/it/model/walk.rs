@@ -65,8 +65,8 @@ impl Walk {
             }
             40..48 => self.purge().await,
             48..50 => self.restart().await,
-            50..53 => self.trouble(),
-            53..90 => {
+            50..56 => self.trouble(),
+            56..90 => {
                 self.count("at once");
                 let one = self.ask();
                 let mut many = vec![one.clone()];
@@ -169,7 +169,7 @@ impl Walk {
     }
 
     fn trouble(&mut self) {
-        let kills = self.random.u8(..3) == 0;
+        let kills = self.random.bool();
         let Some(redis) = &mut self.deployment.redis else {
             return;
         };
