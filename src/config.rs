@@ -13,6 +13,7 @@ mod env;
 mod error;
 mod file;
 mod finding;
+mod key;
 mod keyed;
 mod lint;
 mod nearest;

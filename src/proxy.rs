@@ -79,6 +79,12 @@ impl Proxy {
         self.0.cache.store()
     }
 
+    /// The names of hosts under which routes keep answers, whatever clients call them: what is purged by URL is purged under
+    /// each of them too.
+    pub fn key_hosts(&self) -> Arc<[Box<str>]> {
+        Arc::clone(self.0.live.load().routes.key_hosts())
+    }
+
     /// Replaces routes, settings and codings for the requests that come from now on. Those under way, and the fetches that
     /// they began, keep what they began with.
     pub fn replace(&self, live: Live) {
@@ -218,7 +224,7 @@ async fn answer<B: Content>(
             let (parts, _content) = request.into_parts();
             purge::answer(received, &parts.headers).await
         }
-        Step::Pass(reason) => pass::pass(received, reason, request).await,
+        Step::Pass(reason) => pass::pass(received, reason, request, None).await,
         Step::Question => ask_question(received, request).await,
         Step::Encode(key, hit) => {
             let (parts, _content) = request.into_parts();

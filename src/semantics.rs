@@ -46,11 +46,13 @@ pub mod path;
 pub mod policy;
 #[cfg(test)]
 mod properties;
+pub mod query;
 pub mod range;
 pub mod reached;
 pub mod refusal;
 pub mod retry_after;
 pub mod reuse;
+pub mod selection;
 pub mod sharing;
 pub mod storability;
 pub mod stored;

@@ -39,11 +39,12 @@ pub(super) async fn purge(
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
     let Json(asked) = asked.map_err(|bad| Problem::new(bad.status(), bad.body_text()))?;
-    let selectors = asked.selectors()?;
+    let mut selectors = asked.selectors()?;
+    let (count, hard) = (selectors.len(), asked.hard);
+    selectors.extend(asked.under(&subject.proxy.key_hosts()));
     if asked.dry_run {
         return Ok(dry_run(subject, selectors).await);
     }
-    let (count, hard) = (selectors.len(), asked.hard);
     let purges = selectors
         .into_iter()
         .map(|selector| Purge { selector, hard });
@@ -66,6 +67,16 @@ async fn dry_run(subject: Subject, selectors: Vec<Selector>) -> Response {
 }
 
 impl Asked {
+    /// The URLs under the names by which routes keep answers, whatever clients call the host.
+    fn under(&self, names: &[Box<str>]) -> Vec<Selector> {
+        let paths = self.urls.iter().filter_map(|url| url.parse::<Uri>().ok());
+        let of_names = |path: Uri| {
+            let name = move |name: &Box<str>| Selector::of_uri(name.as_bytes(), path.path());
+            names.iter().map(name)
+        };
+        paths.flat_map(of_names).collect()
+    }
+
     fn selectors(&self) -> Result<Vec<Selector>, Problem> {
         let mut selectors = Vec::new();
         for tag in &self.tags {

@@ -34,6 +34,8 @@ pub(crate) struct Ask {
     pub(crate) origin: Arc<dyn Origin>,
     /// See [`has_credentials`].
     pub(super) credentials: bool,
+    /// The origin is asked for identity, whatever the client accepts: that selects nothing then.
+    pub(super) asks_for_identity: bool,
 }
 
 impl Ask {
@@ -50,13 +52,22 @@ impl Ask {
             key,
             method,
             content: None,
-            host: target.host.into(),
+            host: rule.key.host_of(target.host).into(),
             query: target.query.map(Box::from),
             tags: Vec::new(),
             origin,
             credentials: has_credentials(&rule.policy, request),
             request: compact::fields(request),
+            asks_for_identity: rule.settings.coding.enabled,
             rule: Arc::clone(rule),
+        }
+    }
+
+    /// For an answer that came to the client's own request, which said itself what codings it takes.
+    pub(crate) fn sent_as_received(self) -> Self {
+        Self {
+            asks_for_identity: false,
+            ..self
         }
     }
 

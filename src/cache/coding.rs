@@ -7,8 +7,8 @@ use crate::{
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{
-        ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-        IF_MATCH, IF_NONE_MATCH, TRAILER, VARY,
+        ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+        CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, TRAILER, VARY,
     },
 };
 
@@ -229,9 +229,31 @@ pub(super) fn vary_by_encoding(headers: &mut HeaderMap) {
     }
 }
 
+/// Asks the origin for the content as it is.
+pub(super) fn ask_for_identity(request: &mut HeaderMap) {
+    request.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+}
+
+/// Who a request is forwarded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Its client alone.
+    Client,
+    /// The cache too, which asks as it would with GET: only then the answer is of what it has stored.
+    Cache,
+}
+
+/// Says in a request that is forwarded what the origin understands of codings.
+pub(crate) fn forwarded(request: &mut HeaderMap, settings: &Settings, whom: For) {
+    name_uncoded(request);
+    if whom == For::Cache && settings.enabled {
+        ask_for_identity(request);
+    }
+}
+
 /// Names what the origin knows in a request that is passed on: a tag that we gave out for a coding of ours is the origin's tag
 /// to the origin.
-pub(crate) fn name_uncoded(request: &mut HeaderMap) {
+fn name_uncoded(request: &mut HeaderMap) {
     for name in [IF_MATCH, IF_NONE_MATCH] {
         if let Some(named) = etag::with_uncoded(request, &name, &NAMES) {
             request.insert(name, named);

@@ -150,10 +150,14 @@ pub(super) fn passing(
     method: &Method,
     request: &HeaderMap,
 ) -> Response<Body> {
-    if *method == Method::HEAD {
-        return response.map(|_| Body::empty());
-    }
     let (parts, stream) = response.into_parts();
+    if *method == Method::HEAD {
+        let no_transform = ResponseDirectives::of(&parts.headers).no_transform;
+        let mut response = Response::from_parts(parts, ());
+        // As of its GET, as far as that can be known of no content (RFC 9110 §9.3.2).
+        coding::code_stream(settings, &mut response, request, no_transform);
+        return response.map(|()| Body::empty());
+    }
     if *method == Method::GET
         && matches!(parts.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
         && request.contains_key(IF_NONE_MATCH)

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     message::Stream,
-    semantics::{Refusal, Storability, retry_after::is_for_later},
+    semantics::{Refusal, Storability, retry_after::is_for_later, storability::Verdict},
 };
 use http::{HeaderMap, Response, StatusCode};
 use std::sync::Arc;
@@ -149,10 +149,17 @@ async fn judge(fill: &mut Fill<'_>, response: Response<Stream>) -> Kept {
     let cx = fill.cx;
     let (status, headers) = (response.status(), response.headers());
     let verdict = match cx.storability(status, headers) {
-        Storability::Refuse(refusal) => return fill.refuse(refusal, response),
+        Storability::Refuse(refusal) => {
+            let serves = is_for_later(status) && stale::still_serves(&cx);
+            let refusal = match refusal {
+                Refusal::OneRequest if serves => Refusal::StaleServes,
+                refusal => refusal,
+            };
+            return fill.refuse(refusal, response);
+        }
         Storability::Store(verdict) => *verdict,
     };
-    if let Some(refusal) = refusal_of_this_fetch(&cx, &response) {
+    if let Some(refusal) = refusal_of_this_fetch(&cx, &response, &verdict) {
         return fill.refuse(refusal, response);
     }
     if cx.rule().key.no_vary_search && status.is_success() {
@@ -169,7 +176,11 @@ async fn judge(fill: &mut Fill<'_>, response: Response<Stream>) -> Kept {
 }
 
 /// Why a response that may be stored must not be, because of how it was asked for and what is stored already.
-fn refusal_of_this_fetch(cx: &Context<'_>, response: &Response<Stream>) -> Option<Refusal> {
+fn refusal_of_this_fetch(
+    cx: &Context<'_>,
+    response: &Response<Stream>,
+    verdict: &Verdict,
+) -> Option<Refusal> {
     let (status, headers) = (response.status(), response.headers());
     if cx.answers_a_range(status) {
         return Some(Refusal::RangeAnswer);
@@ -177,7 +188,7 @@ fn refusal_of_this_fetch(cx: &Context<'_>, response: &Response<Stream>) -> Optio
     if is_for_later(status) && stale::still_serves(cx) {
         return Some(Refusal::StaleServes);
     }
-    if cx.would_hide_variants(status, headers) {
+    if cx.would_hide_variants(status, headers, verdict) {
         return Some(Refusal::HidesVariants);
     }
     (response.extensions().get() == Some(&OriginTags::Unusable)).then_some(Refusal::Tags)

@@ -12,7 +12,7 @@ use crate::{
     store::{Purge, Selector},
 };
 use http::{HeaderMap, Method, Response};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A write, as far as it matters for what it makes invalid.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Write {
     host: Box<[u8]>,
     /// See [`Target::own_host`].
     own_host: Box<[u8]>,
+    /// The other names under which what it changes may be kept.
+    names: Arc<[Box<str>]>,
     path: String,
     declared: Vec<Purge>,
     clear_site_data: bool,
@@ -33,10 +35,17 @@ impl Write {
             method: method.clone(),
             host: target.host.into(),
             own_host: target.own_host.into(),
+            names: Arc::default(),
             path: target.path.to_owned(),
             declared: Vec::new(),
             clear_site_data: false,
         }
+    }
+
+    /// Routes keep answers under these names, whatever their host is called.
+    pub(crate) fn known_as(self, names: &Arc<[Box<str>]>) -> Self {
+        let names = Arc::clone(names);
+        Self { names, ..self }
     }
 
     /// What its route declares is purged too.
@@ -79,14 +88,14 @@ impl Write {
         if self.clear_site_data && clears_caches(response) {
             return vec![hard(Selector::All)];
         }
-        let own = (self.own_host != self.host).then_some(&self.own_host);
-        let hosts: Vec<&[u8]> = std::iter::once(&self.host)
-            .chain(own)
-            .map(|host| &**host)
+        let others = self.names.iter().map(|name| name.as_bytes());
+        let hosts: BTreeSet<&[u8]> = [&*self.host, &*self.own_host]
+            .into_iter()
+            .chain(others)
             .collect();
-        let named = hosts
-            .iter()
-            .flat_map(|host| named_paths(response, host, &self.path));
+        let named =
+            [&self.host, &self.own_host].map(|host| named_paths(response, host, &self.path));
+        let named = named.into_iter().flatten();
         let paths: BTreeSet<String> = std::iter::once(self.path.clone()).chain(named).collect();
         let groups = groups(response, &CACHE_GROUP_INVALIDATION);
         let mut purges = Vec::new();

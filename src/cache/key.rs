@@ -33,13 +33,14 @@ pub(super) fn of<'c>(
     target: &Target<'_>,
     request: &HeaderMap,
 ) -> Builder<'c> {
-    let mut key = Builder::new(target.scheme, target.host, target.path)
+    let host = rule.key.host_of(target.host);
+    let mut key = Builder::new(target.scheme, host, target.path)
         .veiled_by(core.store.secret())
         .shared_by(rule.sharing);
     for (name, value) in rule.policy.cookies.in_key(request) {
         key = key.field(&format!("cookie:{name}"), value.as_deref());
     }
-    if target.own_host != target.host {
+    if rule.key.host.is_none() && target.own_host != target.host {
         key = key.field(HOST.as_str(), Some(target.own_host));
     }
     for (name, value) in target.counted {
@@ -48,9 +49,7 @@ pub(super) fn of<'c>(
     if !rule.key.no_vary_search {
         return rule.key.complete(key, target.query, request);
     }
-    let Target {
-        host, path, query, ..
-    } = *target;
+    let Target { path, query, .. } = *target;
     let counted = core.query_rules.counted(host, path, query);
     rule.key.complete(key, counted.as_deref(), request)
 }

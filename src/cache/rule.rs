@@ -1,7 +1,7 @@
 //! What the operator decided about one route, as far as the cache is concerned.
 
 use super::{coding, tags};
-use crate::semantics::{Policy, key::Builder};
+use crate::semantics::{Policy, key::Builder, query::CountedQuery};
 use http::{HeaderMap, HeaderName};
 use std::{
     hash::{Hash, Hasher},
@@ -108,8 +108,11 @@ fn sharing_rules(policy: &Policy, key: &KeySpec) -> u64 {
 /// What a route adds to or removes from the cache key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeySpec {
-    /// Only these query parameters count, sorted; `None` means the query as received.
-    pub query: Option<Vec<String>>,
+    /// What of the query counts; `None` means the query as received.
+    pub query: Option<CountedQuery>,
+    /// The one name under which answers are kept, whatever the host is called by clients; in lower case. `None` means as they
+    /// call it.
+    pub host: Option<Box<str>>,
     /// These request fields count.
     pub headers: Vec<HeaderName>,
     /// What the origin's `No-Vary-Search` says does not count, does not.
@@ -117,6 +120,11 @@ pub struct KeySpec {
 }
 
 impl KeySpec {
+    /// The host of a target in the key, where a client calls it `sent`.
+    pub(super) fn host_of<'a>(&'a self, sent: &'a [u8]) -> &'a [u8] {
+        self.host.as_ref().map_or(sent, |host| host.as_bytes())
+    }
+
     /// Completes `key` with what this route counts of `query` and `headers`.
     pub(super) fn complete<'v>(
         &self,
@@ -126,7 +134,7 @@ impl KeySpec {
     ) -> Builder<'v> {
         let mut key = match &self.query {
             None => key.query(query),
-            Some(names) => key.chosen_query(query, names),
+            Some(counted) => key.query(counted.of(query).as_deref()),
         };
         for name in &self.headers {
             let mut lines = headers.get_all(name).iter();
@@ -173,7 +181,7 @@ mod tests {
                 });
             }),
             rule(|_, key| key.headers = vec![AUTHORIZATION]),
-            rule(|_, key| key.query = Some(Vec::new())),
+            rule(|_, key| key.query = Some(CountedQuery::only([]))),
         ];
         for (at, other) in others.iter().enumerate() {
             assert_ne!(*other, usual);
@@ -202,9 +210,9 @@ mod tests {
     #[test]
     fn chosen_fields_are_part_of_the_key() {
         let spec = KeySpec {
-            query: Some(vec!["q".into()]),
+            query: Some(CountedQuery::only(["q"])),
             headers: vec![http::header::ACCEPT_LANGUAGE],
-            no_vary_search: false,
+            ..KeySpec::default()
         };
         let key = |query, language: Option<&'static str>| {
             let headers = language.map(|l| {

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 
 use super::{
     cache::{Cache, Names, lifetime},
-    keyed,
+    key,
     nearest::{nearest, slip_of},
     problem::Problem,
     reader::Setting,
@@ -18,7 +18,7 @@ use super::{
     value::{Scalar, Text, Value},
 };
 use crate::{
-    cache::{Collapse, KeySpec},
+    cache::Collapse,
     proxy::route::{Pattern, PatternError, PurgeTemplate, Route, Template},
     semantics::{
         Policy, SetCookie,
@@ -90,8 +90,8 @@ fn route(
         compile(value, text, PurgeTemplate::parse(&text.value, captures?))
     });
     may_purge(&section, &purge, &methods);
-    let key = key(section.table("key"));
-    may_tag(&section, &tags, &key);
+    let key = key::read(section.table("key"));
+    key::may_tag(&section, &tags, &key);
     let policy = policy(&section, cache, names);
     let collapse = collapse(&section, cache);
     let ttl_jitter = section.count("ttl_jitter", 0, 0..=50).value;
@@ -205,49 +205,10 @@ fn may_purge<T>(section: &Section<'_>, purge: &Setting<T>, methods: &Setting<Vec
     }
 }
 
-/// What is stored once for many queries has the tags of whichever came first.
-fn may_tag(section: &Section<'_>, tags: &Setting<Option<Vec<Template>>>, key: &KeySpec) {
-    let (Some(at), Some(templates), Some(counted)) = (tags.at, &tags.value, &key.query) else {
-        return;
-    };
-    let left_out = |name: &&str| !counted.iter().any(|counted| counted == name);
-    if let Some(name) = templates
-        .iter()
-        .flat_map(Template::parameters)
-        .find(left_out)
-    {
-        let message = format!("`{{?{name}}}` tags by a parameter that `key.query` leaves out");
-        let help = format!("add \"{name}\" to `key.query`, or take it out of the tags");
-        section.reader.report(Problem::new(message, at).help(help));
-    }
-}
-
 fn compile<T>(value: &Value<'_>, text: &Text<'_>, parsed: Result<T, PatternError>) -> Option<T> {
     parsed
         .map_err(|error| value.report(Problem::new(error.message, text.place(error.at))))
         .ok()
-}
-
-fn key(section: Section<'_>) -> KeySpec {
-    let query = section
-        .list("query", |_, text| Some(text.value.clone().into_owned()))
-        .value;
-    let headers = section.list("headers", keyed::field);
-    let no_vary_search = section.boolean("no_vary_search", false);
-    if no_vary_search.value && query.is_some() {
-        let message =
-            "`route.key.no_vary_search` has nothing to say beside `query`, which lists what counts";
-        let problem = Problem::new(message, no_vary_search.at);
-        section
-            .reader
-            .report(problem.help("leave one of the two out"));
-    }
-    section.finish();
-    KeySpec {
-        query,
-        headers: headers.value.unwrap_or_default(),
-        no_vary_search: no_vary_search.value,
-    }
 }
 
 fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Policy {

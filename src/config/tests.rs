@@ -7,7 +7,7 @@ mod prefix;
 use std::{fs, net::SocketAddr, time::Duration};
 
 use super::*;
-use crate::semantics::{ClientDirectives, Coding, SetCookie, Share};
+use crate::semantics::{ClientDirectives, Coding, SetCookie, Share, query::CountedQuery};
 use crate::store::redis::Address;
 
 const MINIMAL: &str = "[upstream]\nurl = \"http://127.0.0.1:9000\"\n";
@@ -123,7 +123,7 @@ fn every_key_reaches_its_setting() {
     );
     assert!(item.policy.cache && item.policy.override_origin && item.policy.heuristic);
     assert_eq!(item.policy.client_directives, ClientDirectives::Respect);
-    assert_eq!(item.key.query.as_deref(), Some(&["q".to_owned()][..]));
+    assert_eq!(item.key.query, Some(CountedQuery::only(["q"])));
     assert_eq!(item.key.headers, ["accept-language", "authorization"]);
     assert_eq!((item.tags.len(), write.purge.len()), (2, 2));
     assert_eq!(write.methods, [http::Method::PUT, http::Method::DELETE]);

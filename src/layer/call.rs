@@ -4,7 +4,8 @@ use super::inner::Calling;
 use crate::{
     cache::{
         Answered, Ask, Cache, Encode, HeadUpdate, Miss, Outer, Rule, Target, Unanswered, Write,
-        coding::name_uncoded, mark,
+        coding::{self, For},
+        mark,
     },
     message::{Body, names::X_REQUEST_ID, problem::problem},
     metrics::Metrics,
@@ -173,12 +174,8 @@ impl Call {
     ) -> Result<Answered, Unanswered> {
         let cache = &self.shared.cache;
         let update = HeadUpdate::new(ask, miss.stored, cache.start());
-        let answered = self
-            .forward(miss.reason, parts, RequestBody::empty())
-            .await?;
-        let (status, head) = (answered.response.status(), answered.response.headers());
-        cache.freshen(update, status, head);
-        Ok(answered)
+        self.forward(miss.reason, parts, RequestBody::empty(), Some(update))
+            .await
     }
 
     /// Calls the inner service without asking the cache.
@@ -188,7 +185,7 @@ impl Call {
         parts: &Parts,
         content: RequestBody,
     ) -> Response<Body> {
-        let answer = self.forward(reason, parts, content).await;
+        let answer = self.forward(reason, parts, content, None).await;
         self.finish(answer)
     }
 
@@ -197,17 +194,20 @@ impl Call {
         reason: Reason,
         parts: &Parts,
         content: RequestBody,
+        update: Option<HeadUpdate>,
     ) -> Result<Answered, Unanswered> {
         let Shared {
             cache, rule, tasks, ..
         } = &*self.shared;
         let mut request = self.origin.request(&parts.headers);
-        name_uncoded(request.headers_mut());
+        let whom = update.as_ref().map_or(For::Client, |_| For::Cache);
+        coding::forwarded(request.headers_mut(), &rule.settings.coding, whom);
         *request.method_mut() = parts.method.clone();
         *request.body_mut() = content;
         let sending = self.origin.send(request);
         let mut response = if is_unsafe(&parts.method) {
-            let write = Write::new(&parts.method, &target(parts));
+            let names: Arc<[Box<str>]> = rule.key.host.iter().cloned().collect();
+            let write = Write::new(&parts.method, &target(parts)).known_as(&names);
             let cache = cache.clone();
             // In a task of its own: a write that was carried out invalidates also when its client has left.
             let writing = tasks.spawn(async move { cache.write(write, sending).await });
@@ -217,6 +217,9 @@ impl Call {
             sending.await?
         };
         cache.receive(&rule.settings, &mut response);
+        if let Some(update) = update {
+            cache.freshen(update, response.status(), response.headers());
+        }
         let (method, headers) = (&parts.method, &parts.headers);
         Ok(Answered {
             response: cache.pass_on(&rule.settings, response, method, headers),

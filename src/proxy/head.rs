@@ -1,6 +1,6 @@
 //! A HEAD that memory cannot answer.
 
-use super::{content::Content, pass, problem::Problem, received::Received};
+use super::{content::Content, pass::pass, problem::Problem, received::Received};
 use crate::{
     cache::{Answered, HeadUpdate, Miss, Outer},
     semantics::Key,
@@ -25,8 +25,5 @@ pub(super) async fn answer<B: Content>(
         Outer::Miss(miss) => miss,
     };
     let update = HeadUpdate::new(&ask, miss.stored, cache.start());
-    let answered = pass::pass(received, miss.reason, request).await?;
-    let (status, head) = (answered.response.status(), answered.response.headers());
-    cache.freshen(update, status, head);
-    Ok(answered)
+    pass(received, miss.reason, request, Some(update)).await
 }

@@ -2,7 +2,10 @@
 
 use super::{content::Content, post, problem::Problem, received::Received};
 use crate::{
-    cache::{Answered, coding::name_uncoded},
+    cache::{
+        Answered, HeadUpdate,
+        coding::{self, For},
+    },
     message::BodyError,
     origin::{FetchError, Origin, RequestBody},
     semantics::{Decision, Reason, invalidation::is_unsafe},
@@ -10,11 +13,13 @@ use crate::{
 use http::Request;
 use http_body_util::BodyExt;
 
-/// Forwards `request` with its body, and the response with its own, both as they arrive.
+/// Forwards `request` with its body, and the response with its own, both as they arrive. A HEAD that may `update` what is stored
+/// asks for what the cache would ask for.
 pub(super) async fn pass<B: Content>(
     received: &Received,
     reason: Reason,
     request: Request<B>,
+    update: Option<HeadUpdate>,
 ) -> Result<Answered, Problem> {
     let (shared, rule) = (&received.shared, &received.route.rule);
     let (parts, content) = request.into_parts();
@@ -23,7 +28,8 @@ pub(super) async fn pass<B: Content>(
     let mut request = forwarding.request(&parts.headers);
     *request.method_mut() = parts.method.clone();
     *request.body_mut() = body(content);
-    name_uncoded(request.headers_mut());
+    let whom = update.as_ref().map_or(For::Client, |_| For::Cache);
+    coding::forwarded(request.headers_mut(), &rule.settings.coding, whom);
     let start = shared.cache.start();
     let sending = forwarding.send(request);
     let (mut response, purges) = match write {
@@ -37,6 +43,11 @@ pub(super) async fn pass<B: Content>(
         }
     };
     shared.cache.receive(&rule.settings, &mut response);
+    if let Some(update) = update {
+        shared
+            .cache
+            .freshen(update, response.status(), response.headers());
+    }
     if let Some(ask) = post::ask(received, &parts, &response)
         && let Some(start) = shared.cache.start_after_own(start, purges).await
     {

@@ -60,7 +60,8 @@ pub(super) fn ask(
         route: Arc::clone(route),
         ..received.clone()
     };
-    Some(Arc::new(received.ask(key, &Method::GET, &headers, None)))
+    let ask = received.ask(key, &Method::GET, &headers, None);
+    Some(Arc::new(ask.sent_as_received()))
 }
 
 /// Answers the POST from the flight that stores its answer.

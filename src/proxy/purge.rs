@@ -19,11 +19,13 @@ pub(super) async fn answer(received: &Received, headers: &HeaderMap) -> Result<A
         return Err(Problem::PurgeToken);
     }
     let target = received.target.parts();
-    let purge = Purge {
-        selector: Selector::of_uri(target.host, target.path),
+    let names = received.live.routes.key_hosts().iter();
+    let hosts = std::iter::once(target.host).chain(names.map(|name| name.as_bytes()));
+    let purges = hosts.map(|host| Purge {
+        selector: Selector::of_uri(host, target.path),
         hard: true,
-    };
-    let reach = received.shared.cache.purge(vec![purge]).await;
+    });
+    let reach = received.shared.cache.purge(purges.collect()).await;
     Ok(Answered {
         response: said(reach),
         decision: Decision::forwarded(Reason::Method),

@@ -97,6 +97,7 @@ impl Received {
             }
         }
         Write::new(method, &target)
+            .known_as(self.live.routes.key_hosts())
             .declaring(declared)
             .clearing(self.live.settings.clear_site_data)
     }

@@ -19,7 +19,7 @@ use crate::{
     store::Purge,
 };
 use http::Method;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// The name under which requests are counted that no route matches.
 pub const DEFAULT: &str = "default";
@@ -106,6 +106,7 @@ impl Compiled {
 pub(super) struct Routes {
     routes: Vec<Arc<Compiled>>,
     default: Arc<Compiled>,
+    key_hosts: Arc<[Box<str>]>,
 }
 
 impl Routes {
@@ -135,7 +136,10 @@ impl Routes {
             ttl_jitter: 0,
             refresh_ahead: None,
         };
+        let hosts = routes.iter().filter_map(|route| route.key.host.clone());
+        let hosts: BTreeSet<_> = hosts.collect();
         Self {
+            key_hosts: hosts.into_iter().collect(),
             routes: (routes.into_iter().zip(matched))
                 .map(|(route, methods)| compile(Route { methods, ..route }))
                 .collect(),
@@ -148,6 +152,11 @@ impl Routes {
         let matches =
             |route: &&Arc<Compiled>| route.methods.contains(method) && route.path.matches(path);
         self.routes.iter().find(matches).unwrap_or(&self.default)
+    }
+
+    /// The names of hosts under which routes keep answers, whatever clients call them.
+    pub(super) fn key_hosts(&self) -> &Arc<[Box<str>]> {
+        &self.key_hosts
     }
 
     /// What applies where none matches.

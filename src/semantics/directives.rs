@@ -9,6 +9,7 @@
 
 mod scan;
 
+use self::scan::Piece;
 use super::fields::{all_members, delta_seconds, unquote};
 use http::{HeaderMap, HeaderName, header::CACHE_CONTROL};
 use std::{borrow::Cow, time::Duration};
@@ -77,7 +78,7 @@ impl ResponseDirectives {
             }
         }
         for line in headers.get_all(field) {
-            scan::take(&mut found, line.as_bytes());
+            found.take_however_written(line.as_bytes());
         }
         found
     }
@@ -100,9 +101,31 @@ impl ResponseDirectives {
     pub(super) fn forbidden_by(headers: &HeaderMap, field: &HeaderName) -> Self {
         let mut found = Self::default();
         for line in headers.get_all(field) {
-            scan::take(&mut found, line.as_bytes());
+            found.take_however_written(line.as_bytes());
         }
         found
+    }
+
+    /// Adds what `line` restricts to what was found by the grammar.
+    fn take_however_written(&mut self, line: &[u8]) {
+        let none = |lifetime: &mut Option<Duration>| {
+            lifetime.get_or_insert(Duration::ZERO);
+        };
+        for Piece { name, is_of_fields } in scan::all(line) {
+            match &*name {
+                b"no-store" => self.no_store = true,
+                b"private" if !is_of_fields => self.private = true,
+                b"no-cache" if !is_of_fields => self.no_cache = true,
+                // By the grammar it would permit something too (RFC 9111 §3.5).
+                b"must-revalidate" | b"proxy-revalidate" => self.proxy_revalidate = true,
+                b"no-transform" => self.no_transform = true,
+                b"max-age" => none(&mut self.max_age),
+                b"s-maxage" => none(&mut self.s_maxage),
+                b"stale-while-revalidate" => none(&mut self.stale_while_revalidate),
+                b"stale-if-error" => none(&mut self.stale_if_error),
+                _ => {}
+            }
+        }
     }
 
     /// With field names the directive withholds these fields; without, it speaks of the whole response.
@@ -178,15 +201,7 @@ fn split(member: &[u8]) -> (Cow<'_, [u8]>, Option<&[u8]>) {
         Some(at) => (&member[..at], Some(&member[at + 1..])),
         None => (member, None),
     };
-    (lower(name), argument)
-}
-
-fn lower(name: &[u8]) -> Cow<'_, [u8]> {
-    if name.iter().any(u8::is_ascii_uppercase) {
-        name.to_ascii_lowercase().into()
-    } else {
-        name.into()
-    }
+    (scan::lower(name), argument)
 }
 
 #[cfg(test)]

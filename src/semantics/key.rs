@@ -114,29 +114,6 @@ impl<'v> Builder<'v> {
         self
     }
 
-    /// Only the parameters that `names` lists, sorted; parameters of the same name keep their order.
-    ///
-    /// Names are compared as an origin reads them, decoded; the pairs stay as received. A query with `;` counts as a
-    /// whole, because some origins split there too.
-    pub fn chosen_query(self, query: Option<&str>, names: &[String]) -> Self {
-        let query = query.unwrap_or_default();
-        if query.contains(';') {
-            return self.query(Some(query));
-        }
-        let mut chosen: Vec<(String, &str)> = query
-            .split('&')
-            .map(|pair| (decoded(pair.split('=').next().unwrap_or_default()), pair))
-            .filter(|(name, _)| names.contains(name))
-            .collect();
-        chosen.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let pairs: Vec<&str> = chosen.into_iter().map(|(_, pair)| pair).collect();
-        if pairs.is_empty() {
-            self
-        } else {
-            self.query(Some(&pairs.join("&")))
-        }
-    }
-
     /// A request field that the route put into the key; its absence is a part too.
     pub fn field(mut self, name: &str, value: Option<&[u8]>) -> Self {
         self.part(TAG_FIELD, name.as_bytes());
@@ -314,38 +291,6 @@ mod tests {
             uri("api.example", "/x", None)
         );
         assert_ne!(uri("a", "/X", None), uri("a", "/x", None));
-    }
-
-    #[test]
-    fn chosen_parameters_are_sorted_and_the_rest_ignored() {
-        let names = ["q".to_owned(), "page".to_owned()];
-        let key = |query| {
-            Builder::new("http", b"a", "/s")
-                .chosen_query(query, &names)
-                .build()
-        };
-        assert_eq!(key(Some("q=1&utm=x&page=2")), key(Some("page=2&q=1")));
-        assert_eq!(key(Some("utm=x")), key(None));
-        assert_ne!(
-            key(Some("q=1&q=2")),
-            key(Some("q=2&q=1")),
-            "the order of equal names may mean something"
-        );
-        assert_ne!(key(Some("q=1")), key(Some("q=2")));
-    }
-
-    #[test]
-    fn a_name_in_disguise_is_the_same_name() {
-        let names = ["q".to_owned()];
-        let key = |query| {
-            Builder::new("http", b"a", "/s")
-                .chosen_query(Some(query), &names)
-                .build()
-        };
-        assert_ne!(key("%71=evil"), key(""), "%71 is q");
-        assert_ne!(key("q=good&%71=evil"), key("q=good"));
-        assert_ne!(key("q=good;q=evil"), key("q=good"));
-        assert_eq!(key("q=1&%7=x&%zz=y&a+b=z"), key("q=1"));
     }
 
     #[test]

@@ -31,6 +31,24 @@ impl NamePattern {
         })
     }
 
+    /// This one name, whatever it holds.
+    pub(super) fn exactly(name: &str) -> Self {
+        Self {
+            before: name.into(),
+            after: None,
+        }
+    }
+
+    /// What all its names begin with.
+    pub(super) fn beginning(&self) -> &str {
+        &self.before
+    }
+
+    /// What they end with; `None` where it is one name.
+    pub(super) fn end(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
     /// Whether it names `name`; case counts.
     pub fn matches(&self, name: &str) -> bool {
         match &self.after {

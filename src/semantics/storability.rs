@@ -13,6 +13,7 @@ use super::{
     part::claimed_part,
     policy::{ClientDirectives, Policy, SetCookie, is_about_one_request, route_ttl_applies},
     refusal::Refusal,
+    selection::selection,
     sharing::Carried,
     targeted,
     vary::{Selecting, Selects},
@@ -94,11 +95,8 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
         forbidden_by_set_cookie(exchange.response, &directives, policy),
         Refusal::SetCookie,
     )?;
-    let selecting = Selecting::of(
-        exchange.response,
-        &Selects::new(exchange.request, exchange.veil),
-    )
-    .map_err(|_| Refusal::VaryStar)?;
+    let selects = Selects::new(exchange.request, exchange.veil);
+    let selecting = selection(exchange.response, &selects).map_err(|_| Refusal::VaryStar)?;
     let silent = match policy.ttl {
         Some(_) if !route_ttl_applies(exchange.status) => Refusal::Status,
         _ => Refusal::NoLifetime,

@@ -5,9 +5,10 @@
 use super::{
     Freshness,
     part::Part,
+    selection::is_for_every_site,
     vary::{Selecting, Selects},
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header::ORIGIN};
 
 /// The head of a stored response.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub struct StoredHead {
     pub generated_etag: bool,
     /// The origin forbids any transformation (`no-transform`).
     pub no_transform: bool,
+    /// The request that fetched or confirmed it had an `Origin`.
+    pub asked_with_origin: bool,
     /// What purges can name it by.
     pub tags: Vec<Box<str>>,
 }
@@ -33,9 +36,15 @@ pub struct StoredHead {
 impl StoredHead {
     /// Whether a request with these fields selects it ([RFC 9111 §4.1]).
     ///
+    /// One with `Origin` does not where nobody with one has asked yet, unless every site may read it: an origin that forgets
+    /// `Vary: Origin` would have answered otherwise, and the site could not read what it gets.
+    ///
     /// [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
     pub fn is_selected_by(&self, request: &Selects<'_>) -> bool {
         self.selecting.matches(request, &self.headers)
+            && (self.asked_with_origin
+                || !request.fields().contains_key(ORIGIN)
+                || is_for_every_site(&self.headers))
     }
 }
 
@@ -68,6 +77,7 @@ pub(crate) fn sample(fields: &[(&'static str, &str)]) -> StoredHead {
         part: None,
         generated_etag: false,
         no_transform: false,
+        asked_with_origin: false,
         tags: Vec::new(),
     }
 }

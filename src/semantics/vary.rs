@@ -65,6 +65,12 @@ impl Selecting {
         Self(names.into_iter().map(part).collect())
     }
 
+    /// With `name` beside what is there.
+    pub fn and(self, name: HeaderName, request: &Selects<'_>) -> Self {
+        let names = self.names().cloned().chain([name]).collect();
+        Self::by_names(names, request)
+    }
+
     /// Without `name`: the cache sends the same value of it with every request of its own.
     pub fn without(mut self, name: &HeaderName) -> Self {
         self.0.retain(|(known, _)| known != name);
@@ -145,6 +151,11 @@ impl<'r> Selects<'r> {
             values: RefCell::new(Vec::new()),
             language: OnceCell::new(),
         }
+    }
+
+    /// Its fields.
+    pub(super) fn fields(&self) -> &HeaderMap {
+        self.request
     }
 
     /// Shows `look` the value of `name`, normalised and as it is kept.

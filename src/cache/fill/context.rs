@@ -13,11 +13,14 @@ use crate::{
     semantics::{
         Storability,
         range::is_asked_for,
-        storability::{Exchange, storability},
+        storability::{Exchange, Verdict, storability},
     },
     store::Entry,
 };
-use http::{HeaderMap, Method, Response, StatusCode, header::VARY};
+use http::{
+    HeaderMap, Method, Response, StatusCode,
+    header::{ACCEPT_ENCODING, VARY},
+};
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +61,14 @@ impl<'a> Context<'a> {
             response_time: self.core.clock.now(),
             veil: self.core.store.secret(),
         };
-        storability(&exchange, &self.rule().policy)
+        let mut storability = storability(&exchange, &self.rule().policy);
+        if let Storability::Store(verdict) = &mut storability
+            && self.ask().asks_for_identity
+        {
+            let selecting = std::mem::take(&mut verdict.selecting);
+            verdict.selecting = selecting.without(&ACCEPT_ENCODING); // ours, and always the same
+        }
+        storability
     }
 
     /// Whether the key was made by the rule of this response, not only of an earlier one (`No-Vary-Search`).
@@ -70,9 +80,15 @@ impl<'a> Context<'a> {
     /// An error that does not say by which fields it was selected would be selected by every request ([RFC 9111 §4.1]).
     ///
     /// [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
-    pub(super) fn would_hide_variants(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+    pub(super) fn would_hide_variants(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        verdict: &Verdict,
+    ) -> bool {
         let is_error = status.is_client_error() || status.is_server_error();
-        is_error && self.job.saw_variants() && !headers.contains_key(VARY)
+        let says = headers.contains_key(VARY) || !verdict.selecting.is_empty();
+        is_error && self.job.saw_variants() && !says
     }
 
     /// Neither the whole nor a part, and perhaps so because a part was asked for.

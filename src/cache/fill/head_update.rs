@@ -5,6 +5,7 @@
 use super::{
     context::Context,
     job::{FetchStart, Job},
+    request::may_be_confirmed,
     validated,
 };
 use crate::{
@@ -40,8 +41,11 @@ impl HeadUpdate {
     pub(in crate::cache) fn end(mut self, core: &Core, status: StatusCode, head: &HeaderMap) {
         self.job.drop_purged(core);
         let stored = self.job.stored.as_ref();
-        let Some(stored) = stored.filter(|_| status == StatusCode::OK && !self.job.ask.credentials)
-        else {
+        let Some(stored) = stored.filter(|stored| {
+            status == StatusCode::OK
+                && !self.job.ask.credentials
+                && may_be_confirmed(stored, &self.job)
+        }) else {
             return;
         };
         let cx = Context {

@@ -151,12 +151,13 @@ pub(super) async fn complete(
     {
         return None;
     }
-    let Storability::Store(verdict) =
-        cx.storability(StatusCode::PARTIAL_CONTENT, response.headers())
-    else {
+    // Judged with the fields that it will have, of which the rest need not repeat all.
+    let mut headers = validation::freshened(&stored.head, response.headers());
+    let content_range = response.headers().get(CONTENT_RANGE)?;
+    headers.insert(CONTENT_RANGE, content_range.clone());
+    let Storability::Store(verdict) = cx.storability(StatusCode::PARTIAL_CONTENT, &headers) else {
         return None;
     };
-    let mut headers = validation::freshened(&stored.head, response.headers());
     headers.remove(CONTENT_RANGE);
     match fill.collect(response.body_mut()).await {
         Ok(Collected::Whole) => {}

@@ -2,6 +2,7 @@
 
 use super::job::Job;
 use crate::{
+    cache::coding,
     origin::RequestBody,
     semantics::{
         etag::strong_tag,
@@ -31,7 +32,7 @@ pub(super) struct Prepared {
 pub(super) fn prepare(job: &Job) -> Prepared {
     let mut request = unconditional(job);
     let asked = &job.ask.request;
-    let conditional = ask(request.headers_mut(), asked, job.stored.as_deref());
+    let conditional = ask(request.headers_mut(), job);
     Prepared {
         conditional,
         for_the_rest: request.headers().contains_key(RANGE) && !is_asked_for(asked),
@@ -47,8 +48,8 @@ pub(super) fn unconditional(job: &Job) -> Request<RequestBody> {
     headers.remove(RANGE);
     headers.remove(CONTENT_LENGTH); // content of a GET has no meaning and is not passed on (RFC 9110 §9.3.1)
     validation::make_conditional(headers, None);
-    if ask.rule.settings.coding.enabled {
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")); // one body serves all codings
+    if ask.asks_for_identity {
+        coding::ask_for_identity(headers); // one body serves all codings
     }
     match &ask.content {
         None => drop(headers.remove(CONTENT_TYPE)),
@@ -61,9 +62,17 @@ pub(super) fn unconditional(job: &Job) -> Request<RequestBody> {
     request
 }
 
+/// Whether a request of the cache can be about this stored response: one that a client was sent in the coding that it
+/// accepts is not what the origin has for identity.
+pub(super) fn may_be_confirmed(stored: &Entry, job: &Job) -> bool {
+    let mut selecting = stored.head.selecting.names();
+    !(job.ask.asks_for_identity && selecting.any(|name| *name == ACCEPT_ENCODING))
+}
+
 /// Adds conditions and the range; returns whether a 304 may be the response.
-fn ask(headers: &mut HeaderMap, asked: &HeaderMap, stored: Option<&Entry>) -> bool {
-    let Some(entry) = stored else {
+fn ask(headers: &mut HeaderMap, job: &Job) -> bool {
+    let (asked, stored) = (&job.ask.request, job.stored.as_deref());
+    let Some(entry) = stored.filter(|entry| may_be_confirmed(entry, job)) else {
         if is_asked_for(asked) {
             ask_as_client(headers, asked);
         }

@@ -7,13 +7,14 @@ use crate::{
         StoredHead,
         freshness::Source,
         invalidation::{CACHE_GROUPS, group_tag, groups},
+        selection::name_in_vary,
         storability::Verdict,
     },
 };
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_TYPE, SET_COOKIE, TRAILER},
+    header::{CONTENT_TYPE, ORIGIN, SET_COOKIE, TRAILER},
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -35,11 +36,7 @@ pub(super) fn stored_head(
     headers.remove(TRAILER); // they are not stored
     let withheld = withhold(&mut headers, &verdict);
     let (ask, rule) = (cx.ask(), cx.rule());
-    let selecting = if rule.settings.coding.enabled {
-        verdict.selecting.without(&ACCEPT_ENCODING) // ours, and always the same
-    } else {
-        verdict.selecting
-    };
+    name_in_vary(&mut headers, &verdict.selecting);
     let grouped = groups(&headers, &CACHE_GROUPS)
         .into_iter()
         .map(|group| group_tag(&ask.host, &group));
@@ -53,11 +50,12 @@ pub(super) fn stored_head(
     let head = StoredHead {
         status,
         headers: compact::fields(&headers),
-        selecting,
+        selecting: verdict.selecting,
         freshness,
         part: None,
         generated_etag: false,
         no_transform: verdict.no_transform,
+        asked_with_origin: ask.request.contains_key(ORIGIN),
         tags: tags.into_iter().collect(),
     };
     Named { head, withheld }

@@ -1,7 +1,7 @@
 //! Keys that put too much or too little into one answer.
 
 use super::facts::Facts;
-use crate::config::problem::Problem;
+use crate::{config::problem::Problem, semantics::query::CountedQuery};
 
 /// What every request has for itself: the ids that gateways, tracers and clouds give it, its time, its conditions.
 const NEVER_THE_SAME: [&str; 22] = [
@@ -35,7 +35,13 @@ const FAMILIES: [&str; 3] = ["x-b3-", "x-datadog-", "x-ot-span-"];
 /// An empty list leaves every parameter out.
 pub(super) fn the_whole_query_is_ignored(facts: &Facts<'_>, found: &mut Vec<Problem>) {
     for line in facts.routes() {
-        if line.route.key.query.as_ref().is_some_and(Vec::is_empty) {
+        if line
+            .route
+            .key
+            .query
+            .as_ref()
+            .is_some_and(CountedQuery::is_empty)
+        {
             let message =
                 "`route.key.query` is empty: all queries of a path get one and the same answer";
             let help = "list the parameters that make another answer, or leave it out so that all of them count";

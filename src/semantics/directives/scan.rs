@@ -5,33 +5,27 @@
 //!
 //! [RFC 9111 §4.2.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.1
 
-use super::{ResponseDirectives, lower};
-use std::time::Duration;
+use std::borrow::Cow;
 
-/// Adds what `line` forbids to what was `found` by the grammar.
-pub(super) fn take(found: &mut ResponseDirectives, line: &[u8]) {
-    let none = |lifetime: &mut Option<Duration>| drop(lifetime.get_or_insert(Duration::ZERO));
-    for piece in pieces(line) {
+/// What may be meant for a directive.
+pub(super) struct Piece<'a> {
+    /// In lower case.
+    pub(super) name: Cow<'a, [u8]>,
+    /// It names fields: `private="x-user"`.
+    pub(super) is_of_fields: bool,
+}
+
+/// The pieces of `line`, but for what a targeted field says is not so (RFC 9651 §3.3.6).
+pub(super) fn all(line: &[u8]) -> impl Iterator<Item = Piece<'_>> {
+    let parts = pieces(line).map(|piece| {
         let end = piece.iter().position(|byte| *byte == b'=');
-        let (name, rest) = piece.split_at(end.unwrap_or(piece.len()));
-        if rest == b"=?0" {
-            continue; // what a targeted field says is not so (RFC 9651 §3.3.6)
-        }
-        let of_fields = rest.len() > 3 && rest.starts_with(b"=\"") && rest.ends_with(b"\"");
-        match &*lower(name) {
-            b"no-store" => found.no_store = true,
-            b"private" if !of_fields => found.private = true,
-            b"no-cache" if !of_fields => found.no_cache = true,
-            // By the grammar it would permit something too (RFC 9111 §3.5).
-            b"must-revalidate" | b"proxy-revalidate" => found.proxy_revalidate = true,
-            b"no-transform" => found.no_transform = true,
-            b"max-age" => none(&mut found.max_age),
-            b"s-maxage" => none(&mut found.s_maxage),
-            b"stale-while-revalidate" => none(&mut found.stale_while_revalidate),
-            b"stale-if-error" => none(&mut found.stale_if_error),
-            _ => {}
-        }
-    }
+        piece.split_at(end.unwrap_or(piece.len()))
+    });
+    let parts = parts.filter(|(_, rest)| *rest != b"=?0");
+    parts.map(|(name, rest)| Piece {
+        name: lower(name),
+        is_of_fields: rest.len() > 3 && rest.starts_with(b"=\"") && rest.ends_with(b"\""),
+    })
 }
 
 /// The runs of token characters with the argument that follows at once. A string is part of a run where it is an argument, and
@@ -63,4 +57,12 @@ fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+pub(super) fn lower(name: &[u8]) -> Cow<'_, [u8]> {
+    if name.iter().any(u8::is_ascii_uppercase) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
+    }
 }

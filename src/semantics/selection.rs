@@ -1,0 +1,159 @@
+//! Which fields of a request a response was selected by, also where its `Vary` forgets to say so ([RFC 9111 §4.1]).
+//!
+//! [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
+
+use super::{
+    fields::all_members,
+    vary::{Selecting, Selects, VaryStar},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{
+        ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        CONTENT_ENCODING, ORIGIN, VARY,
+    },
+};
+
+const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
+
+/// What selected `response`, given the request that fetched it: what `Vary` names, and what can be seen in it.
+///
+/// # Errors
+/// As [`Selecting::of`].
+pub fn selection(response: &HeaderMap, request: &Selects<'_>) -> Result<Selecting, VaryStar> {
+    let mut selecting = Selecting::of(response, request)?;
+    if is_for_one_site(response, request.fields()) {
+        selecting = selecting.and(ORIGIN, request);
+    }
+    if is_coded(response) {
+        selecting = selecting.and(ACCEPT_ENCODING, request);
+    }
+    Ok(selecting)
+}
+
+/// Whether a response says that a site may read it which is not every site: it repeats the `Origin` of its request, or it
+/// speaks of credentials, which it can only do for one ([Fetch, CORS protocol and HTTP caches]).
+///
+/// [Fetch, CORS protocol and HTTP caches]: https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches
+fn is_for_one_site(response: &HeaderMap, request: &HeaderMap) -> bool {
+    let repeats = |name| {
+        request.get(ORIGIN).is_some_and(|origin| {
+            all_members(response, name)
+                .any(|site| site.eq_ignore_ascii_case(origin.as_bytes().trim_ascii()))
+        })
+    };
+    repeats(&ACCESS_CONTROL_ALLOW_ORIGIN)
+        || repeats(&TIMING_ALLOW_ORIGIN)
+        || (response.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS) && !is_for_every_site(response))
+}
+
+/// Whether any site may read the response: `Access-Control-Allow-Origin: *`.
+pub(super) fn is_for_every_site(response: &HeaderMap) -> bool {
+    response
+        .get(ACCESS_CONTROL_ALLOW_ORIGIN)
+        .is_some_and(|site| site.as_bytes().trim_ascii() == b"*")
+}
+
+/// Whether the origin coded the content, which it does for those who accept that ([RFC 9110 §12.5.3]).
+///
+/// [RFC 9110 §12.5.3]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
+fn is_coded(response: &HeaderMap) -> bool {
+    all_members(response, &CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Names in `Vary` what selected the response and is not named there: caches behind this one have to know it too.
+pub fn name_in_vary(response: &mut HeaderMap, selecting: &Selecting) {
+    for name in selecting.names() {
+        let named = |member: &[u8]| member.eq_ignore_ascii_case(name.as_str().as_bytes());
+        if !all_members(response, &VARY).any(named) {
+            let name = match name.as_str() {
+                "origin" => HeaderValue::from_static("Origin"),
+                "accept-encoding" => HeaderValue::from_static("Accept-Encoding"),
+                other => HeaderValue::from_str(other).expect("a name is visible ASCII"),
+            };
+            response.append(VARY, name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::semantics::veil::tests::Thin;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields
+            .iter()
+            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
+            .collect()
+    }
+
+    fn names(response: &[(&'static str, &'static str)], origin: Option<&'static str>) -> String {
+        let origin = origin.map(|origin| ("origin", origin));
+        let request: Vec<_> = origin.into_iter().collect();
+        let request = map(&request);
+        let selecting = selection(&map(response), &Selects::new(&request, &Thin)).unwrap();
+        let names: Vec<_> = selecting.names().map(HeaderName::as_str).collect();
+        names.join(" ")
+    }
+
+    #[test]
+    fn a_response_that_repeats_the_origin_is_for_that_site() {
+        let allow = "access-control-allow-origin";
+        for site in ["https://a.example", "null"] {
+            assert_eq!(names(&[(allow, site)], Some(site)), "origin", "{site}");
+        }
+        let timing = (
+            "timing-allow-origin",
+            "https://b.example, https://a.example",
+        );
+        assert_eq!(names(&[timing], Some("https://a.example")), "origin");
+        for (response, origin) in [
+            (&[(allow, "*")][..], Some("https://a.example")),
+            (&[(allow, "https://a.example")], None),
+            (&[(allow, "https://a.example")], Some("https://b.example")),
+            (&[], Some("https://a.example")),
+        ] {
+            assert_eq!(names(response, origin), "", "{response:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_that_allows_credentials_is_for_one_site() {
+        let credentials = ("access-control-allow-credentials", "true");
+        let main = ("access-control-allow-origin", "https://main.example");
+        for origin in [None, Some("https://a.example")] {
+            assert_eq!(names(&[credentials, main], origin), "origin");
+            assert_eq!(names(&[credentials], origin), "origin");
+        }
+        let all = ("access-control-allow-origin", "*");
+        assert_eq!(names(&[credentials, all], Some("https://a.example")), "");
+    }
+
+    #[test]
+    fn a_coded_response_was_selected_by_what_its_client_accepts() {
+        assert_eq!(
+            names(&[("content-encoding", "br")], None),
+            "accept-encoding"
+        );
+        assert_eq!(names(&[("content-encoding", "identity")], None), "");
+    }
+
+    #[test]
+    fn what_selected_is_named_once() {
+        let request = map(&[("origin", "https://a.example")]);
+        for (vary, expected) in [
+            ("", "|Origin"),
+            ("x-a", "x-a|Origin"),
+            ("X-A, ORIGIN", "X-A, ORIGIN"),
+        ] {
+            let mut response = map(&[("vary", vary)]);
+            let selects = Selects::new(&request, &Thin);
+            let selecting = Selecting::of(&response, &selects).unwrap();
+            name_in_vary(&mut response, &selecting.and(ORIGIN, &selects));
+            let lines: Vec<_> = response.get_all(VARY).iter().collect();
+            let lines: Vec<_> = lines.iter().map(|line| line.to_str().unwrap()).collect();
+            assert_eq!(lines.join("|"), expected);
+        }
+    }
+}
