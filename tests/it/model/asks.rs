@@ -225,7 +225,7 @@ fn method(random: &mut fastrand::Rng) -> &'static str {
 }
 
 fn query(random: &mut fastrand::Rng, resource: &str) -> Option<&'static str> {
-    const QUERIES: [&str; 7] = [
+    const QUERIES: [&str; 10] = [
         "q=1",
         "q=2",
         "page=1&q=1",
@@ -233,6 +233,9 @@ fn query(random: &mut fastrand::Rng, resource: &str) -> Option<&'static str> {
         "q=1&utm_source=x",
         "access_token=alice",
         "access_token=bob",
+        "q=1&q[]=2",
+        "q=1&%71=2",
+        "q=1;q=2",
     ];
     let often = if resource == "/search" { 2 } else { 6 };
     (random.u8(..often) == 0).then(|| QUERIES[random.usize(..QUERIES.len())])

@@ -326,10 +326,10 @@ impl Kind {
 
 /// A kind at random: half of them ordinary ones.
 pub(super) fn any(random: &mut fastrand::Rng) -> usize {
-    let (ordinary, selected) = (ORDINARY.len(), SELECTED.len() - 1); // XXX CORS
+    let (ordinary, selected) = (ORDINARY.len(), SELECTED.len());
     match random.u8(..10) {
         0..6 => random.usize(..ordinary),
         6..9 => ordinary + random.usize(..selected),
-        _ => ordinary + selected + 1 + random.usize(..ODD.len()),
+        _ => ordinary + selected + random.usize(..ODD.len()),
     }
 }

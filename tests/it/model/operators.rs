@@ -19,7 +19,10 @@ pub(super) enum SetCookie {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Query {
     AsReceived,
+    /// These parameters, in any order, and whatever looks like a credential.
     Only(&'static [&'static str]),
+    /// All but these, in any order.
+    Except(&'static [&'static str]),
 }
 
 /// What holds for some resources.
@@ -37,6 +40,8 @@ pub(super) struct Rule {
     pub(super) ignored_cookies: &'static [&'static str],
     pub(super) keyed_cookies: &'static [&'static str],
     pub(super) query: Query,
+    /// All hosts are one.
+    pub(super) one_host: bool,
     pub(super) set_cookie: SetCookie,
 }
 
@@ -51,6 +56,7 @@ const BARE: Rule = Rule {
     ignored_cookies: &[],
     keyed_cookies: &[],
     query: Query::AsReceived,
+    one_host: false,
     set_cookie: SetCookie::Bypass,
 };
 
@@ -171,6 +177,19 @@ pub(super) const OPERATORS: &[Operator] = &[
             },
             Rule {
                 keyed: &["authorization", "cookie"],
+                ..TTL
+            },
+        ],
+        least_hits: 6,
+    },
+    Operator {
+        name: "campaign",
+        toml: file!("campaign"),
+        rules: &[
+            ME,
+            Rule {
+                query: Query::Except(&["utm_source"]),
+                one_host: true,
                 ..TTL
             },
         ],

@@ -34,7 +34,7 @@ pub(super) fn objection(
         (!rule.cache, "the route is not cached"),
         (no_cache, "it has to be confirmed each time"),
         (
-            !owner.host.eq_ignore_ascii_case(reader.host),
+            !rule.one_host && !owner.host.eq_ignore_ascii_case(reader.host),
             "another host",
         ),
         (
@@ -44,7 +44,7 @@ pub(super) fn objection(
         (query(rule, owner) != query(rule, reader), "another query"),
         (!same_question(owner, reader, kind), "another method"),
         (
-            how_reached(owner) != how_reached(reader),
+            how_reached(rule, owner) != how_reached(rule, reader),
             "reached in another way",
         ),
         (is_restricted(kind, rule), "it is restricted"),
@@ -109,17 +109,20 @@ fn credentials<'a>(rule: &Rule, ask: &'a Ask) -> Vec<&'a str> {
 
 /// The query as far as it counts.
 fn query(rule: &Rule, ask: &Ask) -> Vec<&'static str> {
-    let pairs = ask.query.into_iter().flat_map(|query| query.split('&'));
-    match rule.query {
-        Query::AsReceived => pairs.collect(),
-        Query::Only(names) => {
-            let mut kept: Vec<_> = pairs
-                .filter(|pair| names.iter().any(|name| is_cookie(pair, name)))
-                .collect();
-            kept.sort_unstable();
-            kept
-        }
-    }
+    let query = ask.query.unwrap_or_default();
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let named = |pair: &str, names: &[&str]| names.iter().any(|name| is_cookie(pair, name));
+    let mut kept: Vec<&str> = match rule.query {
+        // Where servers disagree about names, all of it counts.
+        _ if query.contains([';', '[', '%']) => return vec![query],
+        Query::AsReceived => return pairs.collect(),
+        Query::Only(names) => pairs
+            .filter(|pair| named(pair, names) || named(pair, &["access_token"]))
+            .collect(),
+        Query::Except(names) => pairs.filter(|pair| !named(pair, names)).collect(),
+    };
+    kept.sort_unstable();
+    kept
 }
 
 /// A GET and a HEAD ask the same, equal QUERYs do, and a POST may bring what a GET would.
@@ -134,13 +137,13 @@ fn same_question(owner: &Ask, reader: &Ask, kind: &Kind) -> bool {
 }
 
 /// What the upstream was told of it, but for what it would be told anyway.
-pub(super) fn how_reached(ask: &Ask) -> BTreeMap<&str, &str> {
+pub(super) fn how_reached<'a>(rule: &Rule, ask: &'a Ask) -> BTreeMap<&'a str, &'a str> {
     let said = FORWARDING
         .iter()
         .filter_map(|(name, _)| Some((*name, ask.field(name)?)));
     said.filter(|(name, value)| match *name {
         "x-forwarded-proto" => *value != "http",
-        "x-forwarded-host" => !value.eq_ignore_ascii_case(ask.host),
+        "x-forwarded-host" => !rule.one_host && !value.eq_ignore_ascii_case(ask.host),
         _ => true,
     })
     .collect()

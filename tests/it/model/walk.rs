@@ -254,9 +254,11 @@ impl Walk {
                 return Err(format!("{why} (made for step {})", made.step));
             }
             self.judge_seen(owner, &made, answer)?;
-            let name = (ask.host.to_lowercase(), resolve(&ask.path));
+            let name = (owner.host.to_lowercase(), resolve(&ask.path));
             let oldest = self.deployment.replicas[at].oldest.get(&name);
-            let direct = how_reached(ask).is_empty(); // a write to one host is none to another
+            let rule = self.deployment.operator.rule(&name.1);
+            // A write to one host is none to another.
+            let direct = how_reached(rule, ask).is_empty() && how_reached(rule, owner).is_empty();
             if let Some((version, step)) = oldest.filter(|_| direct)
                 && made.version < *version
             {
