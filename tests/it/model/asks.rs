@@ -38,6 +38,40 @@ const RESOURCES: [&str; 6] = [
     "/api/me",
 ];
 
+/// What a walk asks again and again, so that its requests meet each other.
+#[derive(Debug)]
+pub(super) struct Habits {
+    pub(super) resources: Vec<&'static str>,
+    pub(super) kinds: Vec<usize>,
+    credentials: Vec<&'static str>,
+    spellings: Vec<u8>,
+}
+
+impl Habits {
+    /// Some at random.
+    pub(super) fn any(random: &mut fastrand::Rng) -> Self {
+        let some = |random: &mut fastrand::Rng, among: usize, count: usize| {
+            let mut all: Vec<usize> = (0..among).collect();
+            random.shuffle(&mut all);
+            all.truncate(count);
+            all
+        };
+        let resources = some(random, RESOURCES.len(), 3);
+        let credentials = some(random, CREDENTIALS.len(), 3);
+        let named = credentials.into_iter().map(|at| CREDENTIALS[at]);
+        let spellings = some(random, usize::from(SPELLINGS), 4);
+        Self {
+            resources: resources.into_iter().map(|at| RESOURCES[at]).collect(),
+            kinds: (0..14).map(|_| kinds::any(random)).collect(),
+            // These two nearly every API has.
+            credentials: named.chain(["authorization", "cookie"]).collect(),
+            spellings: (spellings.into_iter())
+                .map(|at| u8::try_from(at).unwrap())
+                .collect(),
+        }
+    }
+}
+
 /// One request.
 #[derive(Clone, Debug)]
 pub(super) struct Ask {
@@ -78,13 +112,16 @@ impl Ask {
     }
 
     /// One at random.
-    pub(super) fn any(random: &mut fastrand::Rng, step: usize) -> Self {
-        let resource = RESOURCES[random.usize(..RESOURCES.len()).min(random.usize(..12))];
+    pub(super) fn any(random: &mut fastrand::Rng, habits: &Habits) -> Self {
+        let resource = *random.choice(&habits.resources).unwrap();
+        let method = method(random);
         let mut ask = Self {
-            step,
-            method: method(random),
+            method,
             query: query(random, resource),
-            kind: kinds::any(random),
+            kind: match method {
+                "POST" if random.bool() => kinds::of_itself(random),
+                _ => *random.choice(&habits.kinds).unwrap(),
+            },
             status: match random.u8(..100) {
                 0..5 => 404,
                 5..9 => 400,
@@ -97,20 +134,20 @@ impl Ask {
         if random.u8(..10) == 0 {
             ask.host = ["b.example", "A.Example"][random.usize(..2)];
         }
-        if random.u8(..7) == 0 {
-            ask.path = spelled(random, resource);
+        if random.u8(..6) == 0 {
+            ask.path = spelled(*random.choice(&habits.spellings).unwrap(), resource);
         }
         if ask.method == "QUERY" {
             ask.content = ["cats", "dogs"][random.usize(..2)];
             ask.fields.push(("content-type", "text/plain".to_owned()));
         }
-        ask.add_caller(random);
+        ask.add_caller(random, habits);
         ask.add_preferences(random);
         ask.add_forwarding(random);
         ask
     }
 
-    fn add_caller(&mut self, random: &mut fastrand::Rng) {
+    fn add_caller(&mut self, random: &mut fastrand::Rng, habits: &Habits) {
         let mut cookies = Vec::new();
         if random.u8(..10) < 2 {
             cookies.push(format!("_ga=GA{}", random.u8(..9)));
@@ -124,9 +161,7 @@ impl Ask {
             _ => 2,
         };
         for _ in 0..credentials {
-            let at = random.usize(..2 * CREDENTIALS.len());
-            // The ordinary ones are more frequent.
-            let name = CREDENTIALS[if at < CREDENTIALS.len() { at } else { at % 3 }];
+            let name = *random.choice(&habits.credentials).unwrap();
             let caller = ["alice", "bob"][random.usize(..2)];
             if name == "cookie" {
                 cookies.push(format!("session={caller}"));
@@ -237,25 +272,28 @@ fn query(random: &mut fastrand::Rng, resource: &str) -> Option<&'static str> {
         "q=1&%71=2",
         "q=1;q=2",
     ];
-    let often = if resource == "/search" { 2 } else { 6 };
-    (random.u8(..often) == 0).then(|| QUERIES[random.usize(..QUERIES.len())])
+    let often = if resource == "/search" { 7 } else { 2 };
+    (random.u8(..10) < often).then(|| QUERIES[random.usize(..QUERIES.len())])
 }
 
+/// In so many ways a path is spelled.
+const SPELLINGS: u8 = 13;
+
 /// `resource` as somebody spells it who wants another route than the one that was meant for it.
-fn spelled(random: &mut fastrand::Rng, resource: &str) -> String {
+fn spelled(spelling: u8, resource: &str) -> String {
     let rest = &resource[1..];
-    match random.u8(..12) {
-        0 => format!("/%{:02x}{}", rest.as_bytes()[0], &rest[1..]),
-        1 => format!("/./{rest}"),
-        2 => format!("//{rest}"),
-        3 => format!("/b/../{rest}"),
-        4 => format!("/static/..%2f{rest}"),
-        5 => format!("/static/%2e%2e/{rest}"),
-        6 => format!("/static/..;/{rest}"),
-        7 => format!("{resource};x"),
-        8 => format!("{resource}%2f"),
-        9 => format!("/static/..%5c{rest}"),
-        10 => format!("/{}", rest.replace('/', "%2F")),
+    match spelling {
+        0 | 1 => format!("/%{:02x}{}", rest.as_bytes()[0], &rest[1..]),
+        2 => format!("/./{rest}"),
+        3 => format!("//{rest}"),
+        4 => format!("/b/../{rest}"),
+        5 => format!("/static/..%2f{rest}"),
+        6 => format!("/static/%2e%2e/{rest}"),
+        7 => format!("/static/..;/{rest}"),
+        8 => format!("{resource};x"),
+        9 => format!("{resource}%2f"),
+        10 => format!("/static/..%5c{rest}"),
+        11 => format!("/{}", rest.replace('/', "%2F")),
         _ => format!("/public/%2E%2e/{rest}"),
     }
 }

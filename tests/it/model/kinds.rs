@@ -127,7 +127,7 @@ const ORDINARY: &[Kind] = &[
     },
     Kind {
         name: "no-cache",
-        fields: &[("cache-control", "no-cache")],
+        fields: &[("cache-control", "no-cache, max-age=60")],
         no_cache: true,
         tagged: true,
         ..FRESH
@@ -148,6 +148,14 @@ const ORDINARY: &[Kind] = &[
             ("content-location", "{self}"),
         ],
         of_itself: true,
+        ..PUBLIC
+    },
+    Kind {
+        name: "of something else",
+        fields: &[
+            ("cache-control", "public, max-age=60"),
+            ("content-location", "/other"),
+        ],
         ..PUBLIC
     },
 ];
@@ -332,4 +340,17 @@ pub(super) fn any(random: &mut fastrand::Rng) -> usize {
         6..9 => ordinary + random.usize(..selected),
         _ => ordinary + selected + random.usize(..ODD.len()),
     }
+}
+
+/// One at random that says which URI it is of.
+pub(super) fn of_itself(random: &mut fastrand::Rng) -> usize {
+    let says = |kind: &Kind| {
+        kind.fields
+            .iter()
+            .any(|(name, _)| *name == "content-location")
+    };
+    let all: Vec<usize> = (0..ORDINARY.len())
+        .filter(|at| says(&ORDINARY[*at]))
+        .collect();
+    all[random.usize(..all.len())]
 }

@@ -1,7 +1,7 @@
 //! One walk: random steps, and what each answer must not be.
 
 use super::{
-    asks::{Ask, CREDENTIALS, FORWARDING, is_cookie},
+    asks::{Ask, CREDENTIALS, FORWARDING, Habits, is_cookie},
     deployment::Deployment,
     kinds,
     operators::{OPERATORS, SetCookie},
@@ -22,6 +22,7 @@ pub(super) type Tally = BTreeMap<String, usize>;
 pub(super) struct Walk {
     seed: u64,
     random: fastrand::Rng,
+    habits: Habits,
     deployment: Deployment,
     versions: Arc<Versions>,
     /// Every request, by its step.
@@ -38,9 +39,11 @@ pub(super) async fn walk(seed: u64, steps: usize) -> Tally {
     let at = usize::try_from(seed).unwrap();
     let (shared, memory) = (at % 3 == 2, at % 2 == 0);
     let operator = at % OPERATORS.len();
+    let mut random = fastrand::Rng::with_seed(seed);
     let mut walk = Walk {
         seed,
-        random: fastrand::Rng::with_seed(seed),
+        habits: Habits::any(&mut random),
+        random,
         deployment: Deployment::start(origin, operator, shared, memory).await,
         versions,
         asks: Vec::new(),
@@ -59,14 +62,14 @@ impl Walk {
 
     async fn step(&mut self) {
         match self.random.u16(..1000) {
-            0..40 => {
+            0..60 => {
                 self.count("time passes");
                 self.deployment.advance(self.random.u64(1..40));
             }
-            40..48 => self.purge().await,
-            48..50 => self.restart().await,
-            50..56 => self.trouble(),
-            56..90 => {
+            60..68 => self.purge().await,
+            68..71 => self.restart().await,
+            71..83 => self.trouble(),
+            83..135 => {
                 self.count("at once");
                 let one = self.ask();
                 let mut many = vec![one.clone()];
@@ -92,7 +95,7 @@ impl Walk {
     }
 
     fn ask(&mut self) -> Ask {
-        Ask::any(&mut self.random, 0)
+        Ask::any(&mut self.random, &self.habits)
     }
 
     async fn send(&mut self, mut asks: Vec<Ask>) {
