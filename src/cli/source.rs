@@ -13,7 +13,7 @@ const FILE: &str = "proxy.toml";
 /// Which configuration.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Source {
-    /// The configuration file; `proxy.toml` here where none is named. Without one `--set upstream.url=…` is enough
+    /// The configuration file; where none is named, `proxy.toml` if it is here
     #[arg(long, value_name = "FILE", env = "SIDECACHE_CONFIG")]
     pub(super) config: Option<PathBuf>,
     #[command(flatten)]

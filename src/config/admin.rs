@@ -8,6 +8,7 @@ use super::{
     problem::Problem,
     reader::{Reader, Setting},
     section::Section,
+    source::Place,
 };
 use crate::admin::Settings;
 
@@ -18,7 +19,7 @@ pub(super) fn read(section: Section<'_>) -> (Settings, Setting<SocketAddr>) {
     let token = section.read("token", token);
     let open = section.boolean("open", false);
     if listen.sound && token.sound && token.value.is_none() && open.sound && !open.value {
-        closed(section.reader, &listen);
+        closed(section.reader, &listen, token.at);
     }
     section.finish();
     let settings = Settings {
@@ -31,7 +32,7 @@ pub(super) fn read(section: Section<'_>) -> (Settings, Setting<SocketAddr>) {
 
 /// Whoever reaches this port may purge everything, so beyond this machine it wants a token, or a word that the network
 /// sees to it.
-fn closed(reader: &Reader<'_>, listen: &Setting<SocketAddr>) {
+fn closed(reader: &Reader<'_>, listen: &Setting<SocketAddr>, token: Option<Place>) {
     if is_loopback(listen.value.ip()) || !reader.all_readable() {
         return;
     }
@@ -39,8 +40,13 @@ fn closed(reader: &Reader<'_>, listen: &Setting<SocketAddr>) {
         "`admin.listen`, {}, can be reached from other machines, and nothing keeps them from purging",
         listen.value
     );
-    let help = "write `token = \"${ADMIN_TOKEN}\"` under `[admin]`, listen on 127.0.0.1, or write `open = true` where the \
-        network keeps others out";
+    let token = match reader.variable(token) {
+        Some(name) => format!("set `{name}` in the environment to a token"),
+        None => "write `token = \"${ADMIN_TOKEN}\"` under `[admin]`".to_owned(),
+    };
+    let help = format!(
+        "{token}, listen on 127.0.0.1, or write `open = true` where the network keeps others out"
+    );
     let problem = Problem::new(message, listen.at).key("admin.listen");
     reader.report(problem.help(help));
 }

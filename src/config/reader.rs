@@ -66,6 +66,20 @@ impl<'a> Reader<'a> {
         self.problems.borrow_mut().push(problem);
     }
 
+    /// The variable that is all that is written at `place`: who left it empty has to set it.
+    pub(super) fn variable(&self, place: Option<Place>) -> Option<&'a str> {
+        let place = place?;
+        let written = self.sources[place.source]
+            .text
+            .get(place.start..place.end)?;
+        let inside = written
+            .trim_matches(['"', '\''])
+            .strip_prefix("${")?
+            .strip_suffix('}')?;
+        let name = inside.split(':').next()?;
+        (!name.contains(['$', '{', '}'])).then_some(name)
+    }
+
     /// Whether all text is TOML: only then is what is not there really missing.
     pub(super) fn all_readable(&self) -> bool {
         self.problems.borrow().all_readable()

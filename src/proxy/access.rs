@@ -2,7 +2,7 @@
 
 use crate::{
     message::Watch,
-    semantics::{Decision, Storage, Tier},
+    semantics::{Decision, Storage, Tier, query::redacted},
 };
 use http::{HeaderValue, Method, StatusCode, Uri};
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl Drop for Event {
             method = %self.line.method,
             host = self.line.host.as_ref().and_then(|host| host.to_str().ok()),
             path = self.line.uri.path(),
-            query = self.line.uri.query(),
+            query = self.line.uri.query().map(redacted).as_deref(),
             status = self.status.as_u16(),
             route = self.route,
             outcome = outcome.as_str(),

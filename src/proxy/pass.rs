@@ -1,17 +1,20 @@
 //! What goes to the upstream without asking the cache.
 
-use super::{content::Content, post, problem::Problem, received::Received};
+use super::{
+    content::{self, Content},
+    post,
+    problem::Problem,
+    received::Received,
+};
 use crate::{
     cache::{
         Answered, HeadUpdate,
         coding::{self, For},
     },
-    message::BodyError,
-    origin::{FetchError, Origin, RequestBody},
+    origin::{FetchError, Origin},
     semantics::{Decision, Reason, invalidation::is_unsafe},
 };
 use http::Request;
-use http_body_util::BodyExt;
 
 /// Forwards `request` with its body, and the response with its own, both as they arrive. A HEAD that may `update` what is stored
 /// asks for what the cache would ask for.
@@ -27,7 +30,7 @@ pub(super) async fn pass<B: Content>(
     let forwarding = received.forwarding();
     let mut request = forwarding.request(&parts.headers);
     *request.method_mut() = parts.method.clone();
-    *request.body_mut() = body(content);
+    *request.body_mut() = content::forwarded(content);
     let whom = update.as_ref().map_or(For::Client, |_| For::Cache);
     coding::forwarded(request.headers_mut(), &rule.settings.coding, whom);
     let start = shared.cache.start();
@@ -60,12 +63,4 @@ pub(super) async fn pass<B: Content>(
             .pass_on(settings, response, &parts.method, &parts.headers),
         decision: Decision::forwarded(reason),
     })
-}
-
-fn body<B: Content>(content: B) -> RequestBody {
-    if content.is_end_stream() {
-        RequestBody::empty()
-    } else {
-        RequestBody::Stream(Box::pin(content.map_err(|_| BodyError::Broken)))
-    }
 }

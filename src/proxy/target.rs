@@ -63,7 +63,7 @@ impl Target {
         let authority = uri.authority().map(|authority| authority.as_str());
         let (host, respelt) = host(
             authority,
-            request.headers().get_all(HOST),
+            &request.headers().get_all(HOST),
             request.version(),
         )?;
         if let Some(host) = host.as_ref().filter(|_| respelt) {
@@ -191,7 +191,7 @@ fn reached(
 /// [RFC 9113 §8.3.1]: https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1
 fn host(
     authority: Option<&str>,
-    lines: GetAll<'_, HeaderValue>,
+    lines: &GetAll<'_, HeaderValue>,
     version: Version,
 ) -> Result<(Option<HeaderValue>, bool), Problem> {
     let mut lines = lines.iter();

@@ -7,7 +7,7 @@ use super::{
     directives::{RequestDirectives, ResponseDirectives},
     fields,
     freshness::{corrected_initial_age, explicit_lifetime, heuristic_lifetime},
-    invalidation, key, part, range,
+    host, invalidation, key, part, path, range, reached,
     storability::{Exchange, Storability, storability},
     stored::sample,
     structured, targeted, vary,
@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Fields that the rules read, with values that look like the real ones more often than chance would.
 fn headers() -> impl Strategy<Value = HeaderMap> {
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 19] = [
         "cache-control",
         "cdn-cache-control",
         "age",
@@ -36,8 +36,11 @@ fn headers() -> impl Strategy<Value = HeaderMap> {
         "content-location",
         "accept-language",
         "content-language",
+        "forwarded",
+        "x-forwarded-host",
+        "x-forwarded-proto",
     ];
-    let words = "(max-age|s-maxage|private|no-store|no-cache|public|bytes|stale-if-error|\\*|en|\"|=|,|;| |-|/|[0-9]{1,22}|GMT|Sun, 06 Nov 1994 08:49:37 GMT|q=0\\.5|\\PC)";
+    let words = "(max-age|s-maxage|private|no-store|no-cache|public|bytes|stale-if-error|\\*|en|\"|=|,|;| |-|/|[0-9]{1,22}|GMT|Sun, 06 Nov 1994 08:49:37 GMT|q=0\\.5|host=|proto=https|\\PC)";
     let value = prop::collection::vec(words, 0..12).prop_map(|words| words.concat());
     let line = (
         0..NAMES.len(),
@@ -122,6 +125,12 @@ proptest! {
         fields::members(&bytes).count();
         fields::delta_seconds(&bytes);
         fields::quality(&bytes);
+        host::normal(&bytes);
+        reached::is_closed(&bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        path::loosest(&format!("/{text}"));
+        reached::Reached::of(&headers, None);
+        reached::as_received(&headers);
         RequestDirectives::of(&headers);
         let selects = vary::Selects::new(&headers, &Thin);
         let _ = vary::Selecting::of(&headers, &selects).map(|selecting| selecting.matches(&selects, &headers));

@@ -8,6 +8,7 @@ mod credential;
 mod pattern;
 mod reading;
 
+pub use self::credential::redacted;
 pub use self::pattern::{ParameterPattern, TRACKING};
 
 use self::{credential::is_credential, reading::Reading};

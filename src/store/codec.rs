@@ -24,11 +24,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MAGIC: &[u8; 3] = b"SCV";
 /// Another number is another format: the value is a miss for us, and ours is one for the others.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 const PREFIX: usize = 4 + 8;
 
 const KIND_ENTRY: u8 = 0;
 const KIND_VARY: u8 = 1;
+
+/// What stands for a key in Redis, where nobody shall read who asked for what: a digest that only this cache can make.
+pub(super) type Id = [u8; 32];
 
 /// What a value holds.
 #[derive(Debug)]
@@ -39,10 +42,10 @@ pub(super) enum Value {
     Vary(Vec<HeaderName>),
 }
 
-/// The bytes of `entry`; a body above `compress_above` bytes is compressed where that makes it smaller.
-pub(super) fn encode_entry(entry: &Entry, compress_above: Option<u64>) -> Vec<u8> {
+/// The bytes of `entry`, whose key `id` stands for; a body above `compress_above` bytes is compressed where that makes it smaller.
+pub(super) fn encode_entry(entry: &Entry, id: &Id, compress_above: Option<u64>) -> Vec<u8> {
     let mut out = begin(KIND_ENTRY, 256 + entry.body.len());
-    put_bytes(&mut out, entry.key.as_bytes());
+    out.put_slice(id);
     put_head(&mut out, &entry.head);
     out.put_u64(entry.shared_position.0);
     out.put_u64(entry.shared_position.1);
@@ -141,11 +144,17 @@ fn millis(duration: Duration) -> u64 {
 
 /// Reads a value. A body that is not compressed stays a slice of `bytes`.
 ///
-/// `now` bounds the times in it: another replica's clock may be ahead, but nothing may come from the future.
+/// It has to be one for `key`, for which `id` stands. `now` bounds the times in it: another replica's clock may be ahead, but
+/// nothing may come from the future.
 ///
 /// # Errors
 /// [`DecodeError`]: the caller treats it as a miss and deletes the value.
-pub(super) fn decode(bytes: &Bytes, now: SystemTime) -> Result<Value, DecodeError> {
+pub(super) fn decode(
+    bytes: &Bytes,
+    key: &Key,
+    id: &Id,
+    now: SystemTime,
+) -> Result<Value, DecodeError> {
     if bytes.len() <= PREFIX || bytes[..3] != MAGIC[..] || bytes[3] != VERSION {
         return Err(DecodeError::Format);
     }
@@ -155,7 +164,11 @@ pub(super) fn decode(bytes: &Bytes, now: SystemTime) -> Result<Value, DecodeErro
         return Err(DecodeError::Checksum);
     }
     let value = match fields.u8()? {
-        KIND_ENTRY => Value::Entry(Box::new(entry(&mut fields, now)?)),
+        KIND_ENTRY if fields.0.starts_with(id) => {
+            fields.0.advance(id.len());
+            Value::Entry(Box::new(entry(key, &mut fields, now)?))
+        }
+        KIND_ENTRY => return Err(DecodeError::Key),
         KIND_VARY => Value::Vary(
             (0..fields.count()?)
                 .map(|_| fields.name())
@@ -170,8 +183,7 @@ pub(super) fn decode(bytes: &Bytes, now: SystemTime) -> Result<Value, DecodeErro
     }
 }
 
-fn entry(fields: &mut Reader, now: SystemTime) -> Result<Entry, DecodeError> {
-    let key = Key::from_stored(fields.bytes()?);
+fn entry(key: &Key, fields: &mut Reader, now: SystemTime) -> Result<Entry, DecodeError> {
     let head = head(fields, now)?;
     let shared = StreamId(fields.u64()?, fields.u64()?);
     let body = body::take(fields)?;
@@ -181,7 +193,12 @@ fn entry(fields: &mut Reader, now: SystemTime) -> Result<Entry, DecodeError> {
     {
         return Err(DecodeError::Field); // slices of it are taken by these positions
     }
-    Ok(Entry::new(key, head, body, Position { local: 0, shared }))
+    Ok(Entry::new(
+        key.clone(),
+        head,
+        body,
+        Position { local: 0, shared },
+    ))
 }
 
 fn head(fields: &mut Reader, now: SystemTime) -> Result<StoredHead, DecodeError> {

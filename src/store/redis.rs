@@ -163,21 +163,17 @@ impl Tier {
 
     async fn look_up(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Answer {
         let name = self.name(key);
-        let main = match self.read(&format!("{name}:m"), now).await {
+        let main = match self.read(&format!("{name}:m"), key, now).await {
             Ok(value) => value,
             Err(answer) => return answer,
         };
-        let (value, at) = match main {
-            Value::Entry(entry) => (*entry, format!("{name}:m")),
-            Value::Vary(names) => match self.variant(&name, names, request, now).await {
+        let value = match main {
+            Value::Entry(entry) => *entry,
+            Value::Vary(names) => match self.variant(key, names, request, now).await {
                 Ok(found) => found,
                 Err(answer) => return answer,
             },
         };
-        if value.key != *key {
-            self.discard(&at); // a value under a foreign name: healed by the next write
-            return Answer::None;
-        }
         self.metrics.redis_call(RedisCall::Hit);
         if value
             .head
@@ -192,11 +188,12 @@ impl Tier {
     /// The variant that `request` selects: by its values, or in the language that it likes best.
     async fn variant(
         &self,
-        name: &str,
+        key: &Key,
         names: Vec<HeaderName>,
         request: &HeaderMap,
         now: SystemTime,
-    ) -> Result<(Entry, String), Answer> {
+    ) -> Result<Entry, Answer> {
+        let name = self.name(key);
         let selections = {
             let selects = Selects::new(request, &self.secret);
             let selecting = Selecting::by_names(names, &selects);
@@ -204,9 +201,9 @@ impl Tier {
             std::iter::once(selecting).chain(by_language)
         };
         for selecting in selections {
-            let at = variant_name(name, &selecting);
-            match self.read(&at, now).await {
-                Ok(Value::Entry(entry)) => return Ok((*entry, at)),
+            let at = variant_name(&name, &selecting);
+            match self.read(&at, key, now).await {
+                Ok(Value::Entry(entry)) => return Ok(*entry),
                 Ok(Value::Vary(_)) | Err(Answer::None) => {}
                 Err(answer) => return Err(answer),
             }
@@ -239,10 +236,10 @@ impl Tier {
     async fn encoded(&self, entry: &Arc<Entry>) -> Option<Vec<u8>> {
         let above = self.compress_above;
         if above.is_none_or(|above| entry.body.len() as u64 <= above) {
-            return Some(codec::encode_entry(entry, None));
+            return Some(codec::encode_entry(entry, &self.id(&entry.key), None));
         }
-        let entry = Arc::clone(entry);
-        let encoding = tokio::task::spawn_blocking(move || codec::encode_entry(&entry, above));
+        let (entry, id) = (Arc::clone(entry), self.id(&entry.key));
+        let encoding = tokio::task::spawn_blocking(move || codec::encode_entry(&entry, &id, above));
         encoding.await.ok()
     }
 
@@ -304,7 +301,7 @@ impl Tier {
         let _: Result<(), CallError> = self.servers.call(&at, self.budget, &delete).await;
     }
 
-    async fn read(&self, at: &str, now: SystemTime) -> Result<Value, Answer> {
+    async fn read(&self, at: &str, key: &Key, now: SystemTime) -> Result<Value, Answer> {
         let get = Cmd::new().arg("GET").arg(at).to_owned();
         let bytes: Option<Bytes> = match self.servers.call(at, self.budget, &get).await {
             Ok(bytes) => bytes,
@@ -324,7 +321,7 @@ impl Tier {
             self.metrics.redis_call(RedisCall::Miss);
             return Err(Answer::None);
         };
-        match codec::decode(&bytes, now) {
+        match codec::decode(&bytes, key, &self.id(key), now) {
             Ok(value) => Ok(value),
             Err(error) => {
                 tracing::debug!(key = at, %error, "a value in redis does not check out and is deleted");
@@ -367,11 +364,11 @@ impl Tier {
     }
 
     fn name(&self, key: &Key) -> String {
-        format!(
-            "{}:v1:{{{}}}",
-            self.prefix,
-            hex(&Sha256::digest(key.as_bytes()))
-        )
+        format!("{}:v1:{{{}}}", self.prefix, hex(&self.id(key)))
+    }
+
+    fn id(&self, key: &Key) -> codec::Id {
+        self.secret.of_key(key.as_bytes())
     }
 }
 

@@ -53,13 +53,23 @@ impl Secret {
     }
 }
 
+impl Secret {
+    /// What stands for a key where others can read it.
+    pub(super) fn of_key(&self, key: &[u8]) -> [u8; 32] {
+        self.mac(&[b"key ", key])
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.keyed.clone();
+        parts.iter().for_each(|part| mac.update(part));
+        mac.finalize().into_bytes().into()
+    }
+}
+
 impl Veil for Secret {
     fn digest(&self, name: &str, value: &[u8]) -> [u8; DIGEST] {
-        let mut mac = self.keyed.clone();
-        mac.update(&(name.len() as u64).to_be_bytes());
-        mac.update(name.as_bytes());
-        mac.update(value);
-        let mac = mac.finalize().into_bytes();
+        let length = (name.len() as u64).to_be_bytes();
+        let mac = self.mac(&[b"field ", &length, name.as_bytes(), value]);
         std::array::from_fn(|at| mac[at])
     }
 }

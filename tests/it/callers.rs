@@ -227,8 +227,9 @@ async fn nothing_that_says_who_asked_is_readable_in_redis() {
         ("X-User-Id", "alice"),
         ("X-Long", "a value of many bytes"),
     ];
-    proxy.get_with("/a", &caller).await;
-    assert!(proxy.get_with("/a", &caller).await.is_hit());
+    let url = "/a?access_token=hunter2";
+    proxy.get_with(url, &caller).await;
+    assert!(proxy.get_with(url, &caller).await.is_hit());
     until("it is in redis", async || redis.holds("the body")).await;
     for said in [
         "kee",
@@ -238,6 +239,7 @@ async fn nothing_that_says_who_asked_is_readable_in_redis() {
         "crumb",
         "alice",
         "many bytes",
+        "hunter2",
     ] {
         assert!(!redis.holds(said), "{said}");
     }
@@ -245,10 +247,10 @@ async fn nothing_that_says_who_asked_is_readable_in_redis() {
     let replica = Proxy::to(&origin, &toml).await;
     synchronised(&replica).await;
     assert!(
-        replica.get_with("/a", &caller).await.is_hit(),
+        replica.get_with(url, &caller).await.is_hit(),
         "the digests are those of all replicas"
     );
     let mut other = caller;
     other[4].1 = "mallory";
-    assert!(!replica.get_with("/a", &other).await.is_hit());
+    assert!(!replica.get_with(url, &other).await.is_hit());
 }

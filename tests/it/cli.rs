@@ -99,7 +99,11 @@ fn the_image_needs_to_be_told_its_upstream() {
             .env("CACHE_PREFIX", prefix);
         command.output().unwrap()
     };
-    assert!(complaint(&with_redis(""), 2).contains("`cache.prefix` is empty"));
+    let text = complaint(&with_redis(""), 2);
+    assert!(
+        text.contains("`cache.prefix` is empty") && text.contains("set `CACHE_PREFIX`"),
+        "{text}"
+    );
     assert_eq!(with_redis("api").status.code(), Some(0));
 }
 

@@ -142,9 +142,10 @@ async fn a_purge_is_of_every_spelling() {
         for admin in [false, true] {
             proxy.get("/b/%c3%a9").await;
             assert!(proxy.get("/b/%c3%a9").await.is_hit(), "{path}");
-            let status = match admin {
-                true => url(path).await,
-                false => proxy.send("PURGE", path, &token, "").await.status,
+            let status = if admin {
+                url(path).await
+            } else {
+                proxy.send("PURGE", path, &token, "").await.status
             };
             assert_eq!(status, 200, "{path}");
             assert!(!proxy.get("/b/%c3%a9").await.is_hit(), "{path} {admin}");

@@ -1,6 +1,6 @@
 //! Who may say how a request was reached: what a stranger says of it goes nowhere, what a trusted peer says decides.
 
-use crate::support::{Origin, Proxy, Reply};
+use crate::support::{Origin, Proxy, Reply, client::exchange};
 
 const NOBODY: &str = "trusted = []\n";
 
@@ -276,4 +276,18 @@ async fn only_the_peers_that_are_listed_are_believed() {
         };
         assert_eq!(seen.header("x-forwarded-for"), Some(expected), "{trusted}");
     }
+}
+
+#[tokio::test]
+async fn trailers_of_a_request_say_nothing_of_it_either() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let raw = "POST /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTrailer: x-sum, x-forwarded-for, x_user\r\n\
+        Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx-sum: 7\r\nx-forwarded-for: 192.0.2.1\r\nx_user: root\r\n\r\n";
+    exchange(proxy.address(), raw.as_bytes()).await;
+    let body = String::from_utf8(origin.last("/a").body).unwrap();
+    assert_eq!(
+        body.to_ascii_lowercase(),
+        "4\r\nbody\r\n0\r\nx-sum: 7\r\n\r\n"
+    );
 }

@@ -10,6 +10,7 @@ use crate::{
     },
     proxy::route::Route,
 };
+use http::Method;
 
 pub(super) struct Facts<'a> {
     pub(super) config: &'a Config,
@@ -47,6 +48,15 @@ impl<'a> Facts<'a> {
 // === impl Line ===
 
 impl Line<'_> {
+    /// Whether answers to any of its methods are stored by it: GET, HEAD or QUERY. What stands for a GET in the answer to a
+    /// POST is stored by the route of that GET.
+    pub(super) fn has_a_stored_method(&self) -> bool {
+        let stored = |method: &Method| {
+            matches!(*method, Method::GET | Method::HEAD) || method.as_str() == "QUERY"
+        };
+        self.route.methods.iter().any(stored)
+    }
+
     pub(super) fn place(&self, key: &str) -> Option<Place> {
         self.places.get(key)
     }

@@ -2,7 +2,6 @@
 
 use super::facts::{Facts, Line};
 use crate::config::problem::Problem;
-use http::Method;
 
 /// What says how answers are stored or shared.
 const STORING: [&str; 13] = [
@@ -21,14 +20,9 @@ const STORING: [&str; 13] = [
     "cookies",
 ];
 
-/// Answers to GET, HEAD and QUERY are stored by their route. What stands for a GET in the answer to a POST is stored by the
-/// route of that GET.
+/// Only what safe methods bring is stored.
 pub(super) fn unsafe_methods_store_nothing(facts: &Facts<'_>, found: &mut Vec<Problem>) {
-    let stored = |method: &Method| {
-        matches!(*method, Method::GET | Method::HEAD) || method.as_str() == "QUERY"
-    };
-    let none = |line: &Line<'_>| !line.route.methods.iter().any(stored);
-    for line in facts.routes().filter(none) {
+    for line in facts.routes().filter(|line| !line.has_a_stored_method()) {
         for key in written(&line) {
             let message = format!(
                 "`route.{key}` does nothing here: only answers to GET, HEAD and QUERY are stored"

@@ -1,11 +1,15 @@
 //! Purges of what nothing is called.
 
-use super::facts::Facts;
+use super::facts::{Facts, Line};
 use crate::config::problem::Problem;
 
 /// A purge by tag reaches what a route's `tags` or the origin's fields name so.
 pub(super) fn nothing_has_that_tag(facts: &Facts<'_>, found: &mut Vec<Problem>) {
-    let tags = || facts.routes().flat_map(|line| &line.route.tags);
+    let stored = |line: &Line<'_>| line.route.policy.cache && line.has_a_stored_method();
+    let tags = || {
+        let lines = facts.routes().filter(stored);
+        lines.flat_map(|line| &line.route.tags)
+    };
     for line in facts.routes() {
         for purge in &line.route.purge {
             let Some(purged) = purge.tag() else {

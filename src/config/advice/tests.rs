@@ -180,6 +180,8 @@ fn a_purge_names_a_tag_that_a_route_gives() {
     }
     assert_eq!(write("tag:itme:{id}", &some), [warning("route.purge", 7)]);
     assert_eq!(write("tag:item:{id}", ""), [warning("route.purge", 7)]);
+    let idle = some.replace("tags", "cache = false\ntags");
+    assert!(write("tag:item:{id}", &idle).contains(&warning("route.purge", 7)));
     assert_eq!(
         write("tag:anything", reads),
         [],

@@ -154,7 +154,11 @@ fn prefix_is_written(
             address.at,
         ),
     };
-    let help = "write `prefix = \"myapi\"` under `[cache]`, another for each service: \
-        two services on one Redis never share one";
+    let mut help = "write `prefix = \"myapi\"` under `[cache]`, another for each service: \
+        two services on one Redis never share one"
+        .to_owned();
+    if let Some(name) = reader.variable(prefix.at) {
+        help = format!("set `{name}` in the environment, or {help}");
+    }
     reader.report(Problem::new(message, at).key("cache.prefix").help(help));
 }

@@ -5,6 +5,9 @@
 //! wider than `is_secret` of the configuration, which hides values of our own keys: signed links and log-ins of others are here
 //! too.
 
+use crate::semantics::key::decoded;
+use std::borrow::Cow;
+
 /// What gives it away, whatever else the name says.
 const PARTS: [&str; 14] = [
     "token",
@@ -67,6 +70,30 @@ pub(super) fn is_credential(name: &str) -> bool {
         || is_of_authentication(&all)
 }
 
+/// `query` for those who are not to read what callers prove themselves with: their values are gone.
+pub fn redacted(query: &str) -> Cow<'_, str> {
+    let is_one = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        !value.is_empty() && is_credential(&decoded(name))
+    };
+    if !query.split(['&', ';']).any(is_one) {
+        return query.into();
+    }
+    let mut out = String::with_capacity(query.len());
+    for pair in query.split_inclusive(['&', ';']) {
+        let bare = pair.trim_end_matches(['&', ';']);
+        match bare.split_once('=').filter(|_| is_one(bare)) {
+            Some((name, _)) => {
+                out.push_str(name);
+                out.push_str("=…");
+                out.push_str(&pair[bare.len()..]);
+            }
+            None => out.push_str(pair),
+        }
+    }
+    out.into()
+}
+
 /// `auth`, `oauth_verifier`, `authorization`, and not `author`.
 fn is_of_authentication(name: &str) -> bool {
     let mut rest = name;
@@ -84,6 +111,19 @@ fn is_of_authentication(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_of_a_query_has_no_credentials() {
+        for (query, shown) in [
+            ("q=1&page=2", "q=1&page=2"),
+            ("q=1&access_token=hunter2", "q=1&access_token=…"),
+            ("api%5Fkey=a&q=1;sig=b", "api%5Fkey=…&q=1;sig=…"),
+            ("token=&token", "token=&token"),
+            ("token=a=b&&q", "token=…&&q"),
+        ] {
+            assert_eq!(redacted(query), shown);
+        }
+    }
 
     #[test]
     fn what_proves_who_asks_is_seen_however_it_is_spelt() {

@@ -13,6 +13,8 @@ pub(in crate::store) enum DecodeError {
     Format,
     #[error("the checksum does not match")]
     Checksum,
+    #[error("a value of another key")]
+    Key,
     #[error("a field does not hold what it should")]
     Field,
 }

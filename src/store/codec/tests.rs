@@ -43,14 +43,22 @@ fn sample() -> Entry {
     Entry::new(key, head, Bytes::from_static(b"\0body\xff"), position)
 }
 
+const ID: Id = [7; 32];
+
 fn decoded(bytes: Vec<u8>) -> Result<Value, DecodeError> {
-    decode(&bytes.into(), NOW)
+    decode(&bytes.into(), &sample().key, &ID, NOW)
+}
+
+#[test]
+fn a_value_of_another_key_is_none() {
+    let bytes = encode_entry(&sample(), &[8; 32], None);
+    assert_eq!(decoded(bytes).unwrap_err(), DecodeError::Key);
 }
 
 #[test]
 fn an_entry_comes_back_equal() {
     let entry = sample();
-    let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, None)) else {
+    let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, &ID, None)) else {
         panic!("no entry")
     };
     assert_eq!(
@@ -74,7 +82,7 @@ fn a_vary_note_comes_back_equal() {
 
 #[test]
 fn every_cut_and_every_flipped_bit_is_refused() {
-    let whole = encode_entry(&sample(), None);
+    let whole = encode_entry(&sample(), &ID, None);
     for end in 0..whole.len() {
         assert!(decoded(whole[..end].to_vec()).is_err(), "cut at {end}");
     }
@@ -99,7 +107,7 @@ fn lying_lengths_with_a_right_checksum_are_refused_without_allocating() {
 
 #[test]
 fn another_version_is_another_format() {
-    let mut bytes = encode_entry(&sample(), None);
+    let mut bytes = encode_entry(&sample(), &ID, None);
     bytes[3] += 1;
     assert_eq!(decoded(bytes).err(), Some(DecodeError::Format));
 }
@@ -108,7 +116,7 @@ fn another_version_is_another_format() {
 fn nothing_comes_from_the_future() {
     let mut entry = sample();
     entry.head.freshness.response_time = NOW + Duration::from_secs(3600);
-    let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, None)) else {
+    let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, &ID, None)) else {
         panic!("no entry")
     };
     assert_eq!(back.head.freshness.response_time, NOW);
@@ -118,14 +126,14 @@ proptest::proptest! {
     #[test]
     fn any_bytes_are_a_value_or_an_error(mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 13..300), cut in 0_usize..400) {
         // With the right beginning and checksum, so that the fields behind them are reached.
-        let seed = encode_entry(&sample(), None);
+        let seed = encode_entry(&sample(), &ID, None);
         let mut grafted = seed[..cut.min(seed.len())].to_vec();
         grafted.append(&mut bytes);
         grafted.resize(grafted.len().max(PREFIX + 1), 0);
         grafted[..3].copy_from_slice(MAGIC);
         grafted[3] = VERSION;
         if let Ok(Value::Entry(entry)) = decoded(finish(grafted)) {
-            let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, None)) else { panic!("it was one before") };
+            let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, &ID, None)) else { panic!("it was one before") };
             proptest::prop_assert_eq!(&back.head, &entry.head);
             proptest::prop_assert_eq!(&back.body, &entry.body);
         }
@@ -150,7 +158,7 @@ fn a_large_body_comes_back_from_its_compressed_form() {
         (&text, None, false),
         (&noise, Some(5000), false),
     ] {
-        let bytes = encode_entry(entry, above);
+        let bytes = encode_entry(entry, &ID, above);
         assert_eq!(bytes.len() < entry.body.len(), smaller, "{above:?}");
         let Ok(Value::Entry(back)) = decoded(bytes) else {
             panic!("no entry")

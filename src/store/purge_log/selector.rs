@@ -1,7 +1,7 @@
 //! What a purge names.
 
 use crate::{
-    semantics::{Key, key::plain, path::loosest},
+    semantics::{Key, host::normal, key::plain, path::loosest},
     store::Entry,
 };
 use bytes::Bytes;
@@ -26,7 +26,8 @@ impl Selector {
     /// Every query and variant of `path` on `host`, also where a client writes a port or escapes that are not needed, or the
     /// path in a spelling that some origin reads as that one.
     pub fn of_uri(host: &[u8], path: &str) -> Self {
-        Self::Target(target(host, path.as_bytes()))
+        let host = normal(host).unwrap_or(Cow::Borrowed(host));
+        Self::Target(target(&host, path.as_bytes()))
     }
 
     /// Everything that carries `tag`.
@@ -243,6 +244,7 @@ mod tests {
     fn needless_escapes_and_usual_ports_are_the_same_target() {
         let target = |host: &str, path| Selector::of_uri(host.as_bytes(), path);
         assert_eq!(target("a", "/%31%2d"), target("A:80", "/1-"));
+        assert_eq!(target("a:", "/"), target("a:0443", "/"));
         assert_ne!(target("a", "/%2F"), target("a", "/a"));
         for spelt in [
             "/x/./y",

@@ -427,7 +427,9 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Re
         .get("transfer-encoding")
         .is_some_and(|v| v == "chunked")
     {
-        while !buffer.windows(5).any(|w| w == b"0\r\n\r\n") {
+        let ends =
+            |rest: &[u8]| rest.starts_with(b"0\r\n") || rest.windows(5).any(|w| w == b"\r\n0\r\n");
+        while !(ends(buffer) && buffer.ends_with(b"\r\n\r\n")) {
             fill(stream, buffer).await?;
         }
         body = std::mem::take(buffer);
