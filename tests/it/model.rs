@@ -23,7 +23,7 @@ use self::{
 use std::time::{Duration, Instant};
 
 /// Walks and steps of each, in the short form and the long one.
-const SHORT: (u64, usize) = (21, 150);
+const SHORT: (u64, usize) = (20, 140);
 const LONG: (u64, usize) = (250, 400);
 
 /// What a walk is made of: each has to have been met.
@@ -110,10 +110,9 @@ fn report(tally: &Tally, took: Duration) {
 
 #[test]
 fn the_oracle_tells_callers_apart() {
-    let by_name = |name| kinds::all().position(|kind| kind.name == name).unwrap();
     let ask = |step, kind, fields: &[(&'static str, &str)]| Ask {
         step,
-        kind: by_name(kind),
+        kind: kinds::named(kind),
         fields: fields
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()))

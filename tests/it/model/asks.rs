@@ -62,7 +62,7 @@ impl Habits {
         let spellings = some(random, usize::from(SPELLINGS), 4);
         Self {
             resources: resources.into_iter().map(|at| RESOURCES[at]).collect(),
-            kinds: (0..14).map(|_| kinds::any(random)).collect(),
+            kinds: kinds::some(random),
             // These two nearly every API has.
             credentials: named.chain(["authorization", "cookie"]).collect(),
             spellings: (spellings.into_iter())
@@ -138,7 +138,7 @@ impl Ask {
             ask.path = spelled(*random.choice(&habits.spellings).unwrap(), resource);
         }
         if ask.method == "QUERY" {
-            ask.content = ["cats", "dogs"][random.usize(..2)];
+            ask.content = ["cats", "cats", "cats", "dogs"][random.usize(..4)];
             ask.fields.push(("content-type", "text/plain".to_owned()));
         }
         ask.add_caller(random, habits);
@@ -252,9 +252,9 @@ pub(super) fn is_cookie(pair: &str, name: &str) -> bool {
 fn method(random: &mut fastrand::Rng) -> &'static str {
     match random.u8(..100) {
         0..6 => "HEAD",
-        6..14 => "QUERY",
-        14..20 => "POST",
-        20..24 => ["PUT", "PATCH", "DELETE"][random.usize(..3)],
+        6..16 => "QUERY",
+        16..22 => "POST",
+        22..27 => ["PUT", "PATCH", "DELETE"][random.usize(..3)],
         _ => "GET",
     }
 }

@@ -332,25 +332,40 @@ impl Kind {
     }
 }
 
-/// A kind at random: half of them ordinary ones.
-pub(super) fn any(random: &mut fastrand::Rng) -> usize {
-    let (ordinary, selected) = (ORDINARY.len(), SELECTED.len());
-    match random.u8(..10) {
-        0..6 => random.usize(..ordinary),
-        6..9 => ordinary + random.usize(..selected),
-        _ => ordinary + selected + random.usize(..ODD.len()),
-    }
+/// What only shows something together, again and again.
+const THEMES: [&[&str]; 3] = [
+    // One caller's confirmation forbids what another one's permitted.
+    &[
+        "public, tagged for all",
+        "fresh, tagged for all",
+        "private, tagged for all",
+    ],
+    &["of itself", "of itself, public", "of something else"],
+    &["no-cache", "silent", "silent, tagged"],
+];
+
+/// Those of one walk: a theme, and others at random.
+pub(super) fn some(random: &mut fastrand::Rng) -> Vec<usize> {
+    let theme = THEMES[random.usize(..THEMES.len())];
+    let of_theme = theme.iter().map(|name| named(name));
+    of_theme.chain((0..9).map(|_| any(random))).collect()
+}
+
+/// One by its name.
+pub(super) fn named(name: &str) -> usize {
+    all().position(|kind| kind.name == name).unwrap()
 }
 
 /// One at random that says which URI it is of.
 pub(super) fn of_itself(random: &mut fastrand::Rng) -> usize {
-    let says = |kind: &Kind| {
-        kind.fields
-            .iter()
-            .any(|(name, _)| *name == "content-location")
-    };
-    let all: Vec<usize> = (0..ORDINARY.len())
-        .filter(|at| says(&ORDINARY[*at]))
-        .collect();
-    all[random.usize(..all.len())]
+    named(THEMES[1][random.usize(..3)])
+}
+
+fn any(random: &mut fastrand::Rng) -> usize {
+    let (ordinary, selected) = (ORDINARY.len(), SELECTED.len());
+    match random.u8(..10) {
+        0..4 => random.usize(..ordinary),
+        4..8 => ordinary + random.usize(..selected),
+        _ => ordinary + selected + random.usize(..ODD.len()),
+    }
 }

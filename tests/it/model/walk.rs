@@ -67,8 +67,8 @@ impl Walk {
                 self.deployment.advance(self.random.u64(1..40));
             }
             60..68 => self.purge().await,
-            68..71 => self.restart().await,
-            71..83 => self.trouble(),
+            68..74 => self.restart().await,
+            74..83 => self.trouble(),
             83..135 => {
                 self.count("at once");
                 let one = self.ask();
@@ -166,8 +166,18 @@ impl Walk {
     }
 
     async fn restart(&mut self) {
+        if self.deployment.redis.is_none() && self.random.u8(..4) > 0 {
+            return; // nothing outlives it there
+        }
         self.count("restarts");
-        let operator = self.random.usize(..OPERATORS.len());
+        // Every other one takes back what let everybody share everything.
+        let loose = OPERATORS.len() - 1;
+        let operator =
+            if self.deployment.operator.name == OPERATORS[loose].name || self.random.bool() {
+                self.random.usize(..OPERATORS.len())
+            } else {
+                loose
+            };
         self.deployment.restart(operator).await;
     }
 
