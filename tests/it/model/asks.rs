@@ -147,6 +147,36 @@ impl Ask {
         ask
     }
 
+    /// One that differs from `other` in little: in who asks, in what else is sent, in the address it comes from, or in how it
+    /// is answered.
+    pub(super) fn like(random: &mut fastrand::Rng, habits: &Habits, other: &Self) -> Self {
+        let any = Self::any(random, habits);
+        let is_question = other.method == "QUERY";
+        let keeps = |random: &mut fastrand::Rng| random.u8(..3) > 0;
+        let (fields, source) = if keeps(random) {
+            (other.fields.clone(), other.source)
+        } else {
+            let mut fields = any.fields.clone();
+            fields.retain(|(name, _)| *name != "content-type");
+            fields.extend(is_question.then(|| ("content-type", "text/plain".to_owned())));
+            (fields, any.source)
+        };
+        Self {
+            method: match other.method {
+                "GET" if random.u8(..8) == 0 => "HEAD",
+                "HEAD" | "POST" => "GET",
+                method => method,
+            },
+            path: other.path.clone(),
+            query: other.query,
+            host: other.host,
+            content: other.content,
+            fields,
+            source,
+            ..any
+        }
+    }
+
     fn add_caller(&mut self, random: &mut fastrand::Rng, habits: &Habits) {
         let mut cookies = Vec::new();
         if random.u8(..10) < 2 {

@@ -94,8 +94,14 @@ impl Walk {
         }
     }
 
+    /// Half of the requests are like one of those before.
     fn ask(&mut self) -> Ask {
-        Ask::any(&mut self.random, &self.habits)
+        let recent = self.asks.len().saturating_sub(12)..self.asks.len();
+        let other = self.random.choice(&self.asks[recent]);
+        match other.filter(|other| !other.is_write()) {
+            Some(other) if self.random.bool() => Ask::like(&mut self.random, &self.habits, other),
+            _ => Ask::any(&mut self.random, &self.habits),
+        }
     }
 
     async fn send(&mut self, mut asks: Vec<Ask>) {
