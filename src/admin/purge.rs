@@ -70,11 +70,11 @@ impl Asked {
     /// The URLs under the names by which routes keep answers, whatever clients call the host.
     fn under(&self, names: &[Box<str>]) -> Vec<Selector> {
         let paths = self.urls.iter().filter_map(|url| url.parse::<Uri>().ok());
-        let of_names = |path: Uri| {
-            let name = move |name: &Box<str>| Selector::of_uri(name.as_bytes(), path.path());
-            names.iter().map(name)
+        let under = |path: Uri| {
+            let names = names.iter().map(|name| name.as_bytes());
+            names.map(move |name| Selector::of_uri(name, path.path()))
         };
-        paths.flat_map(of_names).collect()
+        paths.flat_map(under).collect()
     }
 
     fn selectors(&self) -> Result<Vec<Selector>, Problem> {

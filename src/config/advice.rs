@@ -13,6 +13,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trust;
 mod upstream;
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ const ALL: &[Lint] = &[
     sharing::the_origin_is_overruled,
     tags::nothing_has_that_tag,
     tokens::one_token_for_two_doors,
+    trust::everybody_is_trusted,
     upstream::it_is_this_machine,
 ];
 

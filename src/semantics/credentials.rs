@@ -57,6 +57,8 @@ pub const USUAL: &[&str] = &[
     "x-forwarded-client-cert",
     "x-forwarded-tls-client-cert*",
     "x-client-cert*",
+    "x-arr-clientcert",
+    "x-amzn-mtls-*",
     "x-client-id",
     "x-client-verify",
     "x-ssl-*",

@@ -166,12 +166,15 @@ fn sort(parameters: &mut Vec<Parameter<'_>>) -> Result<(), Whole> {
             name != reading.sorted_by() && found.is_ok()
         })
     };
-    if read.iter().any(|(reading, _)| is_another(reading)) {
+    let is_unclear = |(reading, _): &(Reading, _)| reading.begins_oddly || is_another(reading);
+    if read.iter().any(is_unclear) {
         return Err(Whole);
     }
     parameters.extend(read.into_iter().map(|(_, one)| one));
     Ok(())
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
         ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        CONTENT_ENCODING, ORIGIN, VARY,
+        CONTENT_ENCODING, HOST, ORIGIN, VARY,
     },
 };
 
@@ -37,9 +37,8 @@ pub fn selection(response: &HeaderMap, request: &Selects<'_>) -> Result<Selectin
 /// [Fetch, CORS protocol and HTTP caches]: https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches
 fn is_for_one_site(response: &HeaderMap, request: &HeaderMap) -> bool {
     let repeats = |name| {
-        request.get(ORIGIN).is_some_and(|origin| {
-            all_members(response, name)
-                .any(|site| site.eq_ignore_ascii_case(origin.as_bytes().trim_ascii()))
+        all_members(response, name).any(|site| {
+            all_members(request, &ORIGIN).any(|origin| site.eq_ignore_ascii_case(origin))
         })
     };
     repeats(&ACCESS_CONTROL_ALLOW_ORIGIN)
@@ -61,9 +60,15 @@ fn is_coded(response: &HeaderMap) -> bool {
     all_members(response, &CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
+/// Whether two responses of one resource are in the same coding, as far as their fields say.
+pub fn are_coded_alike(one: &HeaderMap, other: &HeaderMap) -> bool {
+    is_coded(one) == is_coded(other)
+}
+
 /// Names in `Vary` what selected the response and is not named there: caches behind this one have to know it too.
 pub fn name_in_vary(response: &mut HeaderMap, selecting: &Selecting) {
-    for name in selecting.names() {
+    // Every cache has the host in its key.
+    for name in selecting.names().filter(|name| **name != HOST) {
         let named = |member: &[u8]| member.eq_ignore_ascii_case(name.as_str().as_bytes());
         if !all_members(response, &VARY).any(named) {
             let name = match name.as_str() {
@@ -103,6 +108,8 @@ mod tests {
         for site in ["https://a.example", "null"] {
             assert_eq!(names(&[(allow, site)], Some(site)), "origin", "{site}");
         }
+        let both = "https://a.example, https://b.example";
+        assert_eq!(names(&[(allow, both)], Some(both)), "origin");
         let timing = (
             "timing-allow-origin",
             "https://b.example, https://a.example",

@@ -39,6 +39,7 @@ mod operations;
 mod operator;
 mod parts;
 mod paths;
+mod poison;
 mod private;
 mod purge;
 mod query;

@@ -97,3 +97,19 @@ async fn a_head_asks_as_its_client_where_the_cache_codes_nothing() {
     assert!(proxy.get_with("/a", &BR).await.is_hit());
     assert!(!proxy.get("/a").await.is_hit(), "though `Vary` is missing");
 }
+
+/// What another client's coding is called does not put an end to what is stored.
+#[tokio::test]
+async fn a_coded_head_says_nothing_of_what_is_not_coded() {
+    let origin = Origin::start().await;
+    let toml = "[compress]\nenabled = false\n[[route]]\nname = \"a\"\npath = \"/{*rest}\"\nstale_if_error = \"1h\"\n";
+    let proxy = Proxy::to(&origin, toml).await;
+    origin.answer("/a", Reply::fresh("plain", 10).header("etag", "\"1\""));
+    proxy.get("/a").await;
+    proxy.advance(20);
+    let coded = Reply::fresh("", 10).header("content-encoding", "br");
+    origin.answer("/a", coded.header("etag", "\"1-br\""));
+    proxy.send("HEAD", "/a", &BR, "").await;
+    origin.answer("/a", Reply::ok("").status(503));
+    assert_eq!(proxy.get("/a").await.text(), "plain");
+}

@@ -12,6 +12,7 @@ use crate::{
     cache::{ask::Ask, core::Core, tags::OriginTags},
     semantics::{
         Reason,
+        selection::are_coded_alike,
         validation::{self, HeadVerdict},
     },
     store::Entry,
@@ -45,6 +46,8 @@ impl HeadUpdate {
             status == StatusCode::OK
                 && !self.job.ask.credentials
                 && may_be_confirmed(stored, &self.job)
+                // Another coding is another representation, with a tag of its own.
+                && are_coded_alike(&stored.head.headers, head)
         }) else {
             return;
         };

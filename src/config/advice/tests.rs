@@ -58,6 +58,19 @@ fn what_is_usual_is_no_trap() {
 }
 
 #[test]
+fn who_trusts_everybody_is_told() {
+    let trusted = |list: &str| found(&format!("[server]\ntrusted = {list}\n"));
+    for list in [
+        "[\"0.0.0.0/0\"]",
+        "[\"loopback\", \"::/0\"]",
+        "[\"::ffff:0.0.0.0/96\"]",
+    ] {
+        assert_eq!(trusted(list), [warning("server.trusted", 4)], "{list}");
+    }
+    assert_eq!(trusted("[\"private\", \"203.0.113.0/24\"]"), []);
+}
+
+#[test]
 fn a_stored_cookie_is_everybodys() {
     assert_eq!(
         route("set_cookie = \"store\""),

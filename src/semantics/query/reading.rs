@@ -14,6 +14,8 @@ pub(super) struct Reading {
     underscored: String,
     /// The same where the bracket is not closed: `q_x` of `q[x`.
     unclosed: String,
+    /// It begins with what is of no name: who reads on, and from where, nobody knows.
+    pub(super) begins_oddly: bool,
 }
 
 impl Reading {
@@ -25,6 +27,7 @@ impl Reading {
                 underscored: String::new(),
                 unclosed: String::new(),
                 cut: name,
+                begins_oddly: false,
             };
         }
         let mut name = name.to_owned();
@@ -37,6 +40,7 @@ impl Reading {
         }
         let name: String = name.chars().flat_map(char::to_lowercase).collect();
         let own = name.trim_start_matches(|c| !is_of_a_name(c));
+        let begins_oddly = own.len() < name.len();
         let own = if own.is_empty() { &*name } else { own };
         let end = |stop: &dyn Fn(char) -> bool| own.find(stop).unwrap_or(own.len());
         let underscored = |text: &str| text.replace(['.', ' ', '[', '+'], "_");
@@ -44,6 +48,7 @@ impl Reading {
             cut: own[..end(&|c| !is_of_a_name(c))].to_owned(),
             underscored: underscored(&own[..end(&|c| c == '[' || c == '\0')]),
             unclosed: underscored(&own[..end(&|c| c == '\0')]),
+            begins_oddly,
         }
     }
 

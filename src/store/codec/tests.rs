@@ -100,7 +100,10 @@ fn lying_lengths_with_a_right_checksum_are_refused_without_allocating() {
         note.put_u32(count);
         assert_eq!(decoded(finish(note)).err(), Some(DecodeError::Field));
     }
-    let mut entry = begin(KIND_ENTRY, 8);
+    let mut entry = begin(KIND_ENTRY, 64);
+    entry.put_slice(&ID);
+    entry.put_u16(200);
+    entry.put_u8(0);
     entry.put_u32(u32::MAX);
     assert_eq!(decoded(finish(entry)).err(), Some(DecodeError::Field));
 }
