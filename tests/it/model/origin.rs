@@ -131,7 +131,9 @@ pub(super) fn answer(versions: &Versions, received: &Received) -> Reply {
     let mut line = received.line.split(' ');
     let (method, target) = (line.next().unwrap(), line.next().unwrap());
     let Some(walk) = received.header(WALK) else {
-        return Reply::ok("not of the walk").status(404);
+        // Not to be stored: who asks for it wants to see that Redis is asked.
+        let reply = Reply::ok("not of the walk").status(404);
+        return reply.header("cache-control", "no-store");
     };
     let numbers: Vec<usize> = walk.split(' ').map(|n| n.parse().unwrap()).collect();
     let [step, at, status, coded] = numbers[..] else {
