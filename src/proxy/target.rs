@@ -110,6 +110,11 @@ impl Target {
             .map_or("http", |reached| reached.scheme)
     }
 
+    /// Whether a trusted peer says anything of how it was reached.
+    pub(super) fn is_reached_by_another(&self) -> bool {
+        self.reached.is_some()
+    }
+
     /// The host that the client asked for: that of the request, unless a trusted peer says otherwise.
     pub(super) fn effective_host(&self) -> Option<&HeaderValue> {
         let said = self
