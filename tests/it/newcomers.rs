@@ -412,6 +412,11 @@ async fn a_search_api_with_tracking_parameters() {
     }
     site.hits("GET /search?q=shoes", &[], "q=shoes").await;
     site.hits("GET /search?q=socks", &[], "q=socks").await;
+    site.hits("GET /suggest?q=sho&page=1", &[], "page=1 q=sho")
+        .await;
+    let same = "GET /suggest?utm_campaign=x&page=1&q=sho";
+    site.gets(same, &[], "page=1 q=sho", Some(true)).await;
+    site.hits("GET /suggest?q=sho&new=1", &[], "q=sho").await;
     let caller = [("Authorization", "Bearer a")];
     site.asks("GET /search?q=shoes", &caller, "q=shoes").await;
 }

@@ -239,10 +239,10 @@ impl Walk {
     fn check(&self, ask: &Ask, at: usize, answer: &Answer) {
         if let Err(why) = self.judge(ask, at, answer) {
             let owner = |made: Option<Made>| made.map(|made| &self.asks[made.step]);
+            let seed = self.seed;
             panic!(
-                "seed {}, step {}, operator {}, replica {at}: {why}\n asked: {ask:?} ({})\n got: {} {:?}\n body {:?}\n \
+                "seed {seed} (WALK_SEED={seed} repeats it), step {}, operator {}, replica {at}: {why}\n asked: {ask:?} ({})\n got: {} {:?}\n body {:?}\n \
                  made for: {:?}\n head for: {:?}",
-                self.seed,
                 ask.step,
                 self.deployment.operator.name,
                 kinds::kind(ask.kind).name,
