@@ -5,12 +5,9 @@
 //!
 //! [RFC 9111 §3.5]: https://www.rfc-editor.org/rfc/rfc9111#section-3.5
 
-use super::name_pattern::NamePattern;
+use super::{field_name::is_plain, name_pattern::NamePattern};
 use http::HeaderName;
-use std::{
-    borrow::Cow,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 /// What is a credential unless the operator says otherwise. A name too many costs a hit, one that is missing is a leak.
 pub const USUAL: &[&str] = &[
@@ -18,33 +15,60 @@ pub const USUAL: &[&str] = &[
     "authorization",
     "proxy-authorization",
     "cookie",
+    "cookie2",
     "dpop",
     "client-cert",
     "client-cert-chain",
     "signature",
     "signature-input",
     // keys and tokens of APIs, by the ends that they have in common
-    "*-key",
-    "*apikey",
-    "*-token",
-    "*-auth",
-    "*-jwt",
-    "*-secret",
-    "*-password",
+    "*key",
+    "*token",
+    "*auth",
+    "*authorization",
+    "*authentication",
+    "*jwt",
+    "*bearer",
+    "*secret",
+    "*password",
+    "*passwd",
+    "*credential",
+    "*credentials",
     "*-signature",
     "*-assertion",
-    "*-session",
-    "*-session-id",
-    "*-sessionid",
+    "*-nonce",
+    "*session",
+    "*session-id",
+    "*sessionid",
     "x-api-*",
     "x-auth-*",
     "x-access-*",
     "x-parse-*",
+    "x-hasura-*",
+    "x-appwrite-*",
+    "x-firebase-*",
     // what a gateway says of the caller
-    "x-user",
+    "user",
+    "*-user",
+    "*user-id",
+    "*userid",
+    "*username",
+    "*user-name",
+    "*user-email",
+    "*userinfo",
+    "*user-info",
+    "*-uid",
+    "*-login",
+    "*-principal",
+    "*-identity",
+    "*-claims",
+    "*-actor",
+    "*-caller",
+    "*-caller-id",
+    "*-clientcert",
+    "*-client-cert",
+    "*-client-dn",
     "x-user-*",
-    "x-userid",
-    "x-username",
     "x-remote-*",
     "remote-*",
     "x-authenticated-*",
@@ -54,7 +78,7 @@ pub const USUAL: &[&str] = &[
     "x-forwarded-email",
     "x-forwarded-groups",
     "x-forwarded-preferred-username",
-    "x-forwarded-client-cert",
+    "x-forwarded-client-cert*",
     "x-forwarded-tls-client-cert*",
     "x-client-cert*",
     "x-client-id",
@@ -64,18 +88,29 @@ pub const USUAL: &[&str] = &[
     "cf-access-*",
     "x-goog-*",
     "x-amzn-oidc-*",
+    "x-amzn-mtls-*",
     "x-amz-security-*",
     "x-ms-client-principal*",
     "x-ms-token-*",
     "x-pomerium-*",
+    "x-vouch-*",
+    "x-sso-*",
+    "x-oidc-*",
+    "oidc-*",
+    "x-saml-*",
+    "x-shib-*",
+    "shib-*",
+    "mellon-*",
     "tailscale-user-*",
     "x-consumer-*",
     "x-credential-*",
     "x-anonymous-consumer",
     "x-jwt-*",
+    "x-claim-*",
     "x-identity*",
     "x-impersonate-*",
     "impersonate-*",
+    "x-on-behalf-of",
     "x-spiffe*",
     "x-email",
     "x-groups",
@@ -83,10 +118,35 @@ pub const USUAL: &[&str] = &[
     "x-role",
     "x-scopes",
     "x-permissions",
+    "x-sub",
+    "x-sid",
     // for whom a caller asks
-    "x-tenant",
+    "*-tenant",
+    "*tenant-id",
+    "*tenantid",
+    "*-org-id",
+    "*-orgid",
+    "*-account-id",
+    "*-customer-id",
+    "*-member-id",
+    "*-profile-id",
+    "*-project-id",
+    "*-workspace-id",
+    "*-team-id",
+    "*-company-id",
+    "*-merchant-id",
+    "*-partner-id",
+    "*-employee-id",
+    "*-patient-id",
+    "*-person-id",
+    "*-shop-id",
+    "*-store-id",
+    "*-site-id",
+    "*-device-id",
+    "*-visitor-id",
+    "*-namespace",
+    "*-realm",
     "x-tenant-*",
-    "x-tenantid",
     "x-account",
     "x-account-*",
     "x-org",
@@ -96,54 +156,58 @@ pub const USUAL: &[&str] = &[
     "x-subject*",
 ];
 
-/// Names of the program that asks and not of its user, although a pattern above has them.
-const NO_CREDENTIALS: [&str; 3] = ["x-user-agent", "x-goog-api-client", "x-amz-user-agent"];
+/// Names of the program that asks, or of what it was made to ask by, and not of its user, although a pattern above has them.
+const NO_CREDENTIALS: [&str; 4] = [
+    "sec-fetch-user",
+    "x-user-agent",
+    "x-goog-api-client",
+    "x-amz-user-agent",
+];
 
 /// A list of names and patterns, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Credentials {
     patterns: Box<[NamePattern]>,
-    /// Names that begin, or end, with other bytes are none: that settles nearly all fields of a hit.
-    firsts: Bytes,
-    lasts: Bytes,
+    /// Those that say how a name begins, by its first byte, and the others by its last. Each field of a hit is looked up.
+    by_first: Index,
+    by_last: Index,
+    /// `*`: every field.
+    all: bool,
 }
 
 impl Credentials {
     /// These names and patterns, in lower case.
     pub fn new(patterns: Vec<NamePattern>) -> Self {
-        let (mut firsts, mut lasts) = (Bytes::default(), Bytes::default());
-        for pattern in &patterns {
-            match pattern.ends() {
-                (Some(first), _) => firsts.add(first),
-                (None, Some(last)) => lasts.add(last),
-                (None, None) => firsts = Bytes::ALL, // `*`: every field
-            }
-        }
+        let last = |pattern: &NamePattern| match pattern.ends() {
+            (None, last) => last,
+            (Some(_), _) => None,
+        };
         Self {
+            by_first: Index::of(&patterns, |pattern| pattern.ends().0),
+            by_last: Index::of(&patterns, last),
+            all: patterns.iter().any(|one| one.ends() == (None, None)),
             patterns: patterns.into(),
-            firsts,
-            lasts,
         }
     }
 
-    /// Whether a field of this name says who asks. `x_api_key` does where `x-api-key` does: to CGI and its heirs the two are
-    /// one variable.
+    /// Whether a field of this name says who asks. `x_api_key` does where `x-api-key` does, and so does `x.api.key`: to CGI
+    /// and its heirs they are one variable.
     pub fn has(&self, name: &HeaderName) -> bool {
-        let bytes = name.as_str().as_bytes();
-        let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
-            return false;
-        };
-        (self.firsts.has(*first) || self.lasts.has(*last)) && self.lists(name.as_str())
+        let name = name.as_str();
+        if is_plain(name.as_bytes()) {
+            return self.lists(name);
+        }
+        let dashed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        self.lists(&name.chars().map(dashed).collect::<String>())
     }
 
     fn lists(&self, name: &str) -> bool {
-        let name: Cow<'_, str> = if name.contains('_') {
-            name.replace('_', "-").into()
-        } else {
-            name.into()
+        let (Some(first), Some(last)) = (name.bytes().next(), name.bytes().next_back()) else {
+            return false;
         };
-        self.patterns.iter().any(|pattern| pattern.matches(&name))
-            && !NO_CREDENTIALS.contains(&&*name)
+        let mut candidates = self.by_first.at(first).iter().chain(self.by_last.at(last));
+        (self.all || candidates.any(|pattern| pattern.matches(name)))
+            && !NO_CREDENTIALS.contains(&name)
     }
 
     /// Every name and pattern.
@@ -161,29 +225,29 @@ impl Credentials {
     }
 }
 
-/// A set of ASCII characters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Bytes(u128);
+/// Patterns by one byte of the names that they have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Index(Box<[Box<[NamePattern]>; 128]>);
 
-impl Bytes {
-    const ALL: Self = Self(u128::MAX);
-
-    fn add(&mut self, byte: u8) {
-        self.0 |= Self::bit(byte);
+impl Index {
+    fn of(patterns: &[NamePattern], byte: impl Fn(&NamePattern) -> Option<u8>) -> Self {
+        let under = |at: usize| {
+            let here = patterns.iter();
+            let here = here.filter(|one| byte(one).is_some_and(|byte| usize::from(byte) == at));
+            here.cloned().collect()
+        };
+        Self(Box::new(std::array::from_fn(under)))
     }
 
-    fn has(self, byte: u8) -> bool {
-        self.0 & Self::bit(byte) != 0
-    }
-
-    const fn bit(byte: u8) -> u128 {
-        1 << (byte & 127)
+    fn at(&self, byte: u8) -> &[NamePattern] {
+        &self.0[usize::from(byte & 127)]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::semantics::forwarded::{Says, says};
     use proptest::prelude::*;
 
     fn usual(name: &str) -> bool {
@@ -224,6 +288,25 @@ mod tests {
             "X-Tenant-Id",
             "X_API_KEY",
             "X_User_Id",
+            "X.Api.Key",
+            "X!User!Id",
+            "X-Authorization",
+            "X-Serverless-Authorization",
+            "Token",
+            "Session-Id",
+            "Auth",
+            "User",
+            "Username",
+            "Kubeflow-Userid",
+            "X-Apigateway-Api-Userinfo",
+            "X-Proxy-User",
+            "X-Amzn-Mtls-Clientcert-Subject",
+            "X-Hasura-Role",
+            "X-WP-Nonce",
+            "OIDC_CLAIM_sub",
+            "X-Scope-OrgID",
+            "X-Workspace-Id",
+            "X-Vault-Namespace",
         ] {
             assert!(usual(name), "{name}");
         }
@@ -257,6 +340,37 @@ mod tests {
             "x-request-id",
             "x-requested-with",
             "x-user-agent",
+            "sec-ch-ua-platform",
+            "sec-fetch-dest",
+            "sec-fetch-user",
+            "sec-gpc",
+            "sec-purpose",
+            "priority",
+            "save-data",
+            "alt-used",
+            "early-data",
+            "from",
+            "date",
+            "expect",
+            "prefer",
+            "content-length",
+            "tracestate",
+            "baggage",
+            "b3",
+            "sentry-trace",
+            "uber-trace-id",
+            "x-b3-traceid",
+            "x-amzn-trace-id",
+            "x-cloud-trace-context",
+            "x-correlation-id",
+            "x-datadog-parent-id",
+            "cdn-loop",
+            "cf-ray",
+            "cf-ipcountry",
+            "x-real-ip",
+            "x-forwarded-proto",
+            "x-forwarded-port",
+            "x-envoy-attempt-count",
         ] {
             assert!(!usual(name), "{name}");
         }
@@ -276,12 +390,42 @@ mod tests {
         assert!(all.has(&http::header::ACCEPT));
     }
 
+    /// Who the client is, as somebody in front says, is who asks.
+    #[test]
+    fn what_names_the_client_is_a_credential() {
+        for name in [
+            "client-cert",
+            "client-cert-chain",
+            "ssl-client-s-dn",
+            "x-client-cert",
+            "x-client-verify",
+            "x-arr-clientcert",
+            "x-amzn-mtls-clientcert-leaf",
+            "x-forwarded-user",
+            "x-forwarded-email",
+            "x-forwarded-groups",
+            "x-forwarded-preferred-username",
+            "x-forwarded-access-token",
+            "x-forwarded-id-token",
+            "x-forwarded-client-cert",
+            "x-forwarded-client-cert-chain",
+            "x-forwarded-tls-client-cert-info",
+            "x-ssl-client-s-dn",
+            "x-ssl-session",
+            "x-ssl-issuer",
+        ] {
+            let name = HeaderName::from_static(name);
+            assert_eq!(says(&name), Some(Says::User), "{name}");
+            assert!(usual(name.as_str()), "{name}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn the_first_look_never_misses_what_the_list_has(name in "[a-z][a-z_-]{0,12}(key|token|user|-id)?") {
-            let header = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        fn looking_names_up_never_misses_what_the_list_has(name in "[a-z][a-z-]{0,12}(key|token|user|-id)?") {
             let usual = Credentials::usual();
-            prop_assert_eq!(usual.has(&header), usual.lists(&name));
+            let listed = usual.patterns().iter().any(|pattern| pattern.matches(&name));
+            prop_assert_eq!(usual.lists(&name), listed && !NO_CREDENTIALS.contains(&&*name));
         }
     }
 }
