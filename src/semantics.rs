@@ -53,6 +53,7 @@ pub mod reached;
 pub mod refusal;
 pub mod retry_after;
 pub mod reuse;
+pub mod seen;
 pub mod selection;
 pub mod sharing;
 pub mod storability;

@@ -13,6 +13,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trust;
 mod upstream;
 
 use std::sync::Arc;
@@ -40,8 +41,11 @@ const ALL: &[Lint] = &[
     memory::nothing_is_stored,
     sharing::one_cookie_for_everybody,
     sharing::the_origin_is_overruled,
+    sharing::whoever_asks_gets_the_same,
+    sharing::a_prefix_is_no_secret,
     tags::nothing_has_that_tag,
     tokens::one_token_for_two_doors,
+    trust::everybody_is_trusted,
     upstream::it_is_this_machine,
 ];
 

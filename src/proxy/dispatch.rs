@@ -3,7 +3,7 @@
 use super::{live::Settings, query, target::Target};
 use crate::{
     message::names::BYPASS,
-    semantics::{Policy, Reason, conditional::is_for_the_origin},
+    semantics::{Policy, Reason},
 };
 use http::{Method, Request};
 use http_body::Body;
@@ -68,7 +68,7 @@ fn bypass<B: Body>(
     if !query::is_one(request.method()) && !request.body().is_end_stream() {
         return Some(Reason::Content);
     }
-    is_for_the_origin(headers).then_some(Reason::Precondition)
+    target.has_precondition().then_some(Reason::Precondition)
 }
 
 #[cfg(test)]

@@ -58,8 +58,10 @@ pub(super) fn request_headers(
         .entry(X_FORWARDED_PROTO)
         .or_insert(HeaderValue::from_static(target.scheme()));
     headers.insert(HOST, host);
-    for name in KEPT_IN_ONE_LINE {
-        join_lines(&mut headers, &name);
+    if target.is_reached_by_another() {
+        for name in KEPT_IN_ONE_LINE {
+            join_lines(&mut headers, &name);
+        }
     }
     let peer = peer.ip().to_canonical();
     append_member(&mut headers, &X_FORWARDED_FOR, &peer.to_string());

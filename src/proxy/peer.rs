@@ -20,6 +20,11 @@ impl Trusted {
         Self(networks)
     }
 
+    /// Whether every address of IPv4, or of IPv6, is trusted.
+    pub fn has_everybody(&self) -> bool {
+        self.0.iter().any(|network| network.length == 0)
+    }
+
     /// A client at `address`.
     pub fn peer(&self, address: SocketAddr) -> Peer {
         Peer {

@@ -16,11 +16,12 @@ use crate::{
         key,
         path::canonical,
         reached::{Reached, is_closed},
+        seen::Seen,
     },
 };
 use http::{
     HeaderMap, HeaderValue, Method, Request, Uri, Version,
-    header::{CONNECTION, GetAll, HOST, TE, TRANSFER_ENCODING},
+    header::{GetAll, HOST, TE, TRANSFER_ENCODING},
 };
 use std::borrow::Cow;
 
@@ -40,6 +41,8 @@ pub(super) struct Target {
     version: Version,
     /// The client said that it takes trailers (RFC 9110 §6.5.1); the field itself ends at this hop.
     accepts_trailers: bool,
+    /// Only the origin can judge a precondition of it (RFC 9111 §4.3.2).
+    has_precondition: bool,
 }
 
 impl Target {
@@ -55,9 +58,12 @@ impl Target {
         if !request.uri().path().starts_with('/') {
             return Err(Problem::Target);
         }
-        let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
-        if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-            return Err(Problem::TransferCoding);
+        let mut seen = Seen::of(request.headers());
+        if seen.transfer_encoding {
+            let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+            if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+                return Err(Problem::TransferCoding);
+            }
         }
         let uri = encoded(request.uri())?;
         let authority = uri.authority().map(|authority| authority.as_str());
@@ -81,13 +87,16 @@ impl Target {
             uri,
             version: request.version(),
             accepts_trailers: false,
+            has_precondition: false,
         };
-        if request.headers().contains_key(CONNECTION) {
+        if seen.connection {
             target.accepts_trailers = accepts_trailers(request.headers());
             // Before anything looks at the fields: key, variants and credentials are of what the upstream will see.
             hop_by_hop::remove(request.headers_mut());
+            seen = Seen::of(request.headers());
         }
-        if forwarded::any(request.headers()) {
+        target.has_precondition = seen.precondition;
+        if seen.reached {
             target.reached = reached(request.headers_mut(), target.host.as_ref(), is_trusted);
         }
         Ok(target)
@@ -99,6 +108,11 @@ impl Target {
         self.reached
             .as_ref()
             .map_or("http", |reached| reached.scheme)
+    }
+
+    /// Whether a trusted peer says anything of how it was reached.
+    pub(super) fn is_reached_by_another(&self) -> bool {
+        self.reached.is_some()
     }
 
     /// The host that the client asked for: that of the request, unless a trusted peer says otherwise.
@@ -131,6 +145,10 @@ impl Target {
 
     pub(super) fn accepts_trailers(&self) -> bool {
         self.accepts_trailers
+    }
+
+    pub(super) fn has_precondition(&self) -> bool {
+        self.has_precondition
     }
 
     /// The `Host` that goes upstream, so that the upstream makes the same links as without a proxy.
@@ -391,7 +409,7 @@ mod tests {
         let mut request = Request::builder()
             .uri("/")
             .header(HOST, "a")
-            .header(CONNECTION, "te, x-secret")
+            .header(http::header::CONNECTION, "te, x-secret")
             .header(TE, "trailers")
             .header("x-secret", "1")
             .header("x-other", "2")

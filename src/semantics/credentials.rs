@@ -7,7 +7,10 @@
 
 use super::{field_name::is_plain, name_pattern::NamePattern};
 use http::HeaderName;
-use std::sync::{Arc, LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 /// What is a credential unless the operator says otherwise. A name too many costs a hit, one that is missing is a leak.
 pub const USUAL: &[&str] = &[
@@ -168,25 +171,30 @@ const NO_CREDENTIALS: [&str; 4] = [
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Credentials {
     patterns: Box<[NamePattern]>,
-    /// Those that say how a name begins, by its first byte, and the others by its last. Each field of a hit is looked up.
-    by_first: Index,
-    by_last: Index,
-    /// `*`: every field.
+    /// Those that begin with a byte, and those that only end with one: every field of a request is looked up here.
+    by_first: ByByte,
+    by_last: ByByte,
+    /// The list has `*`.
     all: bool,
 }
 
 impl Credentials {
     /// These names and patterns, in lower case.
     pub fn new(patterns: Vec<NamePattern>) -> Self {
-        let last = |pattern: &NamePattern| match pattern.ends() {
-            (None, last) => last,
-            (Some(_), _) => None,
-        };
+        let (mut by_first, mut by_last) = (ByByte::default(), ByByte::default());
+        let mut all = false;
+        for pattern in &patterns {
+            match pattern.ends() {
+                (Some(first), _) => by_first.add(first, pattern),
+                (None, Some(last)) => by_last.add(last, pattern),
+                (None, None) => all = true,
+            }
+        }
         Self {
-            by_first: Index::of(&patterns, |pattern| pattern.ends().0),
-            by_last: Index::of(&patterns, last),
-            all: patterns.iter().any(|one| one.ends() == (None, None)),
             patterns: patterns.into(),
+            by_first,
+            by_last,
+            all,
         }
     }
 
@@ -194,20 +202,22 @@ impl Credentials {
     /// and its heirs they are one variable.
     pub fn has(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
-        if is_plain(name.as_bytes()) {
-            return self.lists(name);
-        }
-        let dashed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-        self.lists(&name.chars().map(dashed).collect::<String>())
-    }
-
-    fn lists(&self, name: &str) -> bool {
         let (Some(first), Some(last)) = (name.bytes().next(), name.bytes().next_back()) else {
             return false;
         };
-        let mut candidates = self.by_first.at(first).iter().chain(self.by_last.at(last));
-        (self.all || candidates.any(|pattern| pattern.matches(name)))
-            && !NO_CREDENTIALS.contains(&name)
+        let candidates = [self.by_first.of(first), self.by_last.of(last)];
+        if !self.all && candidates.iter().all(|patterns| patterns.is_empty()) {
+            return false;
+        }
+        let dashed: Cow<'_, str> = if is_plain(name.as_bytes()) {
+            name.into()
+        } else {
+            name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+                .into()
+        };
+        let mut candidates = candidates.into_iter().flatten();
+        (self.all || candidates.any(|pattern| pattern.matches(&dashed)))
+            && !NO_CREDENTIALS.contains(&&*dashed)
     }
 
     /// Every name and pattern.
@@ -225,29 +235,37 @@ impl Credentials {
     }
 }
 
-/// Patterns by one byte of the names that they have.
+/// Patterns by an ASCII character; `_` and other signs count as `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Index(Box<[Box<[NamePattern]>; 128]>);
+struct ByByte(Box<[Vec<NamePattern>]>);
 
-impl Index {
-    fn of(patterns: &[NamePattern], byte: impl Fn(&NamePattern) -> Option<u8>) -> Self {
-        let under = |at: usize| {
-            let here = patterns.iter();
-            let here = here.filter(|one| byte(one).is_some_and(|byte| usize::from(byte) == at));
-            here.cloned().collect()
-        };
-        Self(Box::new(std::array::from_fn(under)))
+impl ByByte {
+    fn add(&mut self, byte: u8, pattern: &NamePattern) {
+        self.0[Self::at(byte)].push(pattern.clone());
     }
 
-    fn at(&self, byte: u8) -> &[NamePattern] {
-        &self.0[usize::from(byte & 127)]
+    fn of(&self, byte: u8) -> &[NamePattern] {
+        &self.0[Self::at(byte)]
+    }
+
+    fn at(byte: u8) -> usize {
+        usize::from(if byte.is_ascii_alphanumeric() {
+            byte
+        } else {
+            b'-'
+        })
+    }
+}
+
+impl Default for ByByte {
+    fn default() -> Self {
+        Self(vec![Vec::new(); 128].into())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::semantics::forwarded::{Says, says};
     use proptest::prelude::*;
 
     fn usual(name: &str) -> bool {
@@ -390,42 +408,14 @@ mod tests {
         assert!(all.has(&http::header::ACCEPT));
     }
 
-    /// Who the client is, as somebody in front says, is who asks.
-    #[test]
-    fn what_names_the_client_is_a_credential() {
-        for name in [
-            "client-cert",
-            "client-cert-chain",
-            "ssl-client-s-dn",
-            "x-client-cert",
-            "x-client-verify",
-            "x-arr-clientcert",
-            "x-amzn-mtls-clientcert-leaf",
-            "x-forwarded-user",
-            "x-forwarded-email",
-            "x-forwarded-groups",
-            "x-forwarded-preferred-username",
-            "x-forwarded-access-token",
-            "x-forwarded-id-token",
-            "x-forwarded-client-cert",
-            "x-forwarded-client-cert-chain",
-            "x-forwarded-tls-client-cert-info",
-            "x-ssl-client-s-dn",
-            "x-ssl-session",
-            "x-ssl-issuer",
-        ] {
-            let name = HeaderName::from_static(name);
-            assert_eq!(says(&name), Some(Says::User), "{name}");
-            assert!(usual(name.as_str()), "{name}");
-        }
-    }
-
     proptest! {
         #[test]
-        fn looking_names_up_never_misses_what_the_list_has(name in "[a-z][a-z-]{0,12}(key|token|user|-id)?") {
+        fn the_first_look_never_misses_what_the_list_has(name in "[a-z][a-z_.-]{0,12}(key|token|user|-id)?") {
+            let header = HeaderName::from_bytes(name.as_bytes()).unwrap();
             let usual = Credentials::usual();
-            let listed = usual.patterns().iter().any(|pattern| pattern.matches(&name));
-            prop_assert_eq!(usual.lists(&name), listed && !NO_CREDENTIALS.contains(&&*name));
+            let dashed = name.replace(['_', '.'], "-");
+            let listed = usual.patterns().iter().any(|pattern| pattern.matches(&dashed));
+            prop_assert_eq!(usual.has(&header), listed && !NO_CREDENTIALS.contains(&&*dashed));
         }
     }
 }

@@ -10,7 +10,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
         ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        CONTENT_ENCODING, ORIGIN, VARY,
+        CONTENT_ENCODING, HOST, ORIGIN, VARY,
     },
 };
 
@@ -67,7 +67,8 @@ pub fn are_coded_alike(one: &HeaderMap, other: &HeaderMap) -> bool {
 
 /// Names in `Vary` what selected the response and is not named there: caches behind this one have to know it too.
 pub fn name_in_vary(response: &mut HeaderMap, selecting: &Selecting) {
-    for name in selecting.names() {
+    // Every cache has the host in its key.
+    for name in selecting.names().filter(|name| **name != HOST) {
         let named = |member: &[u8]| member.eq_ignore_ascii_case(name.as_str().as_bytes());
         if !all_members(response, &VARY).any(named) {
             let name = match name.as_str() {

@@ -43,7 +43,7 @@ impl StoredHead {
     pub fn is_selected_by(&self, request: &Selects<'_>) -> bool {
         self.selecting.matches(request, &self.headers)
             && (self.asked_with_origin
-                || !request.fields().contains_key(ORIGIN)
+                || !request.fields().keys().any(|name| *name == ORIGIN)
                 || is_for_every_site(&self.headers))
     }
 }

@@ -2,25 +2,25 @@
 //!
 //! [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
 
+mod selects;
+
+pub use self::selects::Selects;
+
+use self::selects::Selected;
 use super::{
-    fields::{all_members, members, quality},
+    fields::all_members,
     on_the_way::{OnTheWay, on_the_way},
-    veil::{Veil, veiled},
 };
 use http::{
     HeaderMap, HeaderName,
-    header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, HOST, VARY},
-};
-use std::{
-    cell::{OnceCell, RefCell},
-    fmt,
+    header::{ACCEPT_LANGUAGE, CONTENT_LANGUAGE, HOST, VARY},
 };
 
 /// The request fields that `Vary` names, with the values that selected the stored response.
 ///
 /// Sorted by name, so that equal selections are equal values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selecting(Vec<(HeaderName, Option<Box<[u8]>>)>);
+pub struct Selecting(Vec<Selected>);
 
 /// `Vary: *`: nothing but the origin can tell which request selects the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,81 +134,6 @@ impl Selecting {
     }
 }
 
-/// A request as far as it selects among variants. Each value is made once, however many variants it is compared with.
-pub struct Selects<'r> {
-    request: &'r HeaderMap,
-    veil: &'r dyn Veil,
-    values: RefCell<Vec<(HeaderName, Option<Box<[u8]>>)>>,
-    language: OnceCell<Option<Vec<u8>>>,
-}
-
-impl<'r> Selects<'r> {
-    /// The request with these fields. What is kept of their values `veil` may hide.
-    pub fn new(request: &'r HeaderMap, veil: &'r dyn Veil) -> Self {
-        Self {
-            request,
-            veil,
-            values: RefCell::new(Vec::new()),
-            language: OnceCell::new(),
-        }
-    }
-
-    /// Its fields.
-    pub(super) fn fields(&self) -> &HeaderMap {
-        self.request
-    }
-
-    /// Shows `look` the value of `name`, normalised and as it is kept.
-    fn with<T>(&self, name: &HeaderName, look: impl FnOnce(Option<&[u8]>) -> T) -> T {
-        let mut values = self.values.borrow_mut();
-        let at = values.iter().position(|(known, _)| known == name);
-        let at = at.unwrap_or_else(|| {
-            let value = normalised(self.request, name);
-            let value = value.map(|value| veiled(self.veil, name.as_str(), &value));
-            values.push((name.clone(), value));
-            values.len() - 1
-        });
-        look(values[at].1.as_deref())
-    }
-
-    fn language(&self) -> Option<&Vec<u8>> {
-        let language = self
-            .language
-            .get_or_init(|| preferred_language(self.request));
-        language.as_ref()
-    }
-}
-
-impl fmt::Debug for Selects<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Selects").finish_non_exhaustive()
-    }
-}
-
-/// The lines of `name` combined into one value, white space around commas gone; for fields whose members have no order
-/// the members sorted, in lower case. `None` where the request has no such field.
-fn normalised(request: &HeaderMap, name: &HeaderName) -> Option<Vec<u8>> {
-    let mut lines = request.get_all(name).into_iter().peekable();
-    lines.peek()?;
-    let unordered = *name == ACCEPT_LANGUAGE || *name == ACCEPT_ENCODING;
-    let mut all: Vec<Vec<u8>> = if unordered {
-        lines
-            .flat_map(|line| members(line.as_bytes()))
-            .map(without_space)
-            .collect()
-    } else {
-        // Empty members stay: what they mean in an unknown field only the origin knows.
-        lines
-            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-            .map(|member| member.trim_ascii().to_vec())
-            .collect()
-    };
-    if unordered {
-        all.sort_unstable();
-    }
-    Some(all.join(&b", "[..]))
-}
-
 /// The one language that a response is in, in lower case ([RFC 9110 §8.5]).
 ///
 /// [RFC 9110 §8.5]: https://www.rfc-editor.org/rfc/rfc9110#section-8.5
@@ -218,33 +143,6 @@ fn language_of(response: &HeaderMap) -> Option<Vec<u8>> {
         (Some(language), None) => Some(language.to_ascii_lowercase()),
         _ => None,
     }
-}
-
-/// The language that a request likes best; the first of several equal ones ([RFC 9110 §12.5.4]).
-///
-/// [RFC 9110 §12.5.4]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4
-fn preferred_language(request: &HeaderMap) -> Option<Vec<u8>> {
-    let mut best: Option<(u16, Vec<u8>)> = None;
-    for member in all_members(request, &ACCEPT_LANGUAGE) {
-        let tag = member
-            .split(|byte| *byte == b';')
-            .next()
-            .unwrap_or_default()
-            .trim_ascii();
-        let quality = quality(member);
-        if quality > best.as_ref().map_or(0, |(best, _)| *best) {
-            best = Some((quality, tag.to_ascii_lowercase()));
-        }
-    }
-    best.map(|(_, tag)| tag).filter(|tag| tag != b"*")
-}
-
-fn without_space(member: &[u8]) -> Vec<u8> {
-    member
-        .iter()
-        .filter(|b| !b.is_ascii_whitespace())
-        .map(u8::to_ascii_lowercase)
-        .collect()
 }
 
 #[cfg(test)]

@@ -258,6 +258,17 @@ async fn vary_on_how_it_was_reached_is_in_the_key() {
             proxy.get_with("/a", &https).await.is_hit(),
             server == NOBODY
         );
+        origin.answer(
+            "/c",
+            Reply::fresh("c", 60).header("vary", "X-Forwarded-Host"),
+        );
+        let vary = proxy.get("/c").await;
+        assert_eq!(
+            vary.header("vary"),
+            Some("X-Forwarded-Host"),
+            "nothing is added"
+        );
+        assert!(proxy.get("/c").await.is_hit());
         proxy.get("/b").await;
         assert!(!proxy.get("/b").await.is_hit());
     }

@@ -4,6 +4,7 @@ use super::facts::Facts;
 use crate::{
     config::problem::Problem,
     semantics::{SetCookie, Share},
+    store::Secret,
 };
 
 /// A cookie that is stored is handed to all that come after.
@@ -50,5 +51,35 @@ pub(super) fn the_origin_is_overruled(facts: &Facts<'_>, found: &mut Vec<Problem
                 .help("be sure that no answer of this route depends on who asks, or leave `override` out"),
         };
         found.push(problem);
+    }
+}
+
+/// It opens `Authorization` with the cookies, which is seldom what was meant.
+pub(super) fn whoever_asks_gets_the_same(facts: &Facts<'_>, found: &mut Vec<Problem>) {
+    for line in facts.routes() {
+        let policy = &line.route.policy;
+        let told = policy.override_origin || policy.set_cookie == SetCookie::Store;
+        if policy.cache && policy.share.is_all() && !told {
+            let message = "`share = \"all\"`: callers with `Authorization`, cookies or keys get each other's answers";
+            let help = "name what does not matter, such as `share = [\"cookie\"]`, where an answer may depend on who asks";
+            found.push(line.remark("share", message).help(help));
+        }
+    }
+}
+
+/// Digests that anybody can make who knows the prefix hide a short key from nobody.
+pub(super) fn a_prefix_is_no_secret(facts: &Facts<'_>, found: &mut Vec<Problem>) {
+    let secret = facts.config.store.secret.as_ref();
+    if !secret.is_some_and(Secret::is_of_prefix) {
+        return;
+    }
+    for line in facts.routes().filter(|line| line.route.policy.cache) {
+        let policy = &line.route.policy;
+        let mut headers = line.route.key.headers.iter();
+        if headers.any(|name| policy.credentials.has(name)) {
+            let message = "a credential is in the key, and in Redis its digest is keyed by `cache.prefix` alone, as long as there is no `cache.secret`";
+            let help = "write `secret = \"${CACHE_SECRET}\"` under `[cache]`, the same for all replicas: who can read Redis could try out keys";
+            found.push(line.remark("key", message).help(help));
+        }
     }
 }

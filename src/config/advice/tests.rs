@@ -42,9 +42,33 @@ fn note(key: &str, line: usize) -> (Severity, String, usize) {
 }
 
 #[test]
+fn sharing_with_everybody_is_told() {
+    assert_eq!(route("share = \"all\""), [note("route.share", 1)]);
+    assert_eq!(route("share = [\"cookie\"]"), []);
+    // Where there is more to say, that is said.
+    let idle = route("share = \"all\"\ncache = false");
+    assert_eq!(idle, [warning("route.share", 1)]);
+}
+
+#[test]
+fn a_credential_in_the_key_wants_a_secret_where_there_is_a_redis() {
+    let file = |cache: &str, key: &str| {
+        let route =
+            format!("[[route]]\nname = \"a\"\npath = \"/a\"\nkey = {{ headers = [\"{key}\"] }}\n");
+        found(&format!("[cache]\nprefix = \"p\"\n{cache}{route}"))
+    };
+    let redis = "[cache.redis]\nurl = \"redis://redis:6379\"\n";
+    let secret = format!("secret = \"0123456789abcdef\"\n{redis}");
+    assert_eq!(file(redis, "x-api-key"), [note("route.key", 10)]);
+    assert_eq!(file(redis, "accept-language"), []);
+    assert_eq!(file(&secret, "x-api-key"), []);
+    assert_eq!(file("", "x-api-key"), []);
+}
+
+#[test]
 fn what_is_usual_is_no_trap() {
     assert_eq!(found(""), []);
-    let usual = "ttl = \"5m\"\nttl_jitter = 10\nstale_if_error = \"1d\"\ntags = [\"a\"]\nshare = \"all\"\n\
+    let usual = "ttl = \"5m\"\nttl_jitter = 10\nstale_if_error = \"1d\"\ntags = [\"a\"]\nshare = [\"cookie\"]\n\
         key = { query = [\"q\"], headers = [\"accept-language\"] }\nset_cookie = \"strip\"";
     assert_eq!(route(usual), []);
     for file in [
@@ -55,6 +79,19 @@ fn what_is_usual_is_no_trap() {
         let advice = config.advice(&System::unknown());
         assert!(advice.is_empty(), "{advice}");
     }
+}
+
+#[test]
+fn who_trusts_everybody_is_told() {
+    let trusted = |list: &str| found(&format!("[server]\ntrusted = {list}\n"));
+    for list in [
+        "[\"0.0.0.0/0\"]",
+        "[\"loopback\", \"::/0\"]",
+        "[\"::ffff:0.0.0.0/96\"]",
+    ] {
+        assert_eq!(trusted(list), [warning("server.trusted", 4)], "{list}");
+    }
+    assert_eq!(trusted("[\"private\", \"203.0.113.0/24\"]"), []);
 }
 
 #[test]
