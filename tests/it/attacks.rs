@@ -134,3 +134,33 @@ async fn several_lines_of_a_field_in_the_key_are_not_one() {
     let one = proxy.get_with("/a", &[("X-Group", "admin, users")]).await;
     assert_eq!(one.text(), "of both");
 }
+
+/// A part that was stored for everybody is not completed with what one caller is given.
+#[tokio::test]
+async fn a_part_is_not_completed_for_a_caller_that_it_is_not_for() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, TTL).await;
+    let part = Reply::ok("01234").status(206).header("etag", "\"1\"");
+    origin.answer("/a", part.header("content-range", "bytes 0-4/10"));
+    proxy.get_with("/a", &[("Range", "bytes=0-4")]).await;
+    origin.answer("/a", Reply::ok("bob's").header("etag", "\"1\""));
+    let bob = proxy.get_with("/a", &[("X-Api-Key", "bob")]).await;
+    assert_eq!(bob.text(), "bob's");
+    assert_eq!(origin.last("/a").header("range"), None);
+    assert!(
+        bob.cache_status().starts_with("fwd=bypass"),
+        "{}",
+        bob.cache_status()
+    );
+}
+
+/// The difference to what one client has is of no use to others.
+#[tokio::test]
+async fn a_difference_is_not_stored() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, TTL).await;
+    origin.answer("/a", Reply::fresh("+1", 60).status(226));
+    proxy.get_with("/a", &[("A-IM", "feed")]).await;
+    origin.answer("/a", Reply::fresh("all", 60));
+    assert_eq!(proxy.get("/a").await.text(), "all");
+}
