@@ -127,7 +127,8 @@ fn field(value: &Value<'_>, text: &Text<'_>) -> Option<NamePattern> {
         return value.fail_text(text, "holds what is not the name of a field", help);
     }
     // `X_Api_Key` and `X-Api-Key` are one to those who answer by it.
-    pattern(value, text, &name.replace('_', "-"))
+    let odd = |c: char| !c.is_ascii_alphanumeric() && c != '*';
+    pattern(value, text, &name.replace(odd, "-"))
 }
 
 fn cookie(value: &Value<'_>, text: &Text<'_>) -> Option<NamePattern> {
