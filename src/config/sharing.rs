@@ -111,8 +111,8 @@ pub(super) fn cookies(section: Section<'_>) -> Arc<Cookies> {
         ignore: ignore.value.unwrap_or_default().into(),
         key: key.value.unwrap_or_default().into(),
     };
-    let ignored = |name: &&Box<str>| cookies.ignore.iter().any(|pattern| pattern.matches(name));
-    if let Some(name) = cookies.key.iter().find(ignored) {
+    let ignored = |name: &str| cookies.ignore.iter().any(|pattern| pattern.matches(name));
+    if let Some(name) = cookies.key.iter().find(|name| ignored(name)) {
         let message = format!("`{name}` is in `cookies.key` and ignored by `cookies.ignore`");
         let problem = Problem::new(message, key.at);
         let help = "leave it out of one: what is ignored does not reach the backend, so it cannot select the answer";
