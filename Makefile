@@ -68,10 +68,10 @@ audit-where-reachable: cargo-deny
 fuzz:
 	PROPTEST_CASES=51200 cargo test --locked --release --lib -- properties any_bytes_are_a_value_or_an_error
 
-# The long forms of what is promised under load and in trouble, with what they measured: some minutes. Needs 21000 file
-# descriptors.
+# The long forms of what is promised under load and in trouble, and a walk of 100,000 random requests, with what they
+# measured: some minutes. Needs 21000 file descriptors.
 soak: tools
-	SOAK=1 cargo test --locked --release --features demo --test it -- reliability degraded topologies --nocapture --test-threads 1
+	SOAK=1 cargo test --locked --release --features demo --test it -- reliability degraded topologies model --nocapture --test-threads 1
 
 # The public cache suite with memory and with Redis; RUNNER is its run.py.
 conformance: tools

@@ -31,6 +31,7 @@ pub mod date;
 pub mod decision;
 pub mod directives;
 pub mod etag;
+mod field_name;
 pub mod fields;
 pub mod forwarded;
 pub mod freshness;

@@ -173,6 +173,11 @@ fn judge(
         reason,
         stored: Some(Arc::clone(&found.entry)),
     };
+    let verdict = reuse(&found.entry.head, request, policy, found.standing, now);
+    if let Reuse::Fetch(reason) = verdict {
+        // The stored response is for others: it is neither confirmed, completed nor replaced for this caller.
+        return Err(Miss::empty(reason));
+    }
     if let Some(part) = found.entry.head.part
         && (*method != Method::GET // which alone knows ranges (RFC 9110 §14.2)
             || range::select_of_part(request, &found.entry.head, part).is_none())
@@ -181,12 +186,11 @@ fn judge(
         return Err(with_stored(Reason::Range));
     }
     let freshness = &found.entry.head.freshness;
-    let (outcome, reason) = match reuse(&found.entry.head, request, policy, found.standing, now) {
+    let (outcome, reason) = match verdict {
         Reuse::Serve if freshness.is_fresh(now) => (Outcome::Hit, Reason::Fresh),
         Reuse::Serve => (Outcome::Stale, Reason::Client),
         Reuse::ServeStale => (Outcome::Stale, Reason::WhileRevalidate),
         Reuse::Validate(reason) => return Err(with_stored(reason)),
-        // The stored response is for others: it is neither confirmed nor replaced for this caller.
         Reuse::Fetch(reason) => return Err(Miss::empty(reason)),
     };
     Ok(Decision {

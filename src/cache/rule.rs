@@ -101,6 +101,7 @@ fn sharing_rules(policy: &Policy, key: &KeySpec) -> u64 {
     policy.override_origin.hash(&mut hash);
     policy.credentials.hash(&mut hash);
     policy.cookies.hash(&mut hash);
+    policy.targeted.hash(&mut hash); // what they forbid was not seen before
     key.hash(&mut hash);
     hash.finish()
 }
@@ -140,7 +141,7 @@ impl KeySpec {
             let mut lines = headers.get_all(name).iter();
             let value = lines.next().map(|first| {
                 lines.fold(first.as_bytes().to_vec(), |mut all, line| {
-                    all.extend_from_slice(b", ");
+                    all.push(b'\n'); // of none: servers that read one line do not read several as one
                     all.extend_from_slice(line.as_bytes());
                     all
                 })
@@ -180,6 +181,7 @@ mod tests {
                     ..Cookies::default()
                 });
             }),
+            rule(|policy, _| policy.targeted = Arc::new([])),
             rule(|_, key| key.headers = vec![AUTHORIZATION]),
             rule(|_, key| key.query = Some(CountedQuery::only([]))),
         ];
@@ -205,6 +207,25 @@ mod tests {
         };
         assert_ne!(key("Bearer one"), key("Bearer two"));
         assert!(!String::from_utf8_lossy(key("Bearer one").as_bytes()).contains("one"));
+    }
+
+    /// Some servers read the first line, others the last.
+    #[test]
+    fn two_lines_are_not_one() {
+        let spec = KeySpec {
+            headers: vec![AUTHORIZATION],
+            ..KeySpec::default()
+        };
+        let key = |lines: &[&'static str]| {
+            let lines = lines
+                .iter()
+                .map(|line| http::HeaderValue::from_static(line));
+            let headers = lines.map(|line| (AUTHORIZATION, line)).collect();
+            let key = Builder::new("http", b"a", "/");
+            spec.complete(key, None, &headers).build()
+        };
+        assert_ne!(key(&["a", "b"]), key(&["a, b"]));
+        assert_ne!(key(&["a", "b"]), key(&["b", "a"]));
     }
 
     #[test]

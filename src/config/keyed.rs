@@ -15,7 +15,7 @@ pub(super) fn field(value: &Value<'_>, text: &Text<'_>) -> Option<HeaderName> {
         return Some(name);
     };
     let (fault, help) = match change {
-        OnTheWay::Keyed if name.as_str().contains('_') => (
+        OnTheWay::Keyed if name.as_str().contains(is_odd) => (
             "reaches the origin only from peers in `server.trusted`, and is in the key then",
             "write it with dashes, as clients send it",
         ),
@@ -45,4 +45,9 @@ pub(super) fn field(value: &Value<'_>, text: &Text<'_>) -> Option<HeaderName> {
         ),
     };
     value.fail_text(text, &format!("holds `{name}`, which {fault}"), help)
+}
+
+/// Whatever else a name may hold, CGI and its heirs read as one and the same.
+fn is_odd(c: char) -> bool {
+    !c.is_ascii_alphanumeric() && c != '-'
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     document::clip,
+    nearest::nearest,
+    problem::Problem,
     reader::Read,
     section::Section,
-    typed::word,
     value::{Text, Value},
 };
 use crate::{
@@ -32,6 +33,17 @@ const PRESET: &str = "analytics";
 pub(super) fn credentials(section: &Section<'_>) -> Arc<Credentials> {
     let usual = |text: &str| (text == USUAL).then(|| Credentials::usual().patterns().to_vec());
     let listed = section.read("credentials", |value| {
+        for item in value.items()? {
+            let text = item.text()?;
+            // A name that is nearly the word would switch all of the usual ones off.
+            if text.value != USUAL && nearest(&text.value, [USUAL]).is_some() {
+                return item.fail_text(
+                    &text,
+                    "holds a name like \"usual\"",
+                    "did you mean \"usual\"?",
+                );
+            }
+        }
         let of_http = ["authorization", "cookie", "proxy-authorization"];
         let of_http = of_http
             .iter()
@@ -65,15 +77,24 @@ pub(super) fn share(section: &Section<'_>) -> Share {
     let share = section.read("share", |value| {
         if value.is_list() {
             let names = names(value, |_| None, field)?;
+            if names.iter().any(NamePattern::is_any) {
+                return value.fail("names every field", "write `share = \"all\"`");
+            }
             return Some(if names.is_empty() {
                 Share::Anonymous
             } else {
                 Share::Those(names.into())
             });
         }
-        let words = [("anonymous", false), ("all", true)];
-        let all = word(value, &value.text()?, &words)?;
-        Some(if all { Share::All } else { Share::Anonymous })
+        let text = value.text()?;
+        match text.value.as_ref() {
+            "anonymous" => Some(Share::Anonymous),
+            "all" => Some(Share::All),
+            other => {
+                let help = "write \"anonymous\", \"all\", or a list of the fields that do not matter, such as [\"cookie\"]";
+                value.fail_text(&text, &format!("cannot be \"{}\"", clip(other)), help)
+            }
+        }
     });
     share.value.unwrap_or(Share::Anonymous)
 }
@@ -86,11 +107,19 @@ pub(super) fn cookies(section: Section<'_>) -> Arc<Cookies> {
     };
     let ignore = section.read("ignore", |value| names(value, preset, cookie));
     let key = section.list("key", whole_cookie);
-    section.finish();
-    Arc::new(Cookies {
+    let cookies = Cookies {
         ignore: ignore.value.unwrap_or_default().into(),
         key: key.value.unwrap_or_default().into(),
-    })
+    };
+    let ignored = |name: &str| cookies.ignore.iter().any(|pattern| pattern.matches(name));
+    if let Some(name) = cookies.key.iter().find(|name| ignored(name)) {
+        let message = format!("`{name}` is in `cookies.key` and ignored by `cookies.ignore`");
+        let problem = Problem::new(message, key.at);
+        let help = "leave it out of one: what is ignored does not reach the backend, so it cannot select the answer";
+        section.reader.report(problem.help(help));
+    }
+    section.finish();
+    Arc::new(cookies)
 }
 
 /// A list of names and patterns; `preset` says what a word among them stands for.
@@ -127,7 +156,8 @@ fn field(value: &Value<'_>, text: &Text<'_>) -> Option<NamePattern> {
         return value.fail_text(text, "holds what is not the name of a field", help);
     }
     // `X_Api_Key` and `X-Api-Key` are one to those who answer by it.
-    pattern(value, text, &name.replace('_', "-"))
+    let odd = |c: char| !c.is_ascii_alphanumeric() && c != '*';
+    pattern(value, text, &name.replace(odd, "-"))
 }
 
 fn cookie(value: &Value<'_>, text: &Text<'_>) -> Option<NamePattern> {

@@ -76,7 +76,7 @@ impl Drop for Event {
             target: "access",
             method = %self.line.method,
             host = self.line.host.as_ref().and_then(|host| host.to_str().ok()),
-            path = self.line.uri.path(),
+            path = &*redacted(self.line.uri.path()),
             query = self.line.uri.query().map(redacted).as_deref(),
             status = self.status.as_u16(),
             route = self.route,

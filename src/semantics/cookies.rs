@@ -99,14 +99,14 @@ impl Cookies {
     }
 
     /// Each cookie of the key with its value in `request`: all of them where it is sent several times, because origins
-    /// disagree about which counts.
+    /// disagree about which counts, and what some of them read as it.
     pub fn in_key<'a>(
         &'a self,
         request: &'a HeaderMap,
     ) -> impl Iterator<Item = (&'a str, Option<Vec<u8>>)> {
         self.key.iter().map(|known| {
             let same: Vec<&[u8]> = pairs(request)
-                .filter(|pair| name(pair) == known.as_bytes())
+                .filter(|pair| may_be_read_as(known, pair))
                 .collect();
             let value = (!same.is_empty()).then(|| same.join(&b"; "[..]));
             (&**known, value)
@@ -127,6 +127,22 @@ fn pairs(request: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
         .map(<[u8]>::trim_ascii)
         .filter(|pair| !pair.is_empty())
+}
+
+/// Whether some origin reads the cookie `known` in `pair`: it has that name, or the name stands somewhere in it, because they
+/// separate cookies at white space and commas too, tell quotes and case in their own ways, and PHP puts `_` for `.` and `[`.
+fn may_be_read_as(known: &str, pair: &[u8]) -> bool {
+    let own = name(pair);
+    if own == known.as_bytes() || own.contains(&b'%') {
+        return true; // some decode names
+    }
+    let fold = |byte: &u8| match byte.to_ascii_lowercase() {
+        byte if byte.is_ascii_alphanumeric() => byte,
+        _ => b'_',
+    };
+    let known = known.as_bytes();
+    let mut places = pair.windows(known.len());
+    places.any(|place| place.iter().map(fold).eq(known.iter().map(fold)))
 }
 
 /// What is before the first `=`; a pair without one has no name.
@@ -218,6 +234,31 @@ mod tests {
         );
         assert_ne!(key(&["lang=de; lang=en"]), key(&["lang=en; lang=de"]));
         assert_ne!(key(&["lang="]), key(&[]));
+    }
+
+    /// Where an operator shares whatever other cookies there are, those of the key count all the same.
+    #[test]
+    fn what_some_origin_reads_as_a_cookie_of_the_key_counts() {
+        let rules = cookies(&[], &["lang"]);
+        let key = |line| -> Vec<_> {
+            let request = request(&[line]);
+            rules.in_key(&request).map(|(_, value)| value).collect()
+        };
+        for other in [
+            "x=1 lang=de",
+            "x=1, lang=de",
+            "x=\"a lang=de\"",
+            "x\tlang=de",
+            "LANG=de",
+            "l%61ng=de",
+            "lang[]=de",
+            "lang.x=de",
+            "=lang=de",
+            "lang",
+        ] {
+            assert_ne!(key(other), key("x=1"), "{other}");
+        }
+        assert_eq!(key("sid=2; theme=%20"), key("x=1"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! [RFC 9111 §3.5]: https://www.rfc-editor.org/rfc/rfc9111#section-3.5
 
-use super::name_pattern::NamePattern;
+use super::{field_name::is_plain, name_pattern::NamePattern};
 use http::HeaderName;
 use std::{
     borrow::Cow,
@@ -18,33 +18,60 @@ pub const USUAL: &[&str] = &[
     "authorization",
     "proxy-authorization",
     "cookie",
+    "cookie2",
     "dpop",
     "client-cert",
     "client-cert-chain",
     "signature",
     "signature-input",
     // keys and tokens of APIs, by the ends that they have in common
-    "*-key",
-    "*apikey",
-    "*-token",
-    "*-auth",
-    "*-jwt",
-    "*-secret",
-    "*-password",
+    "*key",
+    "*token",
+    "*auth",
+    "*authorization",
+    "*authentication",
+    "*jwt",
+    "*bearer",
+    "*secret",
+    "*password",
+    "*passwd",
+    "*credential",
+    "*credentials",
     "*-signature",
     "*-assertion",
-    "*-session",
-    "*-session-id",
-    "*-sessionid",
+    "*-nonce",
+    "*session",
+    "*session-id",
+    "*sessionid",
     "x-api-*",
     "x-auth-*",
     "x-access-*",
     "x-parse-*",
+    "x-hasura-*",
+    "x-appwrite-*",
+    "x-firebase-*",
     // what a gateway says of the caller
-    "x-user",
+    "user",
+    "*-user",
+    "*user-id",
+    "*userid",
+    "*username",
+    "*user-name",
+    "*user-email",
+    "*userinfo",
+    "*user-info",
+    "*-uid",
+    "*-login",
+    "*-principal",
+    "*-identity",
+    "*-claims",
+    "*-actor",
+    "*-caller",
+    "*-caller-id",
+    "*-clientcert",
+    "*-client-cert",
+    "*-client-dn",
     "x-user-*",
-    "x-userid",
-    "x-username",
     "x-remote-*",
     "remote-*",
     "x-authenticated-*",
@@ -54,11 +81,9 @@ pub const USUAL: &[&str] = &[
     "x-forwarded-email",
     "x-forwarded-groups",
     "x-forwarded-preferred-username",
-    "x-forwarded-client-cert",
+    "x-forwarded-client-cert*",
     "x-forwarded-tls-client-cert*",
     "x-client-cert*",
-    "x-arr-clientcert",
-    "x-amzn-mtls-*",
     "x-client-id",
     "x-client-verify",
     "x-ssl-*",
@@ -66,18 +91,29 @@ pub const USUAL: &[&str] = &[
     "cf-access-*",
     "x-goog-*",
     "x-amzn-oidc-*",
+    "x-amzn-mtls-*",
     "x-amz-security-*",
     "x-ms-client-principal*",
     "x-ms-token-*",
     "x-pomerium-*",
+    "x-vouch-*",
+    "x-sso-*",
+    "x-oidc-*",
+    "oidc-*",
+    "x-saml-*",
+    "x-shib-*",
+    "shib-*",
+    "mellon-*",
     "tailscale-user-*",
     "x-consumer-*",
     "x-credential-*",
     "x-anonymous-consumer",
     "x-jwt-*",
+    "x-claim-*",
     "x-identity*",
     "x-impersonate-*",
     "impersonate-*",
+    "x-on-behalf-of",
     "x-spiffe*",
     "x-email",
     "x-groups",
@@ -85,10 +121,42 @@ pub const USUAL: &[&str] = &[
     "x-role",
     "x-scopes",
     "x-permissions",
+    "x-sub",
+    "x-sid",
     // for whom a caller asks
-    "x-tenant",
+    "*-tenant",
+    "*tenant-id",
+    "*tenantid",
+    "*-org-id",
+    "*-orgid",
+    "*-account-id",
+    "*-customer-id",
+    "*-member-id",
+    "*-profile-id",
+    "*-project-id",
+    "*-workspace-id",
+    "*-team-id",
+    "*-company-id",
+    "*-merchant-id",
+    "*-partner-id",
+    "*-employee-id",
+    "*-patient-id",
+    "*-person-id",
+    "*-shop-id",
+    "*-store-id",
+    "*-site-id",
+    "*-device-id",
+    "*-visitor-id",
+    "tenant",
+    "workspace",
+    "x-workspace",
+    "x-company",
+    "x-shop",
+    "x-store",
+    "x-merchant",
+    "*-namespace",
+    "*-realm",
     "x-tenant-*",
-    "x-tenantid",
     "x-account",
     "x-account-*",
     "x-org",
@@ -98,8 +166,13 @@ pub const USUAL: &[&str] = &[
     "x-subject*",
 ];
 
-/// Names of the program that asks and not of its user, although a pattern above has them.
-const NO_CREDENTIALS: [&str; 3] = ["x-user-agent", "x-goog-api-client", "x-amz-user-agent"];
+/// Names of the program that asks, or of what it was made to ask by, and not of its user, although a pattern above has them.
+const NO_CREDENTIALS: [&str; 4] = [
+    "sec-fetch-user",
+    "x-user-agent",
+    "x-goog-api-client",
+    "x-amz-user-agent",
+];
 
 /// A list of names and patterns, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -132,8 +205,8 @@ impl Credentials {
         }
     }
 
-    /// Whether a field of this name says who asks. `x_api_key` does where `x-api-key` does: to CGI and its heirs the two are
-    /// one variable.
+    /// Whether a field of this name says who asks. `x_api_key` does where `x-api-key` does, and so does `x.api.key`: to CGI
+    /// and its heirs they are one variable.
     pub fn has(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
         let (Some(first), Some(last)) = (name.bytes().next(), name.bytes().next_back()) else {
@@ -143,10 +216,11 @@ impl Credentials {
         if !self.all && candidates.iter().all(|patterns| patterns.is_empty()) {
             return false;
         }
-        let dashed: Cow<'_, str> = if name.contains('_') {
-            name.replace('_', "-").into()
-        } else {
+        let dashed: Cow<'_, str> = if is_plain(name.as_bytes()) {
             name.into()
+        } else {
+            name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+                .into()
         };
         let mut candidates = candidates.into_iter().flatten();
         (self.all || candidates.any(|pattern| pattern.matches(&dashed)))
@@ -168,7 +242,7 @@ impl Credentials {
     }
 }
 
-/// Patterns by an ASCII character; `_` counts as `-`.
+/// Patterns by an ASCII character; `_` and other signs count as `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct ByByte(Box<[Vec<NamePattern>]>);
 
@@ -182,7 +256,11 @@ impl ByByte {
     }
 
     fn at(byte: u8) -> usize {
-        usize::from(if byte == b'_' { b'-' } else { byte & 127 })
+        usize::from(if byte.is_ascii_alphanumeric() {
+            byte
+        } else {
+            b'-'
+        })
     }
 }
 
@@ -235,6 +313,25 @@ mod tests {
             "X-Tenant-Id",
             "X_API_KEY",
             "X_User_Id",
+            "X.Api.Key",
+            "X!User!Id",
+            "X-Authorization",
+            "X-Serverless-Authorization",
+            "Token",
+            "Session-Id",
+            "Auth",
+            "User",
+            "Username",
+            "Kubeflow-Userid",
+            "X-Apigateway-Api-Userinfo",
+            "X-Proxy-User",
+            "X-Amzn-Mtls-Clientcert-Subject",
+            "X-Hasura-Role",
+            "X-WP-Nonce",
+            "OIDC_CLAIM_sub",
+            "X-Scope-OrgID",
+            "X-Workspace-Id",
+            "X-Vault-Namespace",
         ] {
             assert!(usual(name), "{name}");
         }
@@ -268,6 +365,37 @@ mod tests {
             "x-request-id",
             "x-requested-with",
             "x-user-agent",
+            "sec-ch-ua-platform",
+            "sec-fetch-dest",
+            "sec-fetch-user",
+            "sec-gpc",
+            "sec-purpose",
+            "priority",
+            "save-data",
+            "alt-used",
+            "early-data",
+            "from",
+            "date",
+            "expect",
+            "prefer",
+            "content-length",
+            "tracestate",
+            "baggage",
+            "b3",
+            "sentry-trace",
+            "uber-trace-id",
+            "x-b3-traceid",
+            "x-amzn-trace-id",
+            "x-cloud-trace-context",
+            "x-correlation-id",
+            "x-datadog-parent-id",
+            "cdn-loop",
+            "cf-ray",
+            "cf-ipcountry",
+            "x-real-ip",
+            "x-forwarded-proto",
+            "x-forwarded-port",
+            "x-envoy-attempt-count",
         ] {
             assert!(!usual(name), "{name}");
         }
@@ -289,10 +417,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_look_never_misses_what_the_list_has(name in "[a-z][a-z_-]{0,12}(key|token|user|-id)?") {
+        fn the_first_look_never_misses_what_the_list_has(name in "[a-z][a-z_.-]{0,12}(key|token|user|-id)?") {
             let header = HeaderName::from_bytes(name.as_bytes()).unwrap();
             let usual = Credentials::usual();
-            let dashed = name.replace('_', "-");
+            let dashed = name.replace(['_', '.'], "-");
             let listed = usual.patterns().iter().any(|pattern| pattern.matches(&dashed));
             prop_assert_eq!(usual.has(&header), listed && !NO_CREDENTIALS.contains(&&*dashed));
         }

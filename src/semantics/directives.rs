@@ -11,7 +11,10 @@ mod scan;
 
 use self::scan::Piece;
 use super::fields::{all_members, delta_seconds, unquote};
-use http::{HeaderMap, HeaderName, header::CACHE_CONTROL};
+use http::{
+    HeaderMap, HeaderName,
+    header::{CACHE_CONTROL, PRAGMA},
+};
 use std::{borrow::Cow, time::Duration};
 
 /// What a response's `Cache-Control` says.
@@ -53,7 +56,9 @@ pub struct ResponseDirectives {
 impl ResponseDirectives {
     /// Reads every `Cache-Control` line of `headers`.
     pub fn of(headers: &HeaderMap) -> Self {
-        Self::of_field(headers, &CACHE_CONTROL)
+        let mut found = Self::of_field(headers, &CACHE_CONTROL);
+        found.take_pragma(headers);
+        found
     }
 
     /// Reads every line of `field` as if it were `Cache-Control`.
@@ -81,6 +86,16 @@ impl ResponseDirectives {
             found.take_however_written(line.as_bytes());
         }
         found
+    }
+
+    /// Reads `Pragma` where there is no `Cache-Control`. Its meaning in responses was never specified ([RFC 9111 §5.4]), and whoever
+    /// sends it means one thing by it.
+    ///
+    /// [RFC 9111 §5.4]: https://www.rfc-editor.org/rfc/rfc9111#section-5.4
+    fn take_pragma(&mut self, headers: &HeaderMap) {
+        if !headers.contains_key(CACHE_CONTROL) {
+            self.no_cache |= Self::forbidden_by(headers, &PRAGMA).no_cache;
+        }
     }
 
     /// Adds what `other` forbids, for a field whose permissions do not count.
@@ -113,9 +128,9 @@ impl ResponseDirectives {
         };
         for Piece { name, is_of_fields } in scan::all(line) {
             match &*name {
-                b"no-store" => self.no_store = true,
+                b"no-store" | b"nostore" | b"no_store" => self.no_store = true,
                 b"private" if !is_of_fields => self.private = true,
-                b"no-cache" if !is_of_fields => self.no_cache = true,
+                b"no-cache" | b"nocache" | b"no_cache" if !is_of_fields => self.no_cache = true,
                 // By the grammar it would permit something too (RFC 9111 §3.5).
                 b"must-revalidate" | b"proxy-revalidate" => self.proxy_revalidate = true,
                 b"no-transform" => self.no_transform = true,
@@ -131,17 +146,22 @@ impl ResponseDirectives {
     /// With field names the directive withholds these fields; without, it speaks of the whole response.
     fn restrict(&mut self, argument: Option<&[u8]>, flag: impl Fn(&mut Self) -> &mut bool) {
         let names = argument.map(unquote).unwrap_or_default();
-        let before = self.withheld_fields.len();
-        self.withheld_fields.extend(
-            names
-                .split(|byte| *byte == b',')
-                .filter_map(|name| std::str::from_utf8(name.trim_ascii()).ok())
-                .filter(|name| !name.is_empty())
-                .map(str::to_ascii_lowercase),
-        );
-        if self.withheld_fields.len() == before {
+        let names = std::str::from_utf8(&names).unwrap_or_default();
+        if !self.withhold(names) {
             *flag(self) = true;
         }
+    }
+
+    /// Withholds the fields that `names` lists; `false` where it lists none, or all: no field is called `*`.
+    pub(super) fn withhold(&mut self, names: &str) -> bool {
+        let names: Vec<String> = names
+            .split(',')
+            .map(|name| name.trim().to_ascii_lowercase())
+            .filter(|name| !name.is_empty())
+            .collect();
+        let lists_some = !names.is_empty() && !names.iter().any(|name| name == "*");
+        self.withheld_fields.extend(names);
+        lists_some
     }
 }
 
@@ -180,8 +200,8 @@ impl RequestDirectives {
             }
         }
         if !headers.contains_key(CACHE_CONTROL) {
-            found.no_cache = all_members(headers, &http::header::PRAGMA)
-                .any(|m| m.eq_ignore_ascii_case(b"no-cache"));
+            found.no_cache =
+                all_members(headers, &PRAGMA).any(|m| m.eq_ignore_ascii_case(b"no-cache"));
         }
         found
     }

@@ -31,6 +31,11 @@ impl NamePattern {
         })
     }
 
+    /// Whether it names everything.
+    pub fn is_any(&self) -> bool {
+        self.before.is_empty() && self.after.as_deref() == Some("")
+    }
+
     /// This one name, whatever it holds.
     pub(super) fn exactly(name: &str) -> Self {
         Self {

@@ -83,24 +83,45 @@ fn counted(
         .collect()
 }
 
-/// What `Forwarded` says of host and scheme at each hop; the addresses in it name clients and proxies only.
+/// What `Forwarded` says at each hop, but for the addresses in it, which name clients and proxies only.
 fn of_forwarded(headers: &HeaderMap) -> Option<(HeaderName, HeaderValue)> {
     headers.get(&FORWARDED)?;
     let mut said = Vec::new();
-    for element in all_members(headers, &FORWARDED) {
-        for name in [&b"host"[..], b"proto"] {
-            if let Some(value) = parameter(element, name) {
-                said.extend_from_slice(name);
-                said.push(b'=');
-                said.extend_from_slice(value);
-                said.push(b';');
+    for line in headers.get_all(&FORWARDED) {
+        for element in line.as_bytes().split(|byte| *byte == b',') {
+            for pair in element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii) {
+                if !pair.is_empty() && !is_of_a_node(pair) {
+                    said.extend_from_slice(pair);
+                    said.push(b';');
+                }
             }
+            said.push(b',');
         }
-        said.push(b',');
     }
     // Hops after the last that says something only name themselves.
     let end = said.iter().rposition(|byte| *byte != b',')?;
     Some((FORWARDED, HeaderValue::from_bytes(&said[..=end]).ok()?))
+}
+
+/// Whether a pair is `for=` or `by=` with what may be a node ([RFC 7239 §6]) and nothing else. Servers look for `host=` in many
+/// ways, in strings and behind other names too: what is not plainly an address may be read as one.
+///
+/// [RFC 7239 §6]: https://www.rfc-editor.org/rfc/rfc7239#section-6
+fn is_of_a_node(pair: &[u8]) -> bool {
+    let Some(at) = pair.iter().position(|byte| *byte == b'=') else {
+        return false;
+    };
+    let names = [&b"for"[..], b"by"];
+    names
+        .iter()
+        .any(|name| pair[..at].eq_ignore_ascii_case(name))
+        && unquoted(&pair[at + 1..])
+            .iter()
+            .all(|byte| is_of_nodes(*byte))
+}
+
+fn is_of_nodes(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b".:[]_-%".contains(&byte)
 }
 
 /// The value of the parameter `name` of one element, as it is written ([RFC 7239 §4]).
@@ -259,6 +280,29 @@ mod tests {
             of("for=1;host=a"),
             "hops that say nothing"
         );
+    }
+
+    #[test]
+    fn what_hides_in_forwarded_counts() {
+        for hidden in [
+            r#"for="\"";host=evil"#,
+            r#"for="x, host=evil""#,
+            r#"for="x;host=evil""#,
+            r#"for="host=evil""#,
+            r"for=1;ho\st=evil",
+            "xhost=evil",
+            "for=1;x-host=evil",
+            "for=1\thost=evil",
+            "for=1 host=evil",
+            "for=1;host:evil",
+            "for=1;host",
+        ] {
+            assert_ne!(
+                reached(&[("forwarded", hidden)]).counted,
+                reached(&[("forwarded", "for=1")]).counted,
+                "{hidden}"
+            );
+        }
     }
 
     #[test]

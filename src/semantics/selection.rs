@@ -31,19 +31,23 @@ pub fn selection(response: &HeaderMap, request: &Selects<'_>) -> Result<Selectin
     Ok(selecting)
 }
 
-/// Whether a response says that a site may read it which is not every site: it repeats the `Origin` of its request, or it
-/// speaks of credentials, which it can only do for one ([Fetch, CORS protocol and HTTP caches]).
+/// Whether another site would have got another response: every site that asks gets its own answer, unless the response allows
+/// every one, because an origin that refuses a site says so by what is not there. A response that speaks of credentials can
+/// only be meant for one ([Fetch, CORS protocol and HTTP caches]).
 ///
 /// [Fetch, CORS protocol and HTTP caches]: https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches
 fn is_for_one_site(response: &HeaderMap, request: &HeaderMap) -> bool {
-    let repeats = |name| {
-        all_members(response, name).any(|site| {
-            all_members(request, &ORIGIN).any(|origin| site.eq_ignore_ascii_case(origin))
-        })
-    };
-    repeats(&ACCESS_CONTROL_ALLOW_ORIGIN)
-        || repeats(&TIMING_ALLOW_ORIGIN)
-        || (response.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS) && !is_for_every_site(response))
+    !is_for_every_site(response)
+        && (request.contains_key(ORIGIN) || response.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS))
+        || repeats_origin_for_timing(response, request)
+}
+
+/// `Timing-Allow-Origin` names the site, also where every one may read the rest.
+fn repeats_origin_for_timing(response: &HeaderMap, request: &HeaderMap) -> bool {
+    request.get(ORIGIN).is_some_and(|origin| {
+        all_members(response, &TIMING_ALLOW_ORIGIN)
+            .any(|site| site.eq_ignore_ascii_case(origin.as_bytes().trim_ascii()))
+    })
 }
 
 /// Whether any site may read the response: `Access-Control-Allow-Origin: *`.
@@ -103,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_that_repeats_the_origin_is_for_that_site() {
+    fn a_response_to_a_site_is_for_that_site() {
         let allow = "access-control-allow-origin";
         for site in ["https://a.example", "null"] {
             assert_eq!(names(&[(allow, site)], Some(site)), "origin", "{site}");
@@ -118,10 +122,13 @@ mod tests {
         for (response, origin) in [
             (&[(allow, "*")][..], Some("https://a.example")),
             (&[(allow, "https://a.example")], None),
-            (&[(allow, "https://a.example")], Some("https://b.example")),
-            (&[], Some("https://a.example")),
+            (&[], None),
         ] {
             assert_eq!(names(response, origin), "", "{response:?}");
+        }
+        // What is refused to one site says nothing of another.
+        for refused in [&[(allow, "https://a.example")][..], &[]] {
+            assert_eq!(names(refused, Some("https://b.example")), "origin");
         }
     }
 

@@ -143,15 +143,21 @@ fn refuse_if(forbidden: bool, refusal: Refusal) -> Result<(), Refusal> {
     if forbidden { Err(refusal) } else { Ok(()) }
 }
 
-/// Interim responses and 304 are never stored; partial ones where they say which part they are ([RFC 9111 §3], [§3.3]).
+/// Interim responses and 304 are never stored, nor is 226: it is the difference to what its own client has ([RFC 3229 §10.4.1]).
+/// Partial ones are where they say which part they are ([RFC 9111 §3], [§3.3]).
 ///
 /// [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
 /// [§3.3]: https://www.rfc-editor.org/rfc/rfc9111#section-3.3
+/// [RFC 3229 §10.4.1]: https://www.rfc-editor.org/rfc/rfc3229#section-10.4.1
 fn is_final_and_whole(exchange: &Exchange<'_>) -> bool {
     if exchange.status == StatusCode::PARTIAL_CONTENT {
         return claimed_part(exchange.response).is_some();
     }
-    exchange.status.as_u16() >= 200 && exchange.status != StatusCode::NOT_MODIFIED
+    exchange.status.as_u16() >= 200
+        && !matches!(
+            exchange.status,
+            StatusCode::NOT_MODIFIED | StatusCode::IM_USED
+        )
 }
 
 /// `no-store` forbids, except beside `must-understand` with a status that is understood

@@ -27,8 +27,6 @@ pub struct StoredHead {
     pub generated_etag: bool,
     /// The origin forbids any transformation (`no-transform`).
     pub no_transform: bool,
-    /// The request that fetched or confirmed it had an `Origin`.
-    pub asked_with_origin: bool,
     /// What purges can name it by.
     pub tags: Vec<Box<str>>,
 }
@@ -36,13 +34,13 @@ pub struct StoredHead {
 impl StoredHead {
     /// Whether a request with these fields selects it ([RFC 9111 §4.1]).
     ///
-    /// One with `Origin` does not where nobody with one has asked yet, unless every site may read it: an origin that forgets
+    /// One with `Origin` does not select what was asked for without, unless every site may read it: an origin that forgets
     /// `Vary: Origin` would have answered otherwise, and the site could not read what it gets.
     ///
     /// [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
     pub fn is_selected_by(&self, request: &Selects<'_>) -> bool {
         self.selecting.matches(request, &self.headers)
-            && (self.asked_with_origin
+            && (self.selecting.names().any(|name| *name == ORIGIN)
                 || !request.fields().keys().any(|name| *name == ORIGIN)
                 || is_for_every_site(&self.headers))
     }
@@ -77,7 +75,6 @@ pub(crate) fn sample(fields: &[(&'static str, &str)]) -> StoredHead {
         part: None,
         generated_etag: false,
         no_transform: false,
-        asked_with_origin: false,
         tags: Vec::new(),
     }
 }

@@ -15,13 +15,15 @@ use std::time::Duration;
 /// [RFC 9213 §3]: https://www.rfc-editor.org/rfc/rfc9213#section-3
 pub const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 
+const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
+
 /// The directives of the first field in `targets` that is there, valid and not empty; else those of `Cache-Control`
 /// ([RFC 9213 §2.2]). What a field forbids that is not valid is forbidden all the same, and so is what a valid one forbids
 /// in a form that is not quite a member of its own.
 ///
 /// [RFC 9213 §2.2]: https://www.rfc-editor.org/rfc/rfc9213#section-2.2
 pub fn directives(headers: &HeaderMap, targets: &[HeaderName]) -> ResponseDirectives {
-    let mut forbidden = None;
+    let mut forbidden = for_surrogates(headers);
     for name in targets.iter().filter(|name| headers.contains_key(*name)) {
         if let Some(mut valid) = of_field(headers, name) {
             valid.add_restrictions(ResponseDirectives::forbidden_by(headers, name));
@@ -32,6 +34,15 @@ pub fn directives(headers: &HeaderMap, targets: &[HeaderName]) -> ResponseDirect
         forbidden = Some(with(said, forbidden));
     }
     with(ResponseDirectives::of(headers), forbidden)
+}
+
+/// What `Surrogate-Control` forbids, which is meant for servers in the origin's place as this one; what it permits does not count
+/// unless it is among the targets ([Edge Architecture §2.3]).
+///
+/// [Edge Architecture §2.3]: https://www.w3.org/TR/edge-arch/
+fn for_surrogates(headers: &HeaderMap) -> Option<ResponseDirectives> {
+    let is_there = headers.contains_key(SURROGATE_CONTROL);
+    is_there.then(|| ResponseDirectives::forbidden_by(headers, &SURROGATE_CONTROL))
 }
 
 /// `found`, and what is `forbidden` beside it.
@@ -95,12 +106,9 @@ fn restrict(
     match item {
         Item::Boolean(all) => *flag(found) = all,
         Item::String(names) => {
-            let names = names
-                .split(',')
-                .map(|name| name.trim().to_ascii_lowercase());
-            found
-                .withheld_fields
-                .extend(names.filter(|name| !name.is_empty()));
+            if !found.withhold(&names) {
+                *flag(found) = true;
+            }
         }
         Item::Integer(_) | Item::Token(_) | Item::Strings(_) | Item::Other => return None,
     }

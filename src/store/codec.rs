@@ -81,11 +81,7 @@ fn finish(mut out: Vec<u8>) -> Vec<u8> {
 
 fn put_head(out: &mut Vec<u8>, head: &StoredHead) {
     out.put_u16(head.status.as_u16());
-    out.put_u8(
-        u8::from(head.generated_etag)
-            | u8::from(head.no_transform) << 1
-            | u8::from(head.asked_with_origin) << 2,
-    );
+    out.put_u8(u8::from(head.generated_etag) | u8::from(head.no_transform) << 1);
     put_count(out, head.headers.len());
     for (name, value) in &head.headers {
         put_bytes(out, name.as_str().as_bytes());
@@ -237,7 +233,6 @@ fn head(fields: &mut Reader, now: SystemTime) -> Result<StoredHead, DecodeError>
         part,
         generated_etag: flags & 1 != 0,
         no_transform: flags & 2 != 0,
-        asked_with_origin: flags & 4 != 0,
         tags,
     })
 }

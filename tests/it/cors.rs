@@ -76,17 +76,36 @@ async fn a_site_is_not_served_what_was_asked_for_without_one() {
     }
 }
 
-/// An origin that knows nothing of sites is asked once more, and then no more.
+/// A site that the origin refuses, by saying nothing of it, is not the next one.
 #[tokio::test]
-async fn what_a_site_was_answered_as_everybody_is_for_everybody() {
-    let (origin, proxy) = start().await;
-    origin.answer("/a", Reply::fresh("x", 60));
-    proxy.get("/a").await;
-    proxy.get_with("/a", &A).await;
-    for fields in [&A[..], &B, &[]] {
-        assert!(proxy.get_with("/a", fields).await.is_hit());
+async fn a_site_that_is_refused_hides_nothing_from_another() {
+    for refused in [Reply::fresh("x", 60), to("https://main.example")] {
+        let (origin, proxy) = start().await;
+        let evil = [("Origin", "https://evil.example")];
+        for first in [&evil[..], &A] {
+            let second = if *first == A { &evil[..] } else { &A };
+            for site in [first, second, first, second] {
+                let allowed = *site == A;
+                origin.answer(
+                    "/a",
+                    if allowed {
+                        to("https://a.example")
+                    } else {
+                        refused.clone()
+                    },
+                );
+                let answer = proxy.get_with("/a", site).await;
+                let allow = answer.header(ALLOW) == Some("https://a.example");
+                assert_eq!(allow, allowed, "{}", answer.cache_status());
+                assert!(
+                    answer
+                        .header("vary")
+                        .is_some_and(|vary| vary.contains("Origin"))
+                );
+            }
+        }
+        assert_eq!(origin.count("/a"), 2, "each site has its own");
     }
-    assert_eq!(origin.count("/a"), 2);
 }
 
 /// A confirmation for one site makes nothing of it for another (RFC 9111 §4.3.4).

@@ -10,6 +10,7 @@ mod support;
 
 mod admin;
 mod architecture;
+mod attacks;
 mod bad_config;
 mod callers;
 mod check;
@@ -34,6 +35,7 @@ mod interim;
 mod keys;
 mod layer;
 mod model;
+mod newcomers;
 mod operations;
 mod operator;
 mod parts;

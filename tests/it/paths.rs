@@ -35,6 +35,9 @@ async fn a_path_that_servers_read_in_several_ways_is_never_stored() {
         "/static%e0%80%af..",
         "/static%f0%80%80%afx",
         "//api/me",
+        "/api/me%20",
+        "/api%20/me",
+        "/static/..%20/api/me",
     ] {
         origin.answer(path, Reply::ok("mine"));
         for count in 1..=2 {

@@ -44,6 +44,18 @@ const SAID: &[(&str, &str)] = &[
     ("Base-Url", "http://evil.example"),
     ("X_Forwarded_Host", "evil.example"),
     ("X_User", "root"),
+    ("X.Forwarded.Host", "evil.example"),
+    ("X!Original!Url", "/admin"),
+    ("$WSSN", "evil.example"),
+    ("Forwarded-Host", "evil.example"),
+    ("Https", "on"),
+    ("WL-Proxy-SSL", "true"),
+    ("Surrogate-Capability", "x=\"ESI/1.0\""),
+    ("X-Sendfile-Type", "X-Sendfile"),
+    ("X-Accel-Mapping", "/=/secret/"),
+    ("X-Middleware-Subrequest", "middleware"),
+    ("X-Invoke-Status", "500"),
+    ("X-Now-Route-Matches", "1"),
 ];
 
 #[tokio::test]

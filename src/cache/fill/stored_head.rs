@@ -14,7 +14,7 @@ use crate::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, ORIGIN, SET_COOKIE, TRAILER},
+    header::{CONTENT_TYPE, SET_COOKIE, TRAILER},
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -55,7 +55,6 @@ pub(super) fn stored_head(
         part: None,
         generated_etag: false,
         no_transform: verdict.no_transform,
-        asked_with_origin: ask.request.contains_key(ORIGIN),
         tags: tags.into_iter().collect(),
     };
     Named { head, withheld }

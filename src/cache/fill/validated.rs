@@ -42,7 +42,6 @@ pub(super) fn confirm(
             } = named;
             withheld.extend(cookies_of_update(fields, &head));
             head.generated_etag = stored.head.generated_etag;
-            head.asked_with_origin |= stored.head.asked_with_origin;
             head.part = stored.head.part;
             let entry = freshened(cx, stored, head);
             cx.insert(&entry);

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use crate::{
     config::problem::Problem,
-    semantics::{SetCookie, Share},
+    semantics::{SetCookie, Share, credentials::Credentials},
     store::Secret,
 };
 
@@ -81,5 +81,16 @@ pub(super) fn a_prefix_is_no_secret(facts: &Facts<'_>, found: &mut Vec<Problem>)
             let help = "write `secret = \"${CACHE_SECRET}\"` under `[cache]`, the same for all replicas: who can read Redis could try out keys";
             found.push(line.remark("key", message).help(help));
         }
+    }
+}
+
+/// A list takes the place of the usual one, which is seldom what was meant.
+pub(super) fn the_usual_credentials_count(facts: &Facts<'_>, found: &mut Vec<Problem>) {
+    let listed = facts.config.default_policy.credentials.patterns();
+    let usual = Credentials::usual();
+    if usual.patterns().iter().any(|name| !listed.contains(name)) {
+        let message = "`cache.credentials` takes the place of the usual list: callers with another field, such as a key of an API, share answers";
+        let help = "write \"usual\" among them: `credentials = [\"usual\", \"x-badge\"]`";
+        found.push(facts.warn("cache.credentials", message).help(help));
     }
 }

@@ -51,6 +51,14 @@ fn sharing_with_everybody_is_told() {
 }
 
 #[test]
+fn credentials_without_the_usual_ones_are_told() {
+    let with = |list: &str| found(&format!("[cache]\ncredentials = {list}\n"));
+    assert_eq!(with("[\"x-badge\"]"), [warning("cache.credentials", 4)]);
+    assert_eq!(with("[]"), [warning("cache.credentials", 4)]);
+    assert_eq!(with("[\"usual\", \"x-badge\"]"), []);
+}
+
+#[test]
 fn a_credential_in_the_key_wants_a_secret_where_there_is_a_redis() {
     let file = |cache: &str, key: &str| {
         let route =

@@ -70,19 +70,16 @@ pub(super) fn is_credential(name: &str) -> bool {
         || is_of_authentication(&all)
 }
 
-/// `query` for those who are not to read what callers prove themselves with: their values are gone.
+/// `query` for those who are not to read what callers prove themselves with: their values are gone. A path may have such pairs
+/// too: `/cart;jsessionid=…`.
 pub fn redacted(query: &str) -> Cow<'_, str> {
-    let is_one = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        !value.is_empty() && is_credential(&decoded(name))
-    };
-    if !query.split(['&', ';']).any(is_one) {
+    if !query.split(['&', ';']).any(shows_credential) {
         return query.into();
     }
     let mut out = String::with_capacity(query.len());
     for pair in query.split_inclusive(['&', ';']) {
         let bare = pair.trim_end_matches(['&', ';']);
-        match bare.split_once('=').filter(|_| is_one(bare)) {
+        match bare.split_once('=').filter(|_| shows_credential(bare)) {
             Some((name, _)) => {
                 out.push_str(name);
                 out.push_str("=…");
@@ -92,6 +89,19 @@ pub fn redacted(query: &str) -> Cow<'_, str> {
         }
     }
     out.into()
+}
+
+/// Whether the value of a pair is a credential, or a link or form with one in it: `to=https%3A%2F%2Fa%2F%3Ftoken%3D1`.
+fn shows_credential(pair: &str) -> bool {
+    let is_one = |name: &str, value: &str| !value.is_empty() && is_credential(&decoded(name));
+    let Some((name, value)) = pair.split_once('=') else {
+        return false;
+    };
+    is_one(name, value)
+        || decoded(value)
+            .split(['?', '&', ';', '#'])
+            .filter_map(|inner| inner.split_once('='))
+            .any(|(name, value)| is_one(name, value))
 }
 
 /// `auth`, `oauth_verifier`, `authorization`, and not `author`.
@@ -120,6 +130,11 @@ mod tests {
             ("api%5Fkey=a&q=1;sig=b", "api%5Fkey=…&q=1;sig=…"),
             ("token=&token", "token=&token"),
             ("token=a=b&&q", "token=…&&q"),
+            ("to=https://a/?q=1&a=2", "to=https://a/?q=1&a=2"),
+            ("to=https%3A%2F%2Fa%2F%3Ftoken%3D1&a=2", "to=…&a=2"),
+            ("a=1?access_token=2", "a=…"),
+            ("/a/b;v=1", "/a/b;v=1"),
+            ("/cart;jsessionid=1F/x;v=1", "/cart;jsessionid=…;v=1"),
         ] {
             assert_eq!(redacted(query), shown);
         }

@@ -32,7 +32,6 @@ fn sample() -> Entry {
         }),
         generated_etag: true,
         no_transform: true,
-        asked_with_origin: true,
         tags: vec!["a:1".into(), "ü".into()],
     };
     let key = Key::from_stored(Bytes::from_static(b"key"));

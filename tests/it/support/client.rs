@@ -1,7 +1,12 @@
 //! A client that sees what is on the wire.
 
 use super::coding::decoded;
-use std::{collections::BTreeMap, io::Read, net::SocketAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -71,6 +76,26 @@ pub(crate) async fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
+    let bytes = message(method, path, headers, body);
+    parse(&exchange(address, &bytes).await, method == "HEAD")
+}
+
+/// Any request on a connection of its own that comes from `source`.
+pub(crate) async fn request_from(
+    source: IpAddr,
+    address: SocketAddr,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    let raw = exchange_on(stream, &message(method, path, headers, body)).await;
+    parse(&raw, method == "HEAD")
+}
+
+fn message(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     if !headers
         .iter()
@@ -85,13 +110,15 @@ pub(crate) async fn request(
         text += &format!("Content-Length: {}\r\n", body.len());
     }
     text += "\r\n";
-    let raw = exchange(address, &[text.as_bytes(), body].concat()).await;
-    parse(&raw, method == "HEAD")
+    [text.as_bytes(), body].concat()
 }
 
 /// Sends `bytes` and reads until the other side closes.
 pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    exchange_on(TcpStream::connect(address).await.unwrap(), bytes).await
+}
+
+async fn exchange_on(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     stream.write_all(bytes).await.unwrap();
     let mut raw = Vec::new();
     let read = timeout(Duration::from_secs(60), stream.read_to_end(&mut raw)).await;

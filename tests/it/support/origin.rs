@@ -25,8 +25,6 @@ pub(crate) struct Reply {
     held_body: bool,
     /// The head does not wait.
     early_head: bool,
-    /// Begins the body with what this field of the request holds.
-    echo: Option<&'static str>,
     /// The body never ends.
     endless: bool,
     raw: Option<Vec<u8>>,
@@ -83,12 +81,6 @@ impl Reply {
     /// Only the body waits; the head is sent at once.
     pub(crate) fn hold_body_only(mut self) -> Self {
         (self.held_body, self.early_head) = (true, true);
-        self
-    }
-
-    /// Begins the body with what field `name` of the request holds.
-    pub(crate) fn echo(mut self, name: &'static str) -> Self {
-        self.echo = Some(name);
         self
     }
 
@@ -153,9 +145,14 @@ impl Received {
     }
 }
 
+/// Answers by the whole request.
+type Responder = Arc<dyn Fn(&Received) -> Reply + Send + Sync>;
+
 #[derive(Default)]
 struct Script {
     open: usize,
+    /// Answers everything, and nothing is remembered.
+    responder: Option<Responder>,
     replies: HashMap<String, Reply>,
     received: Vec<Received>,
 }
@@ -206,6 +203,11 @@ impl Origin {
     /// From now on `path` is answered so.
     pub(crate) fn answer(&self, path: &str, reply: Reply) {
         self.script.lock().replies.insert(path.to_owned(), reply);
+    }
+
+    /// From now on every request is answered by `responder`, and nothing is remembered.
+    pub(crate) fn answer_by(&self, responder: impl Fn(&Received) -> Reply + Send + Sync + 'static) {
+        self.script.lock().responder = Some(Arc::new(responder));
     }
 
     /// From now on every path that begins with `folder`, and has no answer of its own, is answered so.
@@ -292,8 +294,10 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
             .to_owned();
         let head_only = received.line.starts_with("HEAD ");
         let bare = path.split('?').next().unwrap_or_default().to_owned();
-        let headers = received.headers.clone();
-        let reply = {
+        let responder = script.lock().responder.clone();
+        let reply = if let Some(responder) = responder {
+            Some(responder(&received))
+        } else {
             let mut script = script.lock();
             let special = CONDITIONS
                 .iter()
@@ -309,13 +313,6 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
                 .cloned()
         };
         let reply = reply.unwrap_or_else(|| Reply::ok("not scripted").status(404));
-        let mut reply = reply;
-        if let Some(name) = reply.echo {
-            reply.pieces.insert(
-                0,
-                headers.get(name).cloned().unwrap_or_default().into_bytes(),
-            );
-        }
         if reply.never {
             return std::future::pending().await;
         }

@@ -41,7 +41,6 @@ impl Proxy {
     }
 
     /// One that was started elsewhere.
-    #[cfg(feature = "demo")]
     pub(crate) fn of(app: App, clock: Manual) -> Self {
         Self { app, clock }
     }
