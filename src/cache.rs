@@ -186,13 +186,17 @@ impl Cache {
 
     /// Sends a write and purges what it makes invalid, before its client learns that it succeeded: its next read must not
     /// see what was before. Returns how many purges that were. To be run to its end, also when the client leaves.
+    ///
+    /// Where nobody knows what became of it, it invalidates if it `was_whole`: what never was a request has changed nothing, and
+    /// else anybody could purge by breaking off.
     pub(crate) async fn write(
         &self,
         write: Write,
         sending: Sending,
+        was_whole: impl FnOnce() -> bool,
     ) -> Result<(Response<Stream>, usize), FetchError> {
         let result = sending.await;
-        let purges = write.purges(&result);
+        let purges = write.purges(&result, was_whole());
         let count = purges.len();
         self.purge(purges).await;
         result.map(|response| (response, count))

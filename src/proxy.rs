@@ -5,6 +5,7 @@
 //! has to wait for a coding, for Redis, or for the upstream.
 
 mod access;
+mod circle;
 mod content;
 mod dispatch;
 mod forward;
@@ -35,7 +36,7 @@ pub use self::{
 
 use self::{
     dispatch::Plan, observe::Observed, problem::Problem, query::Question, received::Received,
-    shared::Shared, target::Target,
+    route::Compiled, shared::Shared, target::Target,
 };
 use crate::{
     cache::{Answered, Ask, Cache, Encode, Lookup, Miss, Outer},
@@ -109,18 +110,13 @@ impl Proxy {
         // stranger speaks for others.
         let target = match Target::of(&mut request, is_trusted) {
             Ok(target) => target,
-            Err(problem) => {
-                let answered = rescue::answer(&problem);
-                return ResponseFuture::ready(observed.finish(
-                    shared,
-                    live.routes.default(),
-                    answered,
-                ));
-            }
+            Err(problem) => return rescued(shared, observed, live.routes.default(), &problem),
         };
         let route = live.routes.find(request.method(), target.canonical_path());
         let step = match dispatch::plan(&live.settings, &route.rule.policy, &target, &request) {
             Plan::Purge => Step::Purge,
+            Plan::Trace => return rescued(shared, observed, route, &Problem::Trace),
+            Plan::Itself => return rescued(shared, observed, route, &Problem::Itself),
             Plan::Pass(reason) => Step::Pass(reason),
             Plan::Question => {
                 route
@@ -179,6 +175,16 @@ impl Proxy {
             interim,
         }
     }
+}
+
+/// The answer of a request that gets none but from here.
+fn rescued(
+    shared: &Arc<Shared>,
+    observed: Observed,
+    route: &Arc<Compiled>,
+    problem: &Problem,
+) -> ResponseFuture {
+    ResponseFuture::ready(observed.finish(shared, route, rescue::answer(problem)))
 }
 
 /// The answer of a request that has to wait. Dropping it gives up the request, but not a fetch that was begun for the cache.

@@ -62,16 +62,19 @@ impl Write {
     }
 
     /// What is to be purged after this result.
-    pub(super) fn purges(&self, result: &Result<Response<Stream>, FetchError>) -> Vec<Purge> {
+    pub(super) fn purges(
+        &self,
+        result: &Result<Response<Stream>, FetchError>,
+        was_whole: bool,
+    ) -> Vec<Purge> {
         match result {
             Ok(response) if invalidates(&self.method, response.status()) => {
                 self.purges_of_success(response.headers())
             }
             // It was sent and nobody knows what became of it.
-            Err(
-                FetchError::Origin(OriginError::Timeout | OriginError::Broken(_))
-                | FetchError::ClientBody,
-            ) => self.purges_of_success(&HeaderMap::new()),
+            Err(FetchError::Origin(OriginError::Timeout | OriginError::Broken(_))) if was_whole => {
+                self.purges_of_success(&HeaderMap::new())
+            }
             Ok(_) | Err(_) => Vec::new(),
         }
     }

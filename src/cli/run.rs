@@ -102,11 +102,12 @@ pub(super) async fn drain(app: App, signals: &mut Signals) -> Result<(), Failure
     }
 }
 
-/// SIGTERM and SIGINT.
+/// SIGTERM and SIGINT; and SIGHUP, which ends nothing.
 #[derive(Debug)]
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -118,13 +119,20 @@ impl Signals {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
         })
     }
 
     pub(super) async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                // Other servers read their configuration again, and whoever sends it expects no end.
+                _ = self.hangup.recv() => tracing::warn!(
+                    "SIGHUP changes nothing: the configuration is read at the start; restart to change it"
+                ),
+            }
         }
     }
 }

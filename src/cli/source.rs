@@ -16,6 +16,9 @@ pub(super) struct Source {
     /// The configuration file; where none is named, `proxy.toml` if it is here
     #[arg(long, value_name = "FILE", env = "SIDECACHE_CONFIG")]
     pub(super) config: Option<PathBuf>,
+    /// The backend, as in `--upstream http://127.0.0.1:3000`; without a file its own headers decide what is stored
+    #[arg(long, value_name = "URL")]
+    pub(super) upstream: Option<String>,
     #[command(flatten)]
     pub(super) overrides: Overrides,
 }
@@ -37,10 +40,10 @@ impl Source {
     }
 
     fn read(&self) -> Result<Config, ConfigError> {
-        let set = &self.overrides.set;
+        let set = &self.set();
         match self.file() {
             Some(file) => Config::load(file, set, &environment),
-            None if self.overrides.name_an_upstream() => {
+            None if self.upstream.is_some() || self.overrides.name_an_upstream() => {
                 Config::parse(NO_FILE, "", set, &environment)
             }
             None => Err(ConfigError::NoFile),
@@ -49,11 +52,20 @@ impl Source {
 
     /// `[admin]` alone: what else is wrong is no matter of who asks a running proxy.
     pub(super) fn load_admin(&self) -> Result<admin::Settings, ConfigError> {
-        let set = &self.overrides.set;
+        let set = &self.set();
         match self.file() {
             Some(file) => Config::load_admin(file, set, &environment),
             None => Config::parse_admin(NO_FILE, "", set, &environment),
         }
+    }
+
+    /// What wins over the file, as `section.key=value` each; the last one counts.
+    fn set(&self) -> Vec<String> {
+        let upstream = self
+            .upstream
+            .iter()
+            .map(|url| format!("upstream.url={url}"));
+        self.overrides.set.iter().cloned().chain(upstream).collect()
     }
 
     /// What the file is called.

@@ -55,7 +55,7 @@ pub struct Config {
 
 /// Reads everything; `None` where something that has no default is missing.
 pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
-    let (server, trusted, public) = server(root.table("server"));
+    let (server, believed, public) = server(root.table("server"));
     let (admin, private) = admin_section::read(root.table("admin"));
     let log = log(root.table("log"));
     let (upstream, url) = upstream(root.table("upstream"));
@@ -73,7 +73,8 @@ pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
         log,
         upstream: upstream?,
         proxy: proxy::Settings {
-            trusted,
+            trusted: believed.trusted,
+            trace: believed.trace,
             ..cache.proxy
         },
         cache: cache.cache,
@@ -84,7 +85,13 @@ pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
     })
 }
 
-fn server(section: Section<'_>) -> (server::Settings, proxy::Trusted, Setting<SocketAddr>) {
+/// What `[server]` says of requests and not of connections.
+struct Believed {
+    trusted: proxy::Trusted,
+    trace: bool,
+}
+
+fn server(section: Section<'_>) -> (server::Settings, Believed, Setting<SocketAddr>) {
     let default = SocketAddr::from(([127, 0, 0, 1], 8080));
     let listen = section.read("listen", address::listen).or(default);
     let header_bytes = section
@@ -102,9 +109,12 @@ fn server(section: Section<'_>) -> (server::Settings, proxy::Trusted, Setting<So
             .value,
         max_header_bytes: usize::try_from(header_bytes).expect("its limit is 256KiB"),
     };
-    let trusted = trusted::read(&section);
+    let believed = Believed {
+        trusted: trusted::read(&section),
+        trace: section.boolean("trace", false).value,
+    };
     section.finish();
-    (settings, trusted, listen)
+    (settings, believed, listen)
 }
 
 fn log(section: Section<'_>) -> telemetry::Settings {

@@ -215,7 +215,7 @@ impl Call {
             let write = Write::new(&parts.method, &target(parts)).known_as(&names);
             let cache = cache.clone();
             // In a task of its own: a write that was carried out invalidates also when its client has left.
-            let writing = tasks.spawn(async move { cache.write(write, sending).await });
+            let writing = tasks.spawn(async move { cache.write(write, sending, || true).await });
             let (response, _) = writing.await.map_err(|_| FetchError::Abandoned)??;
             response
         } else {

@@ -5,8 +5,11 @@
 use super::body::Body;
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
+
+/// When a client may try again that found this proxy too busy: a place among the requests to the upstream is free again soon.
+const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// `application/problem+json` with this status; `cause` is a stable word for programs, `detail` a sentence for people.
 pub fn problem(status: StatusCode, cause: &str, detail: &str) -> Response<Body> {
@@ -24,6 +27,9 @@ pub fn problem(status: StatusCode, cause: &str, detail: &str) -> Response<Body> 
     let content_type = HeaderValue::from_static("application/problem+json");
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)); // RFC 9110 §15.6.4
+    }
     *response.body_mut() = Body::whole(body.into());
     response
 }

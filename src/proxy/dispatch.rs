@@ -5,7 +5,7 @@ use crate::{
     message::names::BYPASS,
     semantics::{Policy, Reason},
 };
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request, header::MAX_FORWARDS};
 use http_body::Body;
 
 /// What is done with a request.
@@ -19,6 +19,10 @@ pub(super) enum Plan {
     Question,
     /// The cache is asked.
     Cached,
+    /// It is answered here: TRACE, or as far as `Max-Forwards` lets it go.
+    Itself,
+    /// TRACE is not served.
+    Trace,
 }
 
 /// The plan for `request`. A pure function: nothing is looked up for it.
@@ -31,6 +35,13 @@ pub(super) fn plan<B: Body>(
     if settings.purge_token.is_some() && request.method().as_str() == "PURGE" {
         return Plan::Purge;
     }
+    match *request.method() {
+        Method::TRACE if !settings.trace => return Plan::Trace,
+        Method::OPTIONS | Method::TRACE if is_its_last_hop(request.headers()) => {
+            return Plan::Itself;
+        }
+        _ => {}
+    }
     if let Some(reason) = bypass(settings, policy, target, request) {
         return Plan::Pass(reason);
     }
@@ -39,6 +50,13 @@ pub(super) fn plan<B: Body>(
     } else {
         Plan::Cached
     }
+}
+
+/// Whether `Max-Forwards` lets a request go no further ([RFC 9110 §7.6.2]).
+///
+/// [RFC 9110 §7.6.2]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.2
+fn is_its_last_hop(request: &HeaderMap) -> bool {
+    request.get(MAX_FORWARDS).is_some_and(|hops| hops == "0")
 }
 
 /// Why the cache is not asked, if so.
@@ -84,6 +102,7 @@ mod tests {
             clear_site_data: false,
             bypass_token: None,
             purge_token: None,
+            trace: false,
             trusted: Trusted::default(),
         }
     }

@@ -19,6 +19,8 @@ pub struct Settings {
     pub bypass_token: Option<Token>,
     /// A PURGE whose `X-Sidecache-Purge` holds it purges; without one PURGE is a method like any other.
     pub purge_token: Option<Token>,
+    /// Whether TRACE goes to the upstream.
+    pub trace: bool,
     /// Whose forwarding fields count.
     pub trusted: Trusted,
 }

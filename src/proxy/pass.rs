@@ -14,7 +14,7 @@ use crate::{
     origin::{FetchError, Origin},
     semantics::{Decision, Reason, invalidation::is_unsafe},
 };
-use http::Request;
+use http::{HeaderMap, HeaderValue, Method, Request, header::MAX_FORWARDS};
 
 /// Forwards `request` with its body, and the response with its own, both as they arrive. A HEAD that may `update` what is stored
 /// asks for what the cache would ask for.
@@ -30,7 +30,11 @@ pub(super) async fn pass<B: Content>(
     let forwarding = received.forwarding();
     let mut request = forwarding.request(&parts.headers);
     *request.method_mut() = parts.method.clone();
-    *request.body_mut() = content::forwarded(content);
+    if matches!(parts.method, Method::OPTIONS | Method::TRACE) {
+        one_hop_less(request.headers_mut());
+    }
+    let (content, whole) = content::forwarded(content);
+    *request.body_mut() = content;
     let whom = update.as_ref().map_or(For::Client, |_| For::Cache);
     coding::forwarded(
         request.headers_mut(),
@@ -45,7 +49,7 @@ pub(super) async fn pass<B: Content>(
         // In a task of its own: a write that reached the origin invalidates also when its client has left.
         Some(write) => {
             let cache = shared.cache.clone();
-            let writing = async move { cache.write(write, sending).await };
+            let writing = async move { cache.write(write, sending, || whole.is_sent()).await };
             let task = shared.tasks.spawn(writing);
             task.await.map_err(|_| FetchError::Abandoned)??
         }
@@ -68,4 +72,15 @@ pub(super) async fn pass<B: Content>(
             .pass_on(settings, response, &parts.method, &parts.headers),
         decision: Decision::forwarded(reason),
     })
+}
+
+/// Counts this hop in `Max-Forwards` ([RFC 9110 §7.6.2]); what is no number is left to the next.
+///
+/// [RFC 9110 §7.6.2]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.2
+fn one_hop_less(request: &mut HeaderMap) {
+    let hops = request.get(MAX_FORWARDS);
+    let hops = hops.and_then(|hops| hops.to_str().ok()?.parse::<u32>().ok());
+    if let Some(left) = hops.and_then(|hops| hops.checked_sub(1)) {
+        request.insert(MAX_FORWARDS, HeaderValue::from(left));
+    }
 }

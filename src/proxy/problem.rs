@@ -20,6 +20,17 @@ pub(super) enum Problem {
     /// A PURGE without the right token.
     #[error("PURGE needs the right token in X-Sidecache-Purge")]
     PurgeToken,
+    /// It has come through proxies of this name so often that it goes in a circle.
+    #[error(
+        "the request has come through sidecache {0} times: it goes in a circle, probably because the upstream is a proxy that leads back here"
+    )]
+    Loop(usize),
+    /// TRACE, which shows credentials to scripts and is not served unless it is switched on.
+    #[error("TRACE is not served here")]
+    Trace,
+    /// It is about this proxy itself: `OPTIONS *`, or as far as `Max-Forwards` lets it go (RFC 9110 §7.6.2, §9.3.7).
+    #[error("this is what is served here")]
+    Itself,
     /// A tunnel was asked for.
     #[error("this is a reverse proxy: CONNECT is not served")]
     Connect,
@@ -46,6 +57,9 @@ impl Problem {
             Self::Target => "target",
             Self::TransferCoding => "transfer_coding",
             Self::PurgeToken => "purge_token",
+            Self::Loop(_) => "loop",
+            Self::Trace => "trace_method",
+            Self::Itself => "itself",
             Self::Connect => "connect_method",
         }
     }

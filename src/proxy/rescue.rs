@@ -5,11 +5,11 @@
 use super::problem::Problem;
 use crate::{
     cache::Answered,
-    message::problem::problem,
+    message::{Body, problem::problem},
     semantics::{Decision, Outcome, Reason},
 };
 use http::{
-    HeaderValue, StatusCode,
+    HeaderValue, Response, StatusCode,
     header::{ALLOW, CONNECTION},
 };
 
@@ -19,7 +19,9 @@ fn status(problem: &Problem) -> StatusCode {
         Problem::Host | Problem::Target => StatusCode::BAD_REQUEST,
         Problem::TransferCoding => StatusCode::NOT_IMPLEMENTED,
         Problem::PurgeToken => StatusCode::FORBIDDEN,
-        Problem::Connect => StatusCode::METHOD_NOT_ALLOWED,
+        Problem::Loop(_) => StatusCode::LOOP_DETECTED,
+        Problem::Connect | Problem::Trace => StatusCode::METHOD_NOT_ALLOWED,
+        Problem::Itself => StatusCode::NO_CONTENT,
     }
 }
 
@@ -27,9 +29,12 @@ fn decision(problem: &Problem) -> Decision {
     match problem {
         Problem::Fetch(unanswered) => unanswered.decision(),
         Problem::PurgeToken => Decision::new(Outcome::Failed, Reason::Token),
-        Problem::Host | Problem::Target | Problem::TransferCoding | Problem::Connect => {
-            Decision::new(Outcome::Failed, Reason::Request)
-        }
+        Problem::Host
+        | Problem::Target
+        | Problem::TransferCoding
+        | Problem::Connect
+        | Problem::Loop(_) => Decision::new(Outcome::Failed, Reason::Request),
+        Problem::Trace | Problem::Itself => Decision::forwarded(Reason::Method),
     }
 }
 
@@ -40,13 +45,20 @@ pub(super) fn answer(why: &Problem) -> Answered {
         let error = &unanswered.error as &dyn std::error::Error;
         tracing::debug!(error, "there is no answer");
     }
-    let mut response = problem(status, why.cause(), &why.to_string());
+    let mut response = match why {
+        Problem::Itself => Response::new(Body::empty()),
+        _ => problem(status, why.cause(), &why.to_string()),
+    };
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     if decision.reason == Reason::Request {
         // Whoever sends such a request may not mean what follows on the connection as one either.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    if status == StatusCode::METHOD_NOT_ALLOWED {
+    if matches!(
+        status,
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT
+    ) {
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         headers.insert(ALLOW, allowed);
     }

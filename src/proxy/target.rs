@@ -4,7 +4,7 @@
 //! Route, key, purges and the way to the upstream all read this one value, so that they cannot disagree about where a
 //! request goes and how it was reached.
 
-use super::problem::Problem;
+use super::{circle, problem::Problem};
 use crate::{
     cache,
     message::compact,
@@ -56,9 +56,17 @@ impl Target {
             return Err(Problem::Connect);
         }
         if !request.uri().path().starts_with('/') {
-            return Err(Problem::Target);
+            let itself = *request.method() == Method::OPTIONS && request.uri().path() == "*";
+            return Err(if itself {
+                Problem::Itself
+            } else {
+                Problem::Target
+            });
         }
         let mut seen = Seen::of(request.headers());
+        if seen.via {
+            circle::check(request.headers())?;
+        }
         if seen.transfer_encoding {
             let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
             if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
@@ -388,8 +396,12 @@ mod tests {
     #[test]
     fn targets_that_are_no_path_are_refused() {
         assert!(matches!(
-            check(|r| r.method("OPTIONS").uri("*").header(HOST, "a")),
+            check(|r| r.method("GET").uri("*").header(HOST, "a")),
             Err(Problem::Target)
+        ));
+        assert!(matches!(
+            check(|r| r.method("OPTIONS").uri("*").header(HOST, "a")),
+            Err(Problem::Itself)
         ));
         assert!(matches!(
             check(|r| r.method("CONNECT").uri("a:1").header(HOST, "a")),

@@ -96,28 +96,19 @@ pub fn corrected_initial_age(
     let apparent = date_of(headers, response_time)
         .and_then(|date| response_time.duration_since(date).ok())
         .unwrap_or_default();
-    apparent.max(corrected_age_value(headers, request_time, response_time))
-}
-
-/// The age that the response states, with its delay ([RFC 9111 §4.2.3]). It is all that counts where the route says how long
-/// a response is fresh: that lifetime begins here, whatever the origin's clock says.
-///
-/// [RFC 9111 §4.2.3]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.3
-pub fn corrected_age_value(
-    headers: &HeaderMap,
-    request_time: SystemTime,
-    response_time: SystemTime,
-) -> Duration {
     let delay = response_time
         .duration_since(request_time)
         .unwrap_or_default();
-    stated_age(headers).saturating_add(delay)
+    apparent.max(stated_age(headers).saturating_add(delay))
 }
 
 /// The first member of the first `Age` line; anything but digits is ignored ([RFC 9111 §5.1]).
 ///
+/// It is all that counts where the route says how long a response is fresh: that lifetime begins with its arrival, however
+/// long it took and whatever the origin's clock says.
+///
 /// [RFC 9111 §5.1]: https://www.rfc-editor.org/rfc/rfc9111#section-5.1
-fn stated_age(headers: &HeaderMap) -> Duration {
+pub fn stated_age(headers: &HeaderMap) -> Duration {
     let first = headers
         .get(AGE)
         .and_then(|line| members(line.as_bytes()).next());

@@ -4,7 +4,7 @@
 use super::forwarded::says;
 use http::{
     HeaderMap,
-    header::{CONNECTION, IF_MATCH, IF_UNMODIFIED_SINCE, TRANSFER_ENCODING},
+    header::{CONNECTION, IF_MATCH, IF_UNMODIFIED_SINCE, TRANSFER_ENCODING, VIA},
 };
 
 /// Which of them a request has.
@@ -16,6 +16,8 @@ pub struct Seen {
     pub transfer_encoding: bool,
     /// A precondition that only the origin can judge; see [`is_for_the_origin`](super::conditional::is_for_the_origin).
     pub precondition: bool,
+    /// `Via`.
+    pub via: bool,
     /// A field that says how somebody was reached; see [`says`].
     pub reached: bool,
 }
@@ -27,6 +29,7 @@ impl Seen {
         for name in request.keys() {
             seen.connection |= *name == CONNECTION;
             seen.transfer_encoding |= *name == TRANSFER_ENCODING;
+            seen.via |= *name == VIA;
             seen.precondition |= *name == IF_MATCH || *name == IF_UNMODIFIED_SINCE;
             seen.reached |= says(name).is_some();
         }
@@ -44,7 +47,7 @@ mod tests {
     proptest! {
         #[test]
         fn one_look_sees_what_asking_for_each_would(names in prop::collection::vec(
-            "connection|transfer-encoding|if-match|if-unmodified-since|x-forwarded-for|host|accept|x_a", 0..5,
+            "connection|transfer-encoding|if-match|if-unmodified-since|via|x-forwarded-for|host|accept|x_a", 0..5,
         )) {
             let field = |name: &String| {
                 (HeaderName::from_bytes(name.as_bytes()).expect("a name"), HeaderValue::from_static("a"))
@@ -54,6 +57,7 @@ mod tests {
                 connection: request.contains_key(CONNECTION),
                 transfer_encoding: request.contains_key(TRANSFER_ENCODING),
                 precondition: is_for_the_origin(&request),
+                via: request.contains_key(VIA),
                 reached: request.keys().any(|name| says(name).is_some()),
             };
             prop_assert_eq!(Seen::of(&request), expected);

@@ -7,8 +7,8 @@
 use super::{
     directives::{RequestDirectives, ResponseDirectives},
     freshness::{
-        Freshness, Source, corrected_age_value, corrected_initial_age, explicit_lifetime,
-        forbids_stale, heuristic_lifetime, if_error, while_revalidate,
+        Freshness, Source, corrected_initial_age, explicit_lifetime, forbids_stale,
+        heuristic_lifetime, if_error, stated_age, while_revalidate,
     },
     part::claimed_part,
     policy::{ClientDirectives, Policy, SetCookie, is_about_one_request, route_ttl_applies},
@@ -257,18 +257,17 @@ fn lifetime(
     })
 }
 
-/// An origin whose clock is behind makes all that it sends look old, which is no reason not to keep what the route says is
-/// fresh.
+/// An origin that is slow, or whose clock is behind, makes all that it sends look old, which is no reason not to keep what the
+/// route says is fresh.
 fn age_on_arrival(exchange: &Exchange<'_>, source: Source) -> Duration {
-    let age = match source {
-        Source::Route => corrected_age_value,
-        Source::Origin | Source::Heuristic => corrected_initial_age,
-    };
-    age(
-        exchange.response,
-        exchange.request_time,
-        exchange.response_time,
-    )
+    match source {
+        Source::Route => stated_age(exchange.response),
+        Source::Origin | Source::Heuristic => corrected_initial_age(
+            exchange.response,
+            exchange.request_time,
+            exchange.response_time,
+        ),
+    }
 }
 
 /// Without time left or a validator to ask with, keeping it would help nobody.

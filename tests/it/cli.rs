@@ -2,7 +2,7 @@
 
 use crate::support::{Origin, Reply, get, redis::free_port, until};
 use std::{
-    io::Write,
+    io::{BufRead, BufReader, Write},
     net::SocketAddr,
     process::{Child, Command, Output, Stdio},
 };
@@ -198,10 +198,10 @@ fn without_a_file_the_error_is_one_to_copy() {
         assert_eq!(check(smallest).status.code(), Some(0), "{smallest}");
     }
     let upstream = "upstream.url=http://127.0.0.1:1";
-    assert_eq!(
-        said(&["check", "--set", upstream]),
-        (Some(0), String::new())
-    );
+    for arguments in [["--set", upstream], ["--upstream", "http://127.0.0.1:1"]] {
+        let arguments = [&["check"], &arguments[..]].concat();
+        assert_eq!(said(&arguments), (Some(0), String::new()));
+    }
     let (code, text) = said(&["check", "--set", upstream, "--set", "server.workers=x"]);
     assert!(
         code == Some(2) && text.ends_with("1 problem in --set\n"),
@@ -448,6 +448,25 @@ async fn sigterm_drains_and_ends_with_0() {
         (&"/a".into(), &200.into())
     );
     assert_eq!(access["end"], "complete");
+}
+
+/// Whoever sends it wants the configuration read again, as other servers do.
+#[tokio::test]
+async fn sighup_ends_nothing() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::ok("here"));
+    let port = free_port();
+    let url = origin.address();
+    let config = file(&format!("[upstream]\nurl = \"http://{url}\"\n"));
+    let mut running = Running::start(&config, port, &[]);
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    answers(address).await;
+    let process = running.0.id().to_string();
+    let sent = Command::new("kill").args(["-HUP", &process]).status();
+    assert!(sent.unwrap().success());
+    let mut log = BufReader::new(running.0.stdout.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains("SIGHUP changes nothing")));
+    assert_eq!(get(address, "/a", &[]).await.text(), "here");
 }
 
 #[test]

@@ -1,6 +1,13 @@
 //! What was tried to make the proxy hand out a wrong answer, once each.
 
-use crate::support::{Origin, Proxy, Reply, client::Connection, get, until};
+use crate::support::{
+    Origin, Proxy, Reply,
+    client::{Connection, exchange},
+    get,
+    redis::free_port,
+    until,
+};
+use sidecache::config::Config;
 
 const TTL: &str = "[[route]]\nname = \"all\"\npath = \"/{*rest}\"\nttl = 300\n";
 
@@ -104,6 +111,101 @@ async fn a_write_whose_client_left_or_that_broke_off_invalidates() {
         proxy.get("/a").await.text(),
         "new",
         "nobody knows whether it was deleted"
+    );
+}
+
+/// What never was a request has changed nothing, and else anybody could purge.
+#[tokio::test]
+async fn a_write_that_its_client_broke_off_invalidates_nothing() {
+    let origin = Origin::start().await;
+    let toml =
+        "[[route]]\nname = \"w\"\npath = \"/a\"\nmethods = [\"PUT\"]\npurge = [\"path:/b\"]\n";
+    let proxy = Proxy::to(&origin, toml).await;
+    for path in ["/a", "/b"] {
+        origin.answer(path, Reply::fresh("old", 60));
+        proxy.get(path).await;
+    }
+    for framing in [
+        "Content-Length: 5\r\n\r\nhalf",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ] {
+        let failed = proxy.metric("sidecache_requests_total{route=\"w\",outcome=\"failed\"}");
+        let mut writer = Connection::open(proxy.address()).await;
+        let head = "PUT /a HTTP/1.1\r\nHost: test.example\r\n";
+        writer.send(&format!("{head}{framing}")).await;
+        drop(writer);
+        until("it was given up", async || {
+            proxy.metric("sidecache_connections") == 0.0
+                || proxy.metric("sidecache_requests_total{route=\"w\",outcome=\"failed\"}") > failed
+        })
+        .await;
+    }
+    for path in ["/a", "/b"] {
+        assert!(proxy.get(path).await.is_hit(), "{path}");
+    }
+}
+
+/// A proxy whose upstream leads back to it would answer nobody (RFC 9110 §7.6.3).
+#[tokio::test]
+async fn a_request_that_goes_in_a_circle_ends() {
+    let (origin, port) = (Origin::start().await, free_port());
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let second = Proxy::to_address(address, "").await;
+    let server = format!("[server]\nlisten = \"{address}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n");
+    let toml = format!(
+        "{server}[upstream]\nurl = \"http://{}\"\n",
+        second.address()
+    );
+    let config = Config::parse("test.toml", &toml, &[], &|_| None).unwrap();
+    let first = Proxy::with(config).await;
+    let answer = first.send("POST", "/a", &[], "").await;
+    assert_eq!(
+        (answer.status, &answer.json()["cause"]),
+        (508, &"loop".into())
+    );
+    origin.answer("/a", Reply::ok("behind some others"));
+    let behind = Proxy::to(&origin, "").await;
+    let chain = [
+        "1.1 sidecache",
+        "1.1 sidecache, 1.0 other, 1.1 sidecache (comment)",
+    ];
+    let fields = chain.map(|via| ("Via", via));
+    assert_eq!(behind.get_with("/a", &fields).await.status, 200);
+}
+
+/// RFC 9110 §7.6.2, §9.3.7, §9.3.8.
+#[tokio::test]
+async fn options_and_trace_go_as_far_as_they_may() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::ok("of the origin"));
+    let proxy = Proxy::to(&origin, "").await;
+    let asked = b"OPTIONS * HTTP/1.1\r\nHost: test.example\r\nConnection: close\r\n\r\n";
+    let itself = exchange(proxy.address(), asked).await;
+    let itself = String::from_utf8(itself).unwrap().to_lowercase();
+    assert!(
+        itself.starts_with("http/1.1 204 ") && itself.contains("\r\nallow: get, "),
+        "{itself}"
+    );
+    let last = proxy
+        .send("OPTIONS", "/a", &[("Max-Forwards", "0")], "")
+        .await;
+    assert_eq!((last.status, origin.count("/a")), (204, 0));
+    let on = proxy
+        .send("OPTIONS", "/a", &[("Max-Forwards", "3")], "")
+        .await;
+    assert_eq!(on.text(), "of the origin");
+    assert_eq!(origin.last("/a").header("max-forwards"), Some("2"));
+    let cookies = [("Cookie", "sid=1")];
+    let trace = proxy.send("TRACE", "/a", &cookies, "").await;
+    assert_eq!(
+        (trace.status, &trace.json()["cause"]),
+        (405, &"trace_method".into())
+    );
+    assert_eq!(origin.count("/a"), 1);
+    let open = Proxy::with_server(&origin, "trace = true\n", "").await;
+    assert_eq!(
+        open.send("TRACE", "/a", &[], "").await.text(),
+        "of the origin"
     );
 }
 

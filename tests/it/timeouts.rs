@@ -102,6 +102,7 @@ async fn more_requests_than_the_origin_may_get_are_503() {
         (second.status, &second.json()["cause"]),
         (503, &"upstream_busy".into())
     );
+    assert_eq!(second.header("retry-after"), Some("1"));
     first.abort();
 }
 

@@ -62,6 +62,7 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
             "live",
             "route forward",
             "target token",
+            "circle",
             "content peer problem",
         ],
     ),

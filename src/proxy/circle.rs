@@ -1,0 +1,24 @@
+//! Requests that come back again and again, because the upstream of some proxy leads back to it.
+
+use super::problem::Problem;
+use crate::semantics::{cache_status::NAME, fields::all_members};
+use http::{HeaderMap, header::VIA};
+
+/// More proxies of this name stand nowhere one behind the other.
+const MOST_HOPS: usize = 10;
+
+/// `Via` shows a request that comes back again and again ([RFC 9110 §7.6.3]).
+///
+/// [RFC 9110 §7.6.3]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3
+pub(super) fn check(request: &HeaderMap) -> Result<(), Problem> {
+    let ours = |member: &&[u8]| {
+        let mut words = member
+            .split(|byte| *byte == b' ')
+            .filter(|word| !word.is_empty());
+        words.nth(1) == Some(NAME.as_bytes())
+    };
+    match all_members(request, &VIA).filter(ours).count() {
+        hops if hops >= MOST_HOPS => Err(Problem::Loop(hops)),
+        _ => Ok(()),
+    }
+}
