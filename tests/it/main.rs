@@ -33,6 +33,7 @@ mod hostile;
 mod interim;
 mod keys;
 mod layer;
+mod leaving;
 mod model;
 mod operations;
 mod operator;
