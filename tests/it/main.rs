@@ -51,6 +51,7 @@ mod refresh;
 mod reliability;
 mod sent;
 mod snapshot;
+mod surplus;
 mod tiers;
 mod timeouts;
 mod topologies;
