@@ -81,7 +81,10 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
             "caller",
         ],
     ),
-    ("server", &["self", "listener connection workers", "io"]),
+    (
+        "server",
+        &["self", "listener connection workers", "attend", "io"],
+    ),
     (
         "store",
         &[
