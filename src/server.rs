@@ -1,5 +1,6 @@
 //! Accept, serve, drain: the life of a listener. Knows a service, not what it does.
 
+mod attend;
 mod connection;
 mod io;
 mod listener;
@@ -46,9 +47,9 @@ pub async fn run<F, S, B>(
 ) where
     F: Fn(SocketAddr, Interim) -> S,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
-    S::Future: Send,
+    S::Future: Send + Unpin,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let permits = Arc::new(Semaphore::new(settings.max_connections));

@@ -2,20 +2,23 @@
 //!
 //! The stack is one of [`tower`] services. From the outside in: a place among the requests under way
 //! (`concurrency_limit`), the time until the head of the response (`time_limit`), one more try where the upstream
-//! closed a kept connection (`retry`), the client and its pool.
+//! closed or garbled a kept connection (`retry`), the client and its pool; below it the bytes of each connection (`wire`).
 
 mod concurrency_limit;
 mod error;
 mod health;
 mod response;
 mod retry;
+mod surplus;
 mod time_limit;
+mod wire;
 
 use self::{
     concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer},
     health::Health,
     retry::Once,
     time_limit::{TimeLimit, TimeLimitLayer},
+    wire::Connector,
 };
 use crate::{
     message::Stream,
@@ -52,7 +55,7 @@ pub struct Settings {
 }
 
 /// The client with its pool.
-type Pooled = Client<HttpConnector, RequestBody>;
+type Pooled = Client<Connector, RequestBody>;
 
 /// See the module docs.
 type Stack =
@@ -78,7 +81,7 @@ impl Upstream {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(settings.idle_timeout)
             .set_host(false) // the client's own Host goes on
-            .build(connector);
+            .build(Connector::new(connector, settings.body_timeout));
         let classify: fn(legacy::Error) -> FetchError = error::classify;
         let stack = ServiceBuilder::new()
             .layer(ConcurrencyLimitLayer::new(
@@ -111,8 +114,10 @@ impl Upstream {
         &self,
         request: Request<RequestBody>,
     ) -> Result<Response<Stream>, FetchError> {
-        let answer = self.stack.clone().oneshot(request).await;
-        let answer = answer.and_then(|response| response::checked(response, self.body_timeout));
+        let answer = match self.stack.clone().oneshot(request).await {
+            Ok(response) => response::checked(response, self.body_timeout).await,
+            Err(error) => Err(error),
+        };
         self.health.note(&answer);
         answer
     }

@@ -13,6 +13,8 @@ mod stored_head;
 mod validated;
 mod whole;
 
+#[cfg(test)]
+pub(super) use self::finish::UNREAD_TIMEOUT;
 pub(crate) use self::{head_update::HeadUpdate, job::FetchStart};
 pub(super) use self::{
     inline::{Inline, Storable, fetch_for_this_client},

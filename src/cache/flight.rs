@@ -6,6 +6,8 @@
 
 mod buffer;
 
+#[cfg(test)]
+pub(super) use self::buffer::STANDSTILL;
 pub(super) use self::buffer::{Buffer, Overflow};
 
 use super::caller::Caller;

@@ -148,6 +148,18 @@ fn thousandths(weight: &[u8]) -> Option<u16> {
     (value <= 1000).then_some(value)
 }
 
+/// Whether the content is a stream of events, which goes on for as long as somebody listens.
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(http::header::CONTENT_TYPE)
+        .is_some_and(|value| {
+            value
+                .as_bytes()
+                .to_ascii_lowercase()
+                .starts_with(b"text/event-stream")
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

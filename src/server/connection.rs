@@ -1,11 +1,14 @@
 //! One connection: protocol limits, time limits and a graceful end.
 
-use super::io::{InterimWriter, WriteTimeout};
+use super::{
+    attend::Attend,
+    io::{Attended, CAN_LOOK, InterimWriter, Presence, WriteTimeout},
+};
 use crate::message::Interim;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use std::{error::Error, pin::pin, time::Duration};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +23,7 @@ pub(super) fn protocol(idle_timeout: Duration, max_header_bytes: usize) -> http1
     let mut protocol = http1::Builder::new();
     protocol
         .timer(TokioTimer::new()) // without one the time limit would have no effect
+        .half_close(CAN_LOOK) // `attend` sees to clients that leave
         .header_read_timeout(idle_timeout)
         .max_header_size(max_header_bytes)
         .max_buf_size(max_header_bytes.max(MIN_BUFFER) * 2);
@@ -44,8 +48,9 @@ pub(super) async fn serve<S, B>(
     stop: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Future: Unpin,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: http_body::Body<Data = Bytes> + 'static,
+    B: http_body::Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let Transport {
@@ -53,10 +58,10 @@ pub(super) async fn serve<S, B>(
         write_timeout,
         interim,
     } = transport;
-    let io = InterimWriter::new(
-        WriteTimeout::new(TokioIo::new(stream), write_timeout),
-        interim,
-    );
+    let presence = Presence::default();
+    let service = Attend::new(service, presence.clone());
+    let stream = Attended::new(stream, presence);
+    let io = InterimWriter::new(WriteTimeout::new(stream, write_timeout), interim);
     let mut connection = pin!(protocol.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

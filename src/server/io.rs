@@ -1,6 +1,13 @@
 //! Transports around that of a connection, each with one rule of its own.
 
 mod interim;
+mod presence;
 mod write_timeout;
 
-pub(super) use self::{interim::InterimWriter, write_timeout::WriteTimeout};
+#[cfg(test)]
+pub(super) use self::presence::LOOK;
+pub(super) use self::{
+    interim::InterimWriter,
+    presence::{Attended, CAN_LOOK, Presence},
+    write_timeout::WriteTimeout,
+};

@@ -1,5 +1,6 @@
 //! What a failed exchange says about the upstream.
 
+use super::wire::is_reused;
 use crate::origin::{FetchError, OriginError};
 use hyper_util::client::legacy;
 use std::{error::Error, io, sync::Arc};
@@ -16,13 +17,20 @@ fn source<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'
     None
 }
 
-/// Whether the upstream closed a kept connection just as it was used again.
+/// Whether the upstream closed a kept connection just as it was used again, or left something on it that is no response:
+/// the rest of an earlier one.
 pub(super) fn broke_before_answering(error: &legacy::Error) -> bool {
-    !error.is_connect()
+    let is_garbled = || {
+        is_reused(error)
+            && source::<hyper::Error>(error)
+                .is_some_and(|e| e.is_parse() && !e.is_parse_too_large())
+    };
+    let is_closed = !error.is_connect()
         && (source::<hyper::Error>(error)
             .is_some_and(|e| e.is_incomplete_message() || e.is_canceled())
             || source::<io::Error>(error)
-                .is_some_and(|e| e.kind() == io::ErrorKind::ConnectionReset))
+                .is_some_and(|e| e.kind() == io::ErrorKind::ConnectionReset));
+    is_closed || is_garbled()
 }
 
 /// Who is to blame for `error`.
@@ -35,6 +43,9 @@ pub(super) fn classify(error: legacy::Error) -> FetchError {
     }
     match source::<hyper::Error>(&error) {
         Some(e) if e.is_user() => FetchError::ClientBody,
+        _ if source::<io::Error>(&error).is_some_and(|e| e.kind() == io::ErrorKind::TimedOut) => {
+            OriginError::Timeout.into() // it did not read the request
+        }
         _ => OriginError::Broken(Arc::new(error)).into(),
     }
 }

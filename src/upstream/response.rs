@@ -4,51 +4,79 @@ use super::concurrency_limit::Place;
 use crate::{
     message::{BodyError, IdleTimeout, Stream},
     origin::FetchError,
-    semantics::fields::all_members,
+    semantics::fields::is_event_stream,
 };
 use bytes::Bytes;
 use http::{Response, StatusCode, header::TRANSFER_ENCODING};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
+use tokio::time::timeout;
 
-/// The response with a body that may not go silent for longer than `body_timeout`.
-pub(super) fn checked(
+/// For how long the head waits for the beginning of its body: one that breaks at once is no answer, and the client, or the
+/// cache with what is stale, can still be told so. What begins late is not waited for.
+const BEGINNING: Duration = Duration::from_millis(10);
+
+/// The response with a body that may not go silent for longer than `body_timeout`, and that has not broken yet.
+pub(super) async fn checked(
     response: Response<(Incoming, Place)>,
     body_timeout: Duration,
 ) -> Result<Response<Stream>, FetchError> {
     if !is_sound(&response) {
         return Err(FetchError::broken(BodyError::Broken));
     }
-    Ok(response.map(|(incoming, place)| {
-        let body = IdleTimeout::new(incoming, body_timeout);
-        Box::pin(UpstreamBody {
-            body,
-            _place: place,
-        }) as Stream
-    }))
+    let (parts, (incoming, place)) = response.into_parts();
+    let mut body = UpstreamBody {
+        begun: None,
+        body: IdleTimeout::new(incoming, body_timeout),
+        _place: place,
+    };
+    if !body.is_end_stream() && !is_event_stream(&parts.headers) {
+        body.begin().await?;
+    }
+    Ok(Response::from_parts(parts, Box::pin(body)))
 }
 
 /// A protocol that nobody asked for, or a body in a transfer coding that nobody here removes, is no answer that can be
-/// passed on. Words that name no coding are only taken out (RFC 9112 §6.1).
+/// passed on: hyper removes a single `chunked` and takes anything else for content ([RFC 9112 §6.1]).
+///
+/// [RFC 9112 §6.1]: https://www.rfc-editor.org/rfc/rfc9112#section-6.1
 fn is_sound<B>(response: &Response<B>) -> bool {
-    const CODINGS: [&[u8]; 5] = [b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"];
-    let coded = all_members(response.headers(), &TRANSFER_ENCODING).any(|member| {
-        CODINGS
-            .iter()
-            .any(|coding| member.eq_ignore_ascii_case(coding))
-    });
-    response.status() != StatusCode::SWITCHING_PROTOCOLS && !coded
+    let mut lines = response.headers().get_all(TRANSFER_ENCODING).iter();
+    let removed = match (lines.next(), lines.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    };
+    removed && response.status() != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// A body that holds the place of its request in the limit until it ends.
 struct UpstreamBody {
+    /// What has come of it already.
+    begun: Option<Frame<Bytes>>,
     body: IdleTimeout<Incoming>,
     _place: Place,
+}
+
+impl UpstreamBody {
+    /// Waits for the first piece, but not for long.
+    async fn begin(&mut self) -> Result<(), FetchError> {
+        match timeout(BEGINNING, self.body.frame()).await {
+            Ok(Some(Err(error))) => return Err(FetchError::broken(error)),
+            Ok(Some(Ok(frame))) => self.begun = Some(frame),
+            Ok(None) | Err(_) => {}
+        }
+        Ok(())
+    }
 }
 
 impl Body for UpstreamBody {
@@ -59,14 +87,27 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(frame) = self.begun.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.begun.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = self.body.size_hint();
+        let Some(begun) = self.begun.as_ref().and_then(Frame::data_ref) else {
+            return rest;
+        };
+        let begun = begun.len() as u64;
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + begun);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + begun);
+        }
+        hint
     }
 }

@@ -1,4 +1,4 @@
-//! One more try, where the upstream closed a kept connection just as it was used again.
+//! One more try, where the upstream closed a kept connection just as it was used again, or had left something on it.
 
 use super::error::broke_before_answering;
 use crate::origin::RequestBody;

@@ -239,6 +239,108 @@ async fn rubbish_from_the_origin_is_502_and_is_not_stored() {
 }
 
 #[tokio::test]
+async fn an_answer_in_another_transfer_coding_than_chunked_is_502_and_is_not_stored() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    for (number, (field, sound)) in [
+        ("Transfer-Encoding: chunked", true),
+        ("Transfer-Encoding:  Chunked ", true),
+        ("Transfer-Encoding: foobar", false),
+        ("Transfer-Encoding: xchunked", false),
+        ("Transfer-Encoding: \"chunked\"", false),
+        ("Transfer-Encoding: chunked;a=b", false),
+        ("Transfer-Encoding: chunked, identity", false),
+        ("Transfer-Encoding: identity", false),
+        ("Transfer-Encoding: foobar, chunked", false),
+        ("Transfer-Encoding: gzip, chunked", false),
+        ("Transfer-Encoding: chunked, chunked", false),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            false,
+        ),
+        (
+            "Transfer-Encoding: foobar\r\nTransfer-Encoding: chunked",
+            false,
+        ),
+        ("Transfer-Encoding: chunked,", false),
+        ("Transfer-Encoding:", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for store in ["max-age=60", "no-store"] {
+            let path = format!("/{number}{store}");
+            let head = format!("HTTP/1.1 200 OK\r\nCache-Control: {store}\r\n{field}\r\n\r\n");
+            origin.answer(&path, Reply::raw(format!("{head}2\r\nok\r\n0\r\n\r\n")));
+            let answer = proxy.get(&path).await;
+            if sound {
+                assert_eq!(answer.text(), "ok", "{field}");
+                continue;
+            }
+            assert_eq!(answer.status, 502, "{field}");
+            origin.answer(&path, Reply::ok("fine"));
+            assert_eq!(proxy.get(&path).await.text(), "fine", "{field}");
+        }
+    }
+}
+
+/// Nothing has been sent to the client yet, so it can be told, or be given what is stale.
+#[tokio::test]
+async fn a_body_that_breaks_before_its_first_byte_is_502_or_stale() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    for (number, broken) in [
+        "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\n",
+        "Content-Length: 5\r\n\r\n",
+        "Content-Length: 500000\r\n\r\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for store in ["max-age=60", "no-store"] {
+            let path = format!("/{number}{store}");
+            let raw = format!("HTTP/1.1 200 OK\r\nCache-Control: {store}\r\n{broken}");
+            let raw = Reply::raw(raw);
+            origin.answer(&path, raw.clone());
+            let answer = proxy.get(&path).await;
+            assert_eq!(answer.status, 502, "{store} {broken:?}");
+            assert_eq!(answer.json()["cause"], "upstream_broken");
+            let kept = Reply::ok("kept").header("cache-control", "max-age=1, stale-if-error=600");
+            origin.answer(&path, kept);
+            proxy.advance(600); // the failure is forgotten
+            proxy.get(&path).await;
+            proxy.advance(10);
+            origin.answer(&path, raw);
+            assert_eq!(proxy.get(&path).await.text(), "kept", "{store} {broken:?}");
+        }
+    }
+}
+
+/// Those that begin late are not waited for.
+#[tokio::test]
+async fn the_head_of_a_body_that_begins_late_goes_on_at_once() {
+    let origin = Origin::start().await;
+    for kind in ["text/event-stream", "text/plain"] {
+        let late = Reply::ok("late").header("content-type", kind).chunked();
+        origin.answer(
+            "/a",
+            late.header("cache-control", "no-store").hold_body_only(),
+        );
+        origin.hold();
+        let proxy = Proxy::to(&origin, "").await;
+        let mut client = Connection::open(proxy.address()).await;
+        client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let head = |bytes: &[u8]| bytes.ends_with(b"\r\n\r\n");
+        assert!(client.read_until(head).await);
+        origin.release();
+        let end = |bytes: &[u8]| bytes.ends_with(b"late\r\n0\r\n\r\n");
+        assert!(client.read_until(end).await);
+    }
+}
+
+#[tokio::test]
 async fn a_kept_connection_that_the_origin_closes_is_replaced() {
     let origin = Origin::start().await;
     // Each answer says nothing of closing and is followed by the end of the connection.

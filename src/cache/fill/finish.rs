@@ -12,7 +12,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// How long a body that nobody reads is collected, however steadily it trickles: it takes a place of the upstream.
+pub(in crate::cache) const UNREAD_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A fill under way.
 pub(super) struct Fill<'a> {
@@ -110,7 +114,13 @@ impl Fill<'_> {
     /// Reads into the buffer until the end or the limit. Cancel safe: what was read is in the buffer.
     pub(super) async fn collect(&self, body: &mut Stream) -> Result<Collected, BodyError> {
         let most = self.cx.settings().max_object;
+        let mut unread = None;
         while let Some(frame) = self.next_frame(body).await {
+            if self.leader.buffer().is_read() {
+                unread = None;
+            } else if unread.get_or_insert_with(Instant::now).elapsed() >= UNREAD_TIMEOUT {
+                return Err(BodyError::Silent);
+            }
             let Ok(data) = frame?.into_data() else {
                 continue; // trailers are not stored
             };

@@ -14,7 +14,7 @@ use crate::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, SET_COOKIE, TRAILER},
+    header::{SET_COOKIE, TRAILER},
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -82,16 +82,6 @@ pub(super) fn cookies_of_update(fields: &HeaderMap, head: &StoredHead) -> Header
     let cookies = fields.get_all(SET_COOKIE).iter();
     let cookies = cookies.filter(|_| !head.headers.contains_key(SET_COOKIE));
     cookies.map(|cookie| (SET_COOKIE, cookie.clone())).collect()
-}
-
-/// A body that goes on for as long as somebody listens.
-pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| {
-        value
-            .as_bytes()
-            .to_ascii_lowercase()
-            .starts_with(b"text/event-stream")
-    })
 }
 
 /// A strong tag: equal tags mean equal bytes, as far as SHA-256 goes. Half of it is enough for that.

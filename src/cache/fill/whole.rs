@@ -4,13 +4,13 @@
 
 use super::{
     finish::{Collected, Fill, Kept},
-    stored_head::{Named, generated_etag, is_event_stream, stored_head},
+    stored_head::{Named, generated_etag, stored_head},
 };
 use crate::{
     cache::{flight::Provenance, tags::OriginTags},
     message::Stream,
     origin::FetchError,
-    semantics::{Refusal, StoredHead, storability::Verdict},
+    semantics::{Refusal, StoredHead, fields::is_event_stream, storability::Verdict},
     store::Entry,
 };
 use http::{

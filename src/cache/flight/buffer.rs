@@ -2,7 +2,8 @@
 //!
 //! While it is collected for the store it keeps everything, so that a reader may begin at any time. Past the limit it
 //! keeps only what some reader has still to read: the writer then waits for the slowest, and a reader that has not moved
-//! for [`LAGGING_TIMEOUT`] while others wait for more is cut off, so that it delays nobody for longer.
+//! for [`LAGGING_TIMEOUT`] while others wait for more is cut off, so that it delays nobody for longer. One that has not moved
+//! for [`STANDSTILL`] is cut off in any case: what it holds up is a connection to the origin.
 
 use crate::message::{BodyError, Stream};
 use bytes::Bytes;
@@ -22,6 +23,9 @@ const WINDOW: usize = 256 << 10;
 
 /// How long a reader may stand still while others wait for more.
 const LAGGING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a reader may stand still although there is more for it and nobody else waits.
+pub(in crate::cache) const STANDSTILL: Duration = Duration::from_secs(60);
 
 /// The body outgrew what may be collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,14 +95,17 @@ impl State {
         }
     }
 
-    /// Cuts off readers that stand still while another one waits for more.
+    /// Cuts off readers that stand still: sooner where another one waits for more.
     fn cut_laggards(&mut self) {
         let last = self.dropped + self.pieces.len();
-        if !self.active().any(|reader| reader.next == last) {
-            return; // nobody is kept waiting
-        }
+        let others_wait = self.active().any(|reader| reader.next == last);
+        let patience = if others_wait {
+            LAGGING_TIMEOUT
+        } else {
+            STANDSTILL
+        };
         for reader in self.readers.iter_mut().flatten() {
-            if reader.next < last && reader.moved.elapsed() >= LAGGING_TIMEOUT {
+            if reader.next < last && reader.moved.elapsed() >= patience {
                 reader.cut = true;
                 reader.waker.take().into_iter().for_each(Waker::wake);
             }
@@ -144,6 +151,11 @@ impl Buffer {
             }
             let _ = tokio::time::timeout(LAGGING_TIMEOUT / 5, moved).await;
         }
+    }
+
+    /// Whether anybody reads.
+    pub(in crate::cache) fn is_read(&self) -> bool {
+        self.state.lock().active().next().is_some()
     }
 
     /// Adds a piece that is not collected.

@@ -1,7 +1,10 @@
 //! Bodies that are larger than what may be stored.
 
 use super::support::{Reply, Scene, settle, until};
-use crate::semantics::Refusal;
+use crate::{
+    cache::{fill::UNREAD_TIMEOUT, flight::STANDSTILL},
+    semantics::Refusal,
+};
 
 /// As much as may be stored.
 const MOST: usize = 1000;
@@ -143,4 +146,61 @@ async fn for_what_is_too_large_nobody_waits_a_second_time() {
     for client in clients {
         assert_eq!(client.got().await.text().await.len(), MOST + 1);
     }
+}
+
+/// 512 such requests used to take all places of the upstream for good.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_leaves_before_the_head_leaves_no_seat_behind() {
+    for followers in 0..2 {
+        let scene = Scene::new().await;
+        let (reply, tap) = Reply::live(None);
+        let (reply, gate) = reply.held();
+        scene.origin.answers([reply, Reply::fresh("b", 60)]);
+        let leader = scene.request("/a").begin();
+        scene.origin.asked(1).await;
+        let waiting = (0..followers).map(|_| scene.request("/a").begin());
+        let waiting: Vec<_> = waiting.collect();
+        scene.followers(followers).await;
+        leader.leaves().await;
+        for follower in waiting {
+            follower.leaves().await;
+        }
+        gate.open();
+        tap.send(bytes(MOST + 1)).await;
+        tap.given_up().await;
+        scene.landed().await;
+        assert_eq!(scene.get("/a").await.text().await, "b");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_ends_when_its_readers_do_not_move() {
+    let scene = Scene::new().await;
+    let (reply, tap) = Reply::live(None);
+    scene.origin.answer(reply);
+    let mut got = scene.get("/a").await; // and is not asked for more
+    tap.send(bytes(LARGE)).await;
+    tap.send("waits").await;
+    settle().await;
+    assert!(!tap.has_room(), "there is no room while nobody reads");
+    tokio::time::sleep(STANDSTILL * 2).await;
+    scene.landed().await;
+    assert!(got.next().await.unwrap().is_err(), "it was cut off");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_nobody_reads_ends_in_bounded_time() {
+    let scene = Scene::new().await;
+    let (reply, tap) = Reply::live(None);
+    scene.origin.answer(reply);
+    drop(scene.get("/a").await);
+    let trickling = async {
+        while tap.try_send("x").await {
+            tokio::time::sleep(UNREAD_TIMEOUT / 10).await;
+        }
+    };
+    tokio::time::timeout(UNREAD_TIMEOUT * 2, trickling)
+        .await
+        .expect("the fetch is given up");
+    scene.landed().await;
 }

@@ -82,7 +82,10 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
             "caller",
         ],
     ),
-    ("server", &["self", "listener connection workers", "io"]),
+    (
+        "server",
+        &["self", "listener connection workers", "attend", "io"],
+    ),
     (
         "store",
         &[

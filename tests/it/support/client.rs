@@ -229,6 +229,17 @@ impl Connection {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
+    /// Sends nothing more, and waits for what comes.
+    pub(crate) async fn half_close(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    /// Breaks the connection.
+    pub(crate) fn reset(self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
     /// Reads until `enough` has arrived. `false` where the other side closed before.
     pub(crate) async fn read_until(&mut self, enough: impl Fn(&[u8]) -> bool) -> bool {
         while !enough(&self.buffer) {

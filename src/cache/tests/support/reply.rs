@@ -235,6 +235,12 @@ impl Tap {
         self.give(Piece::Frame(Frame::data(piece.into()))).await;
     }
 
+    /// One more piece, unless nobody reads the body any more.
+    pub(crate) async fn try_send(&self, piece: impl Into<Bytes>) -> bool {
+        let piece = Piece::Frame(Frame::data(piece.into()));
+        self.0.send(piece).await.is_ok()
+    }
+
     /// Whether there is room for one more piece now.
     pub(crate) fn has_room(&self) -> bool {
         self.0.capacity() > 0

@@ -1,0 +1,156 @@
+//! Whether a client is still there.
+//!
+//! A client that has shut down its sending side and waits for its answer looks as one that has left: of both comes the end of
+//! the stream ([RFC 9112 §9.6]). So the end of the stream alone ends nothing for a while; a reset does at once. The system
+//! knows of both without anybody reading, which hyper does not while a request is under way.
+//!
+//! [RFC 9112 §9.6]: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool,
+            Ordering::{AcqRel, Acquire, Release},
+        },
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::Interest,
+    net::TcpStream,
+    time::{Instant, Sleep, sleep},
+};
+
+/// What is known of the client of one connection. Clones are of the same one.
+#[derive(Clone, Debug, Default)]
+pub(in crate::server) struct Presence(Arc<Known>);
+
+/// How often a client is looked for while its answer waits.
+pub(in crate::server) const LOOK: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// When to look next: one timer for all requests of the connection, because most are answered long before.
+    timer: Mutex<Option<Pin<Box<Sleep>>>>,
+    asked: AtomicBool,
+    sends_no_more: AtomicBool,
+    gone: AtomicBool,
+}
+
+impl Presence {
+    /// Ready now and then. Each time the transport looks, once the connection's task has been polled to its end.
+    pub(in crate::server) fn poll_look(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut timer = self.0.timer.lock();
+        let timer = timer.get_or_insert_with(|| {
+            self.0.asked.store(true, Release);
+            Box::pin(sleep(LOOK))
+        });
+        ready!(timer.as_mut().poll(cx));
+        self.0.asked.store(true, Release);
+        timer.as_mut().reset(Instant::now() + LOOK);
+        Poll::Ready(())
+    }
+
+    /// Whether the client had shut down its sending side when the transport looked.
+    pub(in crate::server) fn sends_no_more(&self) -> bool {
+        self.0.sends_no_more.load(Acquire)
+    }
+
+    /// Whether the connection was reset when the transport looked.
+    pub(in crate::server) fn is_gone(&self) -> bool {
+        self.0.gone.load(Acquire)
+    }
+
+    /// Says so in the place of a transport.
+    #[cfg(test)]
+    pub(in crate::server) fn is(&self, sends_no_more: bool, gone: bool) {
+        self.0.sends_no_more.store(sends_no_more, Release);
+        self.0.gone.store(gone, Release);
+    }
+
+    fn look(&self, stream: &TcpStream) {
+        if self.0.asked.load(Acquire) && self.0.asked.swap(false, AcqRel) {
+            let is = |interest| stream.try_io(interest, || Ok(())).is_ok();
+            if is(CLOSED) {
+                self.0.sends_no_more.store(true, Release);
+            }
+            if is(Interest::ERROR) {
+                self.0.gone.store(true, Release);
+            }
+        }
+    }
+}
+
+/// Nothing is ever ready for it but the end of the stream: urgent data is not asked for.
+#[cfg(target_os = "linux")]
+const CLOSED: Interest = Interest::PRIORITY;
+/// Never: hyper reads, and ends a request with the stream.
+#[cfg(not(target_os = "linux"))]
+const CLOSED: Interest = Interest::ERROR;
+
+/// Whether the end of the stream can be seen without reading.
+pub(in crate::server) const CAN_LOOK: bool = cfg!(target_os = "linux");
+
+/// A transport that tells whether its client is there.
+#[derive(Debug)]
+pub(in crate::server) struct Attended {
+    stream: TokioIo<TcpStream>,
+    presence: Presence,
+}
+
+impl Attended {
+    pub(in crate::server) fn new(stream: TcpStream, presence: Presence) -> Self {
+        Self {
+            stream: TokioIo::new(stream),
+            presence,
+        }
+    }
+}
+
+impl Read for Attended {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl Write for Attended {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.presence.look(self.stream.inner());
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
