@@ -19,26 +19,25 @@ impl<B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static> Content for B 
 
 /// `content` on its way to the upstream, as it arrives, and whether all of it has gone there.
 pub(super) fn forwarded<B: Content>(content: B) -> (RequestBody, Whole) {
-    let whole = Whole::default();
     if content.is_end_stream() {
-        whole.0.store(true, Relaxed);
-        return (RequestBody::empty(), whole);
+        return (RequestBody::empty(), Whole(None));
     }
+    let ended = Arc::new(AtomicBool::new(false));
     let body = Forwarded {
         content,
-        whole: whole.clone(),
+        ended: Arc::clone(&ended),
     };
-    (RequestBody::Stream(Box::pin(body)), whole)
+    (RequestBody::Stream(Box::pin(body)), Whole(Some(ended)))
 }
 
-/// Whether the whole content of a request was handed to its connection. Clones are the same.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Whole(Arc<AtomicBool>);
+/// Whether the whole content of a request was handed to its connection; `None` where there is none.
+#[derive(Debug)]
+pub(super) struct Whole(Option<Arc<AtomicBool>>);
 
 impl Whole {
     /// So far.
     pub(super) fn is_sent(&self) -> bool {
-        self.0.load(Relaxed)
+        self.0.as_ref().is_none_or(|ended| ended.load(Relaxed))
     }
 }
 
@@ -48,7 +47,8 @@ impl Whole {
 /// [RFC 9110 §6.5.1]: https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1
 struct Forwarded<B> {
     content: B,
-    whole: Whole,
+    /// See [`Whole`].
+    ended: Arc<AtomicBool>,
 }
 
 impl<B: Content> Body for Forwarded<B> {
@@ -66,7 +66,7 @@ impl<B: Content> Body for Forwarded<B> {
             Poll::Ready(Some(Err(_))) | Poll::Pending => false,
         };
         if ended {
-            self.whole.0.store(true, Relaxed);
+            self.ended.store(true, Relaxed);
         }
         polled.map(|next| {
             next.map(|frame| {
