@@ -23,6 +23,8 @@ pub struct Settings {
     pub body_timeout: Option<Duration>,
     /// Tags that the origin gives.
     pub tags: tags::Settings,
+    /// Whether `Server-Timing` is stored: what an answer once took, hits do not take.
+    pub keep_server_timing: bool,
     /// Content codings.
     pub coding: coding::Settings,
 }
@@ -33,6 +35,7 @@ impl Default for Settings {
             max_object: 1 << 20,
             body_timeout: None,
             tags: tags::Settings::default(),
+            keep_server_timing: false,
             coding: coding::Settings::default(),
         }
     }

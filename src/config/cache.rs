@@ -89,6 +89,7 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
             max_object: max_object.value,
             body_timeout: None, // `upstream.body_timeout` sees to it
             tags: origin_tags(&section),
+            keep_server_timing: section.boolean("keep_server_timing", false).value,
             coding,
         },
         store: store::Settings {

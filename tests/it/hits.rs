@@ -286,3 +286,24 @@ async fn a_response_is_stored_only_under_what_its_own_no_vary_search_leaves() {
     proxy.get("/p?utm=x;q=evil").await;
     assert_eq!(proxy.get("/p").await.text(), "plain", "`;` hides nothing");
 }
+
+/// What an answer once took, hits do not take.
+#[tokio::test]
+async fn the_timing_of_the_origin_is_not_repeated() {
+    let origin = Origin::start().await;
+    let timed = |dur: &str| Reply::fresh("a", 60).header("server-timing", format!("db;dur={dur}"));
+    origin.answer("/a", timed("7"));
+    let proxy = Proxy::to(&origin, "").await;
+    assert_eq!(
+        proxy.get("/a").await.header("server-timing"),
+        Some("db;dur=7")
+    );
+    let hit = proxy.get("/a").await;
+    assert_eq!((hit.is_hit(), hit.header("server-timing")), (true, None));
+    let keeping = Proxy::to(&origin, "[cache]\nkeep_server_timing = true\n").await;
+    keeping.get("/a").await;
+    assert_eq!(
+        keeping.get("/a").await.header("server-timing"),
+        Some("db;dur=7")
+    );
+}

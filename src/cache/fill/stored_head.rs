@@ -19,6 +19,9 @@ use http::{
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
+/// What the origin says of its work for one answer (Server-Timing, W3C).
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
 /// A head, and the fields that are for the client of this fetch alone (`Set-Cookie`, `private="…"`).
 pub(super) struct Named {
     pub(super) head: StoredHead,
@@ -34,8 +37,8 @@ pub(super) fn stored_head(
     tags: Vec<Box<str>>,
 ) -> Named {
     headers.remove(TRAILER); // they are not stored
-    let withheld = withhold(&mut headers, &verdict);
     let (ask, rule) = (cx.ask(), cx.rule());
+    let withheld = withhold(&mut headers, &verdict, rule.settings.keep_server_timing);
     name_in_vary(&mut headers, &verdict.selecting);
     let grouped = groups(&headers, &CACHE_GROUPS)
         .into_iter()
@@ -61,13 +64,15 @@ pub(super) fn stored_head(
 }
 
 /// Takes the fields out that others must not see.
-fn withhold(headers: &mut HeaderMap, verdict: &Verdict) -> HeaderMap {
+fn withhold(headers: &mut HeaderMap, verdict: &Verdict, keep_timing: bool) -> HeaderMap {
     let listed = verdict
         .withheld_fields
         .iter()
         .filter_map(|name| HeaderName::try_from(name).ok());
     let mut withheld = HeaderMap::new();
-    for name in listed.chain(verdict.strip_set_cookie.then_some(SET_COOKIE)) {
+    let cookie = verdict.strip_set_cookie.then_some(SET_COOKIE);
+    let timing = (!keep_timing).then_some(SERVER_TIMING);
+    for name in listed.chain(cookie).chain(timing) {
         for value in headers.get_all(&name) {
             withheld.append(&name, value.clone());
         }
