@@ -70,7 +70,8 @@ impl Write {
             // It was sent and nobody knows what became of it.
             Err(
                 FetchError::Origin(OriginError::Timeout | OriginError::Broken(_))
-                | FetchError::ClientBody,
+                | FetchError::ClientBody
+                | FetchError::ClientSlow,
             ) => self.purges_of_success(&HeaderMap::new()),
             Ok(_) | Err(_) => Vec::new(),
         }
