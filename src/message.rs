@@ -10,6 +10,7 @@ pub mod future;
 pub mod idle_timeout;
 pub mod interim;
 pub mod names;
+pub mod pace;
 pub mod problem;
 
 pub use self::{
@@ -17,6 +18,7 @@ pub use self::{
     future::ResponseFuture,
     idle_timeout::IdleTimeout,
     interim::Interim,
+    pace::Pace,
 };
 
 use bytes::Bytes;

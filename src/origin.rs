@@ -112,6 +112,9 @@ pub enum FetchError {
     /// The client: its content ended early or is malformed.
     #[error("the request ended early or is malformed")]
     ClientBody,
+    /// The client: its content came too slowly.
+    #[error("the content of the request came too slowly")]
+    ClientSlow,
     /// This proxy: too many requests were under way for too long.
     #[error("too many requests wait for the upstream")]
     Overloaded,
@@ -127,13 +130,14 @@ pub enum FetchError {
 
 impl FetchError {
     /// All words that [`Self::cause`] gives.
-    pub const CAUSES: [&'static str; 8] = [
+    pub const CAUSES: [&'static str; 9] = [
         "upstream_connect",
         "upstream_connect_timeout",
         "upstream_timeout",
         "upstream_broken",
         "upstream_busy",
         "request",
+        "request_timeout",
         "abandoned",
         "only_if_cached",
     ];
@@ -141,6 +145,14 @@ impl FetchError {
     /// The origin broke off in the middle of a body of which nothing has been passed on.
     pub fn broken(error: BodyError) -> Self {
         Self::Origin(OriginError::Broken(Arc::new(error)))
+    }
+
+    /// The content of the client's request ended in `error`.
+    pub fn content(error: &BodyError) -> Self {
+        match error {
+            BodyError::Silent => Self::ClientSlow,
+            BodyError::Broken | BodyError::Lagging | BodyError::Coding => Self::ClientBody,
+        }
     }
 
     /// The status of the answer of a request that ends in it ([RFC 9110 §15.6]).
@@ -155,6 +167,7 @@ impl FetchError {
             | Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
             Self::Overloaded | Self::Abandoned => StatusCode::SERVICE_UNAVAILABLE,
             Self::ClientBody => StatusCode::BAD_REQUEST,
+            Self::ClientSlow => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
@@ -167,6 +180,7 @@ impl FetchError {
             Self::Origin(OriginError::Broken(_)) => "upstream_broken",
             Self::Overloaded => "upstream_busy",
             Self::ClientBody => "request",
+            Self::ClientSlow => "request_timeout",
             Self::Abandoned => "abandoned",
             Self::OnlyIfCached => "only_if_cached",
         }

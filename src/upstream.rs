@@ -1,10 +1,12 @@
 //! The upstream: a pooled client behind a stack of limits, each of which bounds one wait.
 //!
-//! The stack is one of [`tower`] services. From the outside in: a place among the requests under way
+//! Content of a client has to begin before anything is asked (`content`). Then comes a stack of [`tower`] services, from the
+//! outside in: a place among the requests under way
 //! (`concurrency_limit`), the time until the head of the response (`time_limit`), one more try where the upstream
 //! closed or garbled a kept connection (`retry`), the client and its pool; below it the bytes of each connection (`wire`).
 
 mod concurrency_limit;
+mod content;
 mod error;
 mod health;
 mod response;
@@ -48,6 +50,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// What may pass between two pieces of a body.
     pub body_timeout: Duration,
+    /// What clients have to send of a request's content in a second, in bytes; 0: anything. They may be behind it by
+    /// `body_timeout`.
+    pub min_rate: u64,
     /// For how long an unused connection is kept; shorter than the upstream keeps it.
     pub idle_timeout: Duration,
     /// Requests under way at the same time; more wait for at most `connect_timeout`.
@@ -67,7 +72,7 @@ pub struct Upstream {
     stack: Stack,
     health: Health,
     authority: Authority,
-    body_timeout: Duration,
+    content: content::Limits,
 }
 
 impl Upstream {
@@ -96,7 +101,10 @@ impl Upstream {
             stack,
             health: Health::new(settings.authority.clone(), metrics),
             authority: settings.authority,
-            body_timeout: settings.body_timeout,
+            content: content::Limits {
+                patience: settings.body_timeout,
+                min_rate: settings.min_rate,
+            },
         }
     }
 
@@ -114,11 +122,17 @@ impl Upstream {
         &self,
         request: Request<RequestBody>,
     ) -> Result<Response<Stream>, FetchError> {
-        let answer = match self.stack.clone().oneshot(request).await {
-            Ok(response) => response::checked(response, self.body_timeout).await,
-            Err(error) => Err(error),
-        };
+        let answer = self.exchange(request).await;
         self.health.note(&answer);
         answer
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Stream>, FetchError> {
+        let request = content::begun(request, self.content).await?;
+        let response = self.stack.clone().oneshot(request).await?;
+        response::checked(response, self.content.patience).await
     }
 }

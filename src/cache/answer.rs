@@ -31,6 +31,7 @@ impl Unanswered {
             FetchError::OnlyIfCached => Reason::OnlyIfCached,
             FetchError::Origin(_)
             | FetchError::ClientBody
+            | FetchError::ClientSlow
             | FetchError::Overloaded
             | FetchError::Abandoned => Reason::Upstream,
         };

@@ -145,6 +145,7 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
     let connect_timeout = section.duration("connect_timeout", secs(1), TIMEOUT).value;
     let timeout = section.duration("timeout", secs(30), TIMEOUT).value;
     let body_timeout = section.duration("body_timeout", secs(30), TIMEOUT).value;
+    let min_rate = section.size("min_rate", KIB, 0..=1024 * KIB).value;
     let idle_timeout = section
         .duration("idle_timeout", secs(4), ANY_DURATION)
         .value;
@@ -157,6 +158,7 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
         connect_timeout,
         timeout,
         body_timeout,
+        min_rate,
         idle_timeout,
         max_connections,
     });

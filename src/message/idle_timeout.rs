@@ -1,6 +1,6 @@
-//! A body that may not go silent: between two of its pieces no more than a limit may pass.
+//! A body that may not go silent: between two of its pieces no more than a limit may pass, and it may not trickle for long.
 
-use super::body::BodyError;
+use super::{body::BodyError, pace::Pace};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::{
     sync::oneshot,
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep},
 };
 
 /// A body that fails with [`BodyError::Silent`] when nothing of it came for a while.
@@ -20,10 +20,17 @@ use tokio::{
 pub struct IdleTimeout<B> {
     body: B,
     limit: Duration,
+    pace: Pace,
     /// Set while a piece is waited for.
-    silence: Option<Pin<Box<Sleep>>>,
+    silence: Option<Silence>,
     /// Dropped with the body, which whoever waits for its end sees.
     _end: Option<oneshot::Sender<()>>,
+}
+
+#[derive(Debug)]
+struct Silence {
+    since: Instant,
+    end: Pin<Box<Sleep>>,
 }
 
 impl<B> IdleTimeout<B> {
@@ -32,9 +39,16 @@ impl<B> IdleTimeout<B> {
         Self {
             body,
             limit,
+            pace: Pace::new(0, limit),
             silence: None,
             _end: None,
         }
+    }
+
+    /// The same, which also has to keep `pace`.
+    #[must_use]
+    pub fn paced(self, pace: Pace) -> Self {
+        Self { pace, ..self }
     }
 
     /// As [`Self::new`], beside a receiver that ends when the body has been read or given up.
@@ -61,16 +75,23 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => {
-                self.silence = None;
+                if let Some(silence) = self.silence.take() {
+                    let data = frame
+                        .as_ref()
+                        .and_then(|frame| frame.as_ref().ok()?.data_ref());
+                    let bytes = data.map_or(0, Bytes::len);
+                    self.pace.came(silence.since.elapsed(), bytes);
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)))
             }
             Poll::Pending => {
-                let limit = self.limit;
-                let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(limit)));
-                silence
-                    .as_mut()
-                    .poll(cx)
-                    .map(|()| Some(Err(BodyError::Silent)))
+                let limit = self.pace.left().unwrap_or(self.limit).min(self.limit);
+                let silence = self.silence.get_or_insert_with(|| Silence {
+                    since: Instant::now(),
+                    end: Box::pin(sleep(limit)),
+                });
+                let end = silence.end.as_mut().poll(cx);
+                end.map(|()| Some(Err(BodyError::Silent)))
             }
         }
     }

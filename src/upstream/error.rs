@@ -42,7 +42,9 @@ pub(super) fn classify(error: legacy::Error) -> FetchError {
         };
     }
     match source::<hyper::Error>(&error) {
-        Some(e) if e.is_user() => FetchError::ClientBody,
+        Some(e) if e.is_user() => {
+            source(&error).map_or(FetchError::ClientBody, FetchError::content)
+        }
         _ if source::<io::Error>(&error).is_some_and(|e| e.kind() == io::ErrorKind::TimedOut) => {
             OriginError::Timeout.into() // it did not read the request
         }

@@ -106,6 +106,59 @@ async fn more_requests_than_the_origin_may_get_are_503() {
     first.abort();
 }
 
+/// Who trickles waits alone.
+#[tokio::test]
+async fn content_that_has_hardly_begun_takes_no_place() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::ok("a"));
+    let toml = "max_connections = 1\nconnect_timeout = \"100ms\"\nbody_timeout = \"1s\"\n";
+    let proxy = Proxy::to(&origin, toml).await;
+    for begin in [
+        "Content-Length: 100\r\n\r\n",
+        "Content-Length: 100\r\n\r\nhalf",
+        "Content-Length: 100000\r\n\r\nhalf",
+        "Transfer-Encoding: chunked\r\n\r\n",
+    ] {
+        let mut slow = Connection::open(proxy.address()).await;
+        slow.send(&format!("POST /slow HTTP/1.1\r\nHost: a\r\n{begin}"))
+            .await;
+        let mut seen = Connection::open(proxy.address()).await;
+        seen.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(seen.read_until(|bytes| bytes.ends_with(b"a")).await);
+        assert_eq!(proxy.get("/a").await.text(), "a", "{begin:?}");
+        assert!(!slow.read_until(|_| false).await);
+        let answer = String::from_utf8_lossy(slow.received()).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{begin:?}: {answer}");
+        assert!(answer.contains("request_timeout"));
+    }
+    assert_eq!(origin.count("/slow"), 0);
+}
+
+#[tokio::test]
+async fn an_origin_that_does_not_read_is_504() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepting = tokio::spawn(async move {
+        let mut connections = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            connections.push(stream);
+        }
+    });
+    let proxy = Proxy::to_address(address, "body_timeout = \"300ms\"\n").await;
+    let mut client = Connection::open(proxy.address()).await;
+    let length = 64 << 20;
+    client
+        .send(&format!(
+            "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+        ))
+        .await;
+    client.flood(length).await;
+    client.read_until(|bytes| bytes.ends_with(b"}")).await;
+    let answer = String::from_utf8_lossy(client.received()).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+    accepting.abort();
+}
+
 #[tokio::test]
 async fn a_silent_client_is_cut_off() {
     let origin = Origin::start().await;

@@ -218,6 +218,7 @@ fn failure_of_all(error: FetchError, second: bool) -> Result<FetchError, Followe
         FetchError::Origin(OriginError::Timeout) => Err(Followed::Again),
         FetchError::Origin(OriginError::Broken(_))
         | FetchError::ClientBody
+        | FetchError::ClientSlow
         | FetchError::Abandoned
         | FetchError::OnlyIfCached => Err(Followed::Alone),
     }

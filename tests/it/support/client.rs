@@ -229,6 +229,19 @@ impl Connection {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
+    /// Sends up to `count` bytes, until the other side says something.
+    pub(crate) async fn flood(&mut self, count: usize) {
+        let piece = vec![b'x'; 64 << 10];
+        for _ in 0..count / piece.len() {
+            tokio::select! {
+                written = self.stream.writable() => written.unwrap(),
+                _ = self.stream.readable() => return,
+            }
+            let _ = self.stream.try_write(&piece); // part of it is good enough
+        }
+        let _ = self.stream.readable().await;
+    }
+
     /// Sends nothing more, and waits for what comes.
     pub(crate) async fn half_close(&mut self) {
         self.stream.shutdown().await.unwrap();
