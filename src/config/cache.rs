@@ -83,6 +83,7 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
             bypass_token: section.read("bypass_token", token).value,
             purge_token: section.read("purge_token", token).value,
             trusted: proxy::Trusted::default(), // said under `[server]`
+            upgrade: Vec::new(),                // so is this
         },
         cache: cache::Settings {
             max_object: max_object.value,

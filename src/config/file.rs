@@ -14,6 +14,7 @@ use super::{
     trusted,
     typed::{ANY_DURATION, TIMEOUT},
     units::{KIB, secs},
+    upgrade,
     value::Value,
     written::Written,
 };
@@ -55,7 +56,7 @@ pub struct Config {
 
 /// Reads everything; `None` where something that has no default is missing.
 pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
-    let (server, trusted, public) = server(root.table("server"));
+    let (server, (trusted, upgrade), public) = server(root.table("server"));
     let (admin, private) = admin_section::read(root.table("admin"));
     let log = log(root.table("log"));
     let (upstream, url) = upstream(root.table("upstream"));
@@ -74,6 +75,7 @@ pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
         upstream: upstream?,
         proxy: proxy::Settings {
             trusted,
+            upgrade,
             ..cache.proxy
         },
         cache: cache.cache,
@@ -84,7 +86,10 @@ pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
     })
 }
 
-fn server(section: Section<'_>) -> (server::Settings, proxy::Trusted, Setting<SocketAddr>) {
+/// What `[server]` says of requests, beside its own settings.
+type OfRequests = (proxy::Trusted, Vec<Box<str>>);
+
+fn server(section: Section<'_>) -> (server::Settings, OfRequests, Setting<SocketAddr>) {
     let default = SocketAddr::from(([127, 0, 0, 1], 8080));
     let listen = section.read("listen", address::listen).or(default);
     let header_bytes = section
@@ -102,9 +107,9 @@ fn server(section: Section<'_>) -> (server::Settings, proxy::Trusted, Setting<So
             .value,
         max_header_bytes: usize::try_from(header_bytes).expect("its limit is 256KiB"),
     };
-    let trusted = trusted::read(&section);
+    let of_requests = (trusted::read(&section), upgrade::read(&section));
     section.finish();
-    (settings, trusted, listen)
+    (settings, of_requests, listen)
 }
 
 fn log(section: Section<'_>) -> telemetry::Settings {
@@ -135,6 +140,9 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
     let connect_timeout = section.duration("connect_timeout", secs(1), TIMEOUT).value;
     let timeout = section.duration("timeout", secs(30), TIMEOUT).value;
     let body_timeout = section.duration("body_timeout", secs(30), TIMEOUT).value;
+    let tunnel_timeout = section
+        .duration("tunnel_timeout", secs(600), ANY_DURATION)
+        .value;
     let min_rate = section.size("min_rate", KIB, 0..=1024 * KIB).value;
     let idle_timeout = section
         .duration("idle_timeout", secs(4), ANY_DURATION)
@@ -149,6 +157,7 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
         timeout,
         body_timeout,
         min_rate,
+        tunnel_timeout,
         idle_timeout,
         max_connections,
     });

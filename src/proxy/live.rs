@@ -21,6 +21,8 @@ pub struct Settings {
     pub purge_token: Option<Token>,
     /// Whose forwarding fields count.
     pub trusted: Trusted,
+    /// The protocols that clients may switch to.
+    pub upgrade: Vec<Box<str>>,
 }
 
 /// See the module docs.

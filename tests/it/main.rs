@@ -56,3 +56,4 @@ mod tiers;
 mod timeouts;
 mod topologies;
 mod trust;
+mod tunnels;
