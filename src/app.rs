@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     config::Config,
     metrics::Metrics,
-    proxy::{Live, Parts, Proxy},
+    proxy::{Live, Parts, Proxy, Tunnels},
     runtime::Runtime,
     server,
     store::Store,
@@ -63,6 +63,7 @@ pub struct App {
     draining: CancellationToken,
     connections: TaskTracker,
     fetches: TaskTracker,
+    tunnels: Tunnels,
     /// What runs until the drain is over.
     background: Runtime,
 }
@@ -78,6 +79,7 @@ impl App {
         let metrics = Metrics::new();
         let draining = CancellationToken::new();
         let (connections, fetches) = (TaskTracker::new(), TaskTracker::new());
+        let tunnels = Tunnels::default();
         let background = Runtime {
             clock: clock.clone(),
             metrics: Arc::clone(&metrics),
@@ -99,6 +101,7 @@ impl App {
             clock,
             metrics: Arc::clone(&metrics),
             tasks: fetches.clone(),
+            tunnels: tunnels.clone(),
             access_log: config.log.access,
         });
         let app = Self {
@@ -109,6 +112,7 @@ impl App {
             draining: draining.clone(),
             connections: connections.clone(),
             fetches,
+            tunnels,
             background: background.clone(),
         };
         let subject = admin::Subject {
@@ -157,12 +161,18 @@ impl App {
         self.draining.cancel();
         self.connections.close();
         self.fetches.close();
+        self.tunnels.tasks.close();
+        let end = tokio::time::Instant::now() + self.drain_timeout;
         let ended = tokio::time::timeout(self.drain_timeout, async {
             self.connections.wait().await;
             self.fetches.wait().await;
         })
         .await
         .is_ok();
+        // Nobody can ask a tunnel to end, so it ends with the drain, and that is no failure.
+        let _ = tokio::time::timeout_at(end, self.tunnels.tasks.wait()).await;
+        self.tunnels.stop.cancel();
+        self.tunnels.tasks.wait().await;
         let lost = self.proxy.store().flush_purges(PURGE_FLUSH_TIMEOUT).await;
         if lost > 0 {
             tracing::error!(

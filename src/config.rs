@@ -33,6 +33,7 @@ mod trusted;
 mod typed;
 mod units;
 mod unreachable;
+mod upgrade;
 mod value;
 mod written;
 

@@ -34,6 +34,10 @@ pub struct Metrics {
     upstream_failures: Family<Labels, Counter>,
     /// Connections of clients that are open.
     pub connections: Gauge,
+    /// Tunnels between clients and the upstream that are open.
+    pub tunnels: Gauge,
+    /// Tunnels that were opened.
+    pub tunnels_opened: Counter,
     /// Requests to the upstream under way that may change what is stored.
     pub flights: Gauge,
     /// Requests that wait for another one's fetch.
@@ -126,6 +130,11 @@ impl Metrics {
                 ("result", RedisCall::ALL.map(RedisCall::as_str)),
             ),
             connections: r.gauge("connections", "Open client connections"),
+            tunnels: r.gauge(
+                "tunnels",
+                "Open tunnels between clients and the upstream, such as WebSockets",
+            ),
+            tunnels_opened: r.counter("tunnels_opened", "Tunnels that were opened"),
             flights: r.gauge(
                 "flights",
                 "Requests to the upstream under way that may change what is stored",

@@ -25,12 +25,13 @@ pub mod route;
 mod shared;
 mod target;
 mod token;
+mod tunnel;
 
 pub use self::{
     content::Content,
     live::{Live, Settings},
     peer::{Network, Peer, Trusted},
-    shared::Parts,
+    shared::{Parts, Tunnels},
     token::Token,
 };
 
@@ -199,6 +200,7 @@ fn wait<B: Content>(
         observed.detach();
         received.target.detach();
     }
+    let upgrading = matches!(step, Step::Pass(Reason::Upgrade));
     let received = Arc::new(received);
     let of = Arc::clone(&received);
     let answer: Pin<Box<dyn Future<Output = Result<Answered, Problem>> + Send>> = match step {
@@ -213,7 +215,10 @@ fn wait<B: Content>(
             Some(interim) => interim.around(answer).await,
             None => answer.await,
         };
-        let answered = result.unwrap_or_else(|problem| rescue::answer(&problem));
+        let mut answered = result.unwrap_or_else(|problem| rescue::answer(&problem));
+        if upgrading {
+            tunnel::conclude(&mut answered.response);
+        }
         observed.finish(&received.shared, &received.route, answered)
     })
 }

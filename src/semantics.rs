@@ -60,6 +60,7 @@ pub mod storability;
 pub mod stored;
 pub mod structured;
 pub mod targeted;
+pub mod upgrade;
 pub mod validation;
 pub mod vary;
 pub mod veil;

@@ -13,7 +13,10 @@ mod response;
 mod retry;
 mod surplus;
 mod time_limit;
+mod tunnel;
 mod wire;
+
+pub use self::tunnel::tunnel;
 
 use self::{
     concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer},
@@ -27,7 +30,7 @@ use crate::{
     metrics::Metrics,
     origin::{FetchError, RequestBody},
 };
-use http::{Request, Response, uri::Authority};
+use http::{Request, Response, header::UPGRADE, uri::Authority};
 use hyper_util::{
     client::legacy::{self, Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -53,6 +56,8 @@ pub struct Settings {
     /// What clients have to send of a request's content in a second, in bytes; 0: anything. They may be behind it by
     /// `body_timeout`.
     pub min_rate: u64,
+    /// What may pass without a byte in either direction of a tunnel.
+    pub tunnel_timeout: Duration,
     /// For how long an unused connection is kept; shorter than the upstream keeps it.
     pub idle_timeout: Duration,
     /// Requests under way at the same time; more wait for at most `connect_timeout`.
@@ -73,6 +78,7 @@ pub struct Upstream {
     health: Health,
     authority: Authority,
     content: content::Limits,
+    tunnel_timeout: Duration,
 }
 
 impl Upstream {
@@ -101,6 +107,7 @@ impl Upstream {
             stack,
             health: Health::new(settings.authority.clone(), metrics),
             authority: settings.authority,
+            tunnel_timeout: settings.tunnel_timeout,
             content: content::Limits {
                 patience: settings.body_timeout,
                 min_rate: settings.min_rate,
@@ -111,6 +118,11 @@ impl Upstream {
     /// Host and port.
     pub fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// What may pass without a byte in either direction of a tunnel.
+    pub fn tunnel_timeout(&self) -> Duration {
+        self.tunnel_timeout
     }
 
     /// Sends `request` and waits for the head of the response. Dropping the future gives the request up.
@@ -131,8 +143,9 @@ impl Upstream {
         &self,
         request: Request<RequestBody>,
     ) -> Result<Response<Stream>, FetchError> {
+        let upgrade = request.headers().get(UPGRADE).cloned();
         let request = content::begun(request, self.content).await?;
         let response = self.stack.clone().oneshot(request).await?;
-        response::checked(response, self.content.patience).await
+        response::checked(response, upgrade.as_ref(), self.content.patience).await
     }
 }

@@ -82,8 +82,9 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
             clear_site_data: section.boolean("clear_site_data", false).value,
             bypass_token: section.read("bypass_token", token).value,
             purge_token: section.read("purge_token", token).value,
-            trusted: proxy::Trusted::default(), // this and the next are said under `[server]`
+            trusted: proxy::Trusted::default(), // this and the next two are said under `[server]`
             trace: false,
+            upgrade: Vec::new(),
         },
         cache: cache::Settings {
             max_object: max_object.value,

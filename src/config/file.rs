@@ -14,6 +14,7 @@ use super::{
     trusted,
     typed::{ANY_DURATION, TIMEOUT},
     units::{KIB, secs},
+    upgrade,
     value::Value,
     written::Written,
 };
@@ -75,6 +76,7 @@ pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
         proxy: proxy::Settings {
             trusted: believed.trusted,
             trace: believed.trace,
+            upgrade: believed.upgrade,
             ..cache.proxy
         },
         cache: cache.cache,
@@ -89,6 +91,7 @@ pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
 struct Believed {
     trusted: proxy::Trusted,
     trace: bool,
+    upgrade: Vec<Box<str>>,
 }
 
 fn server(section: Section<'_>) -> (server::Settings, Believed, Setting<SocketAddr>) {
@@ -112,6 +115,7 @@ fn server(section: Section<'_>) -> (server::Settings, Believed, Setting<SocketAd
     let believed = Believed {
         trusted: trusted::read(&section),
         trace: section.boolean("trace", false).value,
+        upgrade: upgrade::read(&section),
     };
     section.finish();
     (settings, believed, listen)
@@ -145,6 +149,9 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
     let connect_timeout = section.duration("connect_timeout", secs(1), TIMEOUT).value;
     let timeout = section.duration("timeout", secs(30), TIMEOUT).value;
     let body_timeout = section.duration("body_timeout", secs(30), TIMEOUT).value;
+    let tunnel_timeout = section
+        .duration("tunnel_timeout", secs(600), ANY_DURATION)
+        .value;
     let min_rate = section.size("min_rate", KIB, 0..=1024 * KIB).value;
     let idle_timeout = section
         .duration("idle_timeout", secs(4), ANY_DURATION)
@@ -159,6 +166,7 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
         timeout,
         body_timeout,
         min_rate,
+        tunnel_timeout,
         idle_timeout,
         max_connections,
     });

@@ -5,7 +5,7 @@ use crate::{
     message::names::BYPASS,
     semantics::{Policy, Reason},
 };
-use http::{HeaderMap, Method, Request, header::MAX_FORWARDS};
+use http::{HeaderMap, Method, Request, Version, header::MAX_FORWARDS};
 use http_body::Body;
 
 /// What is done with a request.
@@ -67,6 +67,9 @@ fn bypass<B: Body>(
     request: &Request<B>,
 ) -> Option<Reason> {
     let headers = request.headers();
+    if is_upgrade(settings, target, request) {
+        return Some(Reason::Upgrade);
+    }
     if !settings.enabled {
         return Some(Reason::Disabled);
     }
@@ -89,6 +92,17 @@ fn bypass<B: Body>(
     target.has_precondition().then_some(Reason::Precondition)
 }
 
+/// Whether `request` asks for another protocol that clients may switch to. HTTP/1.0 knows none ([RFC 9110 §7.8]), and behind
+/// content nobody could tell where the other protocol begins.
+///
+/// [RFC 9110 §7.8]: https://www.rfc-editor.org/rfc/rfc9110#section-7.8
+fn is_upgrade<B: Body>(settings: &Settings, target: &Target, request: &Request<B>) -> bool {
+    target.upgrade(&settings.upgrade).is_some()
+        && *request.method() == Method::GET
+        && target.version() == Version::HTTP_11
+        && request.body().is_end_stream()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +118,7 @@ mod tests {
             purge_token: None,
             trace: false,
             trusted: Trusted::default(),
+            upgrade: vec!["websocket".into()],
         }
     }
 
@@ -200,6 +215,24 @@ mod tests {
         }
         let escaped = of(&settings(), &policy, Request::get("/%61%e9b"), "");
         assert_eq!(escaped, Plan::Cached);
+    }
+
+    #[test]
+    fn another_protocol_passes_if_it_may() {
+        let asking = |request: http::request::Builder, protocol| {
+            let request = request
+                .header("connection", "upgrade")
+                .header("upgrade", protocol);
+            of(&settings(), &Policy::default(), request, "")
+        };
+        assert_eq!(
+            asking(Request::get("/"), "WebSocket"),
+            Plan::Pass(Reason::Upgrade)
+        );
+        assert_eq!(asking(Request::get("/"), "h2c"), Plan::Cached);
+        assert_eq!(asking(Request::head("/"), "websocket"), Plan::Cached);
+        let old = Request::get("/").version(Version::HTTP_10);
+        assert_eq!(asking(old, "websocket"), Plan::Cached);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Settings {
     pub trace: bool,
     /// Whose forwarding fields count.
     pub trusted: Trusted,
+    /// The protocols that clients may switch to.
+    pub upgrade: Vec<Box<str>>,
 }
 
 /// See the module docs.

@@ -5,6 +5,7 @@ use super::{
     post,
     problem::Problem,
     received::Received,
+    tunnel,
 };
 use crate::{
     cache::{
@@ -21,10 +22,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, header::MAX_FORWARDS};
 pub(super) async fn pass<B: Content>(
     received: &Received,
     reason: Reason,
-    request: Request<B>,
+    mut request: Request<B>,
     update: Option<HeadUpdate>,
 ) -> Result<Answered, Problem> {
     let (shared, rule) = (&received.shared, &received.route.rule);
+    let client = hyper::upgrade::on(&mut request);
     let (parts, content) = request.into_parts();
     let write = is_unsafe(&parts.method).then(|| received.write(&parts.method));
     let forwarding = received.forwarding();
@@ -42,6 +44,14 @@ pub(super) async fn pass<B: Content>(
         &rule.settings.coding,
         whom,
     );
+    let settings = &received.live.settings;
+    let protocol = received
+        .target
+        .upgrade(&settings.upgrade)
+        .filter(|_| reason == Reason::Upgrade);
+    if let Some(protocol) = protocol {
+        tunnel::ask(request.headers_mut(), protocol);
+    }
     let start = shared.cache.start();
     let sending = forwarding.send(request);
     let (mut response, purges) = match write {
@@ -54,6 +64,12 @@ pub(super) async fn pass<B: Content>(
             task.await.map_err(|_| FetchError::Abandoned)??
         }
     };
+    if let Some(protocol) = protocol {
+        response = match tunnel::answer(received, client, protocol, response) {
+            Ok(answered) => return Ok(answered),
+            Err(refused) => refused,
+        };
+    }
     shared.cache.receive(&rule.settings, &mut response);
     if let Some(update) = update {
         shared

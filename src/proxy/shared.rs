@@ -4,7 +4,7 @@ use super::live::Live;
 use crate::{cache::Cache, clock::Clock, metrics::Metrics, upstream::Upstream};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What a proxy is made of.
 #[derive(Debug)]
@@ -21,8 +21,19 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// What goes on when its client has left; the drain waits for it.
     pub tasks: TaskTracker,
+    /// What clients and the upstream have open.
+    pub tunnels: Tunnels,
     /// Whether each request is logged.
     pub access_log: bool,
+}
+
+/// The tunnels of one proxy. Clones are of the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Tunnels {
+    /// They run here.
+    pub tasks: TaskTracker,
+    /// Ends them.
+    pub stop: CancellationToken,
 }
 
 /// See the module docs.
@@ -34,6 +45,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tasks: TaskTracker,
+    pub(super) tunnels: Tunnels,
     pub(super) access_log: bool,
 }
 
@@ -46,6 +58,7 @@ impl Shared {
             clock: parts.clock,
             metrics: parts.metrics,
             tasks: parts.tasks,
+            tunnels: parts.tunnels,
             access_log: parts.access_log,
         }
     }

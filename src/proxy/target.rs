@@ -17,6 +17,7 @@ use crate::{
         path::canonical,
         reached::{Reached, is_closed},
         seen::Seen,
+        upgrade,
     },
 };
 use http::{
@@ -43,6 +44,8 @@ pub(super) struct Target {
     accepts_trailers: bool,
     /// Only the origin can judge a precondition of it (RFC 9111 §4.3.2).
     has_precondition: bool,
+    /// The protocols that it asks for in the place of HTTP.
+    upgrade: Option<HeaderValue>,
 }
 
 impl Target {
@@ -96,9 +99,11 @@ impl Target {
             version: request.version(),
             accepts_trailers: false,
             has_precondition: false,
+            upgrade: None,
         };
         if seen.connection {
             target.accepts_trailers = accepts_trailers(request.headers());
+            target.upgrade = upgrade::asked(request.headers());
             // Before anything looks at the fields: key, variants and credentials are of what the upstream will see.
             hop_by_hop::remove(request.headers_mut());
             seen = Seen::of(request.headers());
@@ -153,6 +158,11 @@ impl Target {
 
     pub(super) fn accepts_trailers(&self) -> bool {
         self.accepts_trailers
+    }
+
+    /// The protocol to switch to, where one of those that the request asks for is `allowed`.
+    pub(super) fn upgrade<'a>(&self, allowed: &'a [Box<str>]) -> Option<&'a str> {
+        upgrade::allowed(self.upgrade.as_ref()?, allowed)
     }
 
     pub(super) fn has_precondition(&self) -> bool {

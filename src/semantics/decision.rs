@@ -89,6 +89,8 @@ pub enum Reason {
     Path,
     /// The request has content, which may be part of what it asks for.
     Content,
+    /// The request asks for another protocol on its connection.
+    Upgrade,
     /// The client accepts only what is stored, and nothing usable is.
     OnlyIfCached,
     /// The origin could not be reached or did not answer.
@@ -102,7 +104,7 @@ const _: () = assert!(Reason::ALL.len() == Reason::Request as usize + 1);
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Fresh,
         Self::WhileRevalidate,
         Self::IfError,
@@ -123,6 +125,7 @@ impl Reason {
         Self::Precondition,
         Self::Path,
         Self::Content,
+        Self::Upgrade,
         Self::OnlyIfCached,
         Self::Upstream,
         Self::Request,
@@ -151,6 +154,7 @@ impl Reason {
             Self::Precondition => "precondition",
             Self::Path => "path",
             Self::Content => "content",
+            Self::Upgrade => "upgrade",
             Self::OnlyIfCached => "only-if-cached",
             Self::Upstream => "upstream",
             Self::Request => "malformed",
@@ -167,6 +171,7 @@ impl Reason {
             | Self::Precondition
             | Self::Path
             | Self::Content
+            | Self::Upgrade
             | Self::Method => Outcome::Bypass,
             Self::Fresh
             | Self::WhileRevalidate
@@ -210,7 +215,8 @@ impl Reason {
             | Self::Token
             | Self::Precondition
             | Self::Path
-            | Self::Content => Some("bypass"),
+            | Self::Content
+            | Self::Upgrade => Some("bypass"),
             Self::Upstream => Some("miss"),
         }
     }
@@ -301,6 +307,7 @@ mod tests {
             Reason::Precondition,
             Reason::Path,
             Reason::Content,
+            Reason::Upgrade,
         ];
         assert_eq!(found, expected);
     }

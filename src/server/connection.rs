@@ -62,7 +62,7 @@ pub(super) async fn serve<S, B>(
     let service = Attend::new(service, presence.clone());
     let stream = Attended::new(stream, presence);
     let io = InterimWriter::new(WriteTimeout::new(stream, write_timeout), interim);
-    let mut connection = pin!(protocol.serve_connection(io, service));
+    let mut connection = pin!(protocol.serve_connection(io, service).with_upgrades());
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

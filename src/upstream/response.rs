@@ -4,10 +4,10 @@ use super::concurrency_limit::Place;
 use crate::{
     message::{BodyError, IdleTimeout, Stream},
     origin::FetchError,
-    semantics::fields::is_event_stream,
+    semantics::{fields::is_event_stream, upgrade::switches_to},
 };
 use bytes::Bytes;
-use http::{Response, StatusCode, header::TRANSFER_ENCODING};
+use http::{HeaderValue, Response, StatusCode, header::TRANSFER_ENCODING};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -22,12 +22,13 @@ use tokio::time::timeout;
 /// cache with what is stale, can still be told so. What begins late is not waited for.
 const BEGINNING: Duration = Duration::from_millis(10);
 
-/// The response with a body that may not go silent for longer than `body_timeout`, and that has not broken yet.
+/// `upgrade` is what the request asked for. The response with a body that may not go silent for longer than `body_timeout`, and that has not broken yet.
 pub(super) async fn checked(
     response: Response<(Incoming, Place)>,
+    upgrade: Option<&HeaderValue>,
     body_timeout: Duration,
 ) -> Result<Response<Stream>, FetchError> {
-    if !is_sound(&response) {
+    if !is_sound(&response, upgrade) {
         return Err(FetchError::broken(BodyError::Broken));
     }
     let (parts, (incoming, place)) = response.into_parts();
@@ -46,7 +47,7 @@ pub(super) async fn checked(
 /// passed on: hyper removes a single `chunked` and takes anything else for content ([RFC 9112 §6.1]).
 ///
 /// [RFC 9112 §6.1]: https://www.rfc-editor.org/rfc/rfc9112#section-6.1
-fn is_sound<B>(response: &Response<B>) -> bool {
+fn is_sound<B>(response: &Response<B>, upgrade: Option<&HeaderValue>) -> bool {
     let mut lines = response.headers().get_all(TRANSFER_ENCODING).iter();
     let removed = match (lines.next(), lines.next()) {
         (None, _) => true,
@@ -56,7 +57,8 @@ fn is_sound<B>(response: &Response<B>) -> bool {
             .eq_ignore_ascii_case(b"chunked"),
         (Some(_), Some(_)) => false,
     };
-    removed && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    let agreed = || upgrade.is_some_and(|asked| switches_to(response.headers(), asked));
+    removed && (response.status() != StatusCode::SWITCHING_PROTOCOLS || agreed())
 }
 
 /// A body that holds the place of its request in the limit until it ends.

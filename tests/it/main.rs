@@ -58,3 +58,4 @@ mod tiers;
 mod timeouts;
 mod topologies;
 mod trust;
+mod tunnels;

@@ -96,6 +96,7 @@ async fn decided(reason: Reason) -> (Scene, &'static str) {
         Reason::Precondition => decisions::precondition().await,
         Reason::Path => decisions::path().await,
         Reason::Content => decisions::content().await,
+        Reason::Upgrade => decisions::upgrade().await,
         Reason::OnlyIfCached => decisions::only_if_cached().await,
         Reason::Upstream => decisions::upstream().await,
         Reason::Request => decisions::request().await,

@@ -55,7 +55,7 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
             "self",
             "head",
             "pass purge",
-            "post",
+            "post tunnel",
             "received",
             "dispatch observe forwarding",
             "access query rescue shared",

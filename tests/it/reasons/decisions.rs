@@ -177,3 +177,12 @@ pub(super) async fn request() -> Said {
     let hosts = [("Host", "one.example"), ("Host", "two.example")];
     (scene.with("/a", &hosts).await, "detail=malformed")
 }
+
+pub(super) async fn upgrade() -> Said {
+    let asking = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    let scene = Scene::of("", Reply::fresh("a", 60)).await;
+    (
+        scene.with("/a", &asking).await,
+        "fwd=bypass; detail=upgrade",
+    )
+}
