@@ -9,6 +9,7 @@ mod client;
 mod demo;
 mod failure;
 mod health;
+mod init;
 mod output;
 mod purge;
 mod run;
@@ -36,6 +37,8 @@ struct Cli {
 enum Command {
     /// Runs the proxy until SIGTERM or Ctrl-C, then drains
     Run(run::Run),
+    /// Writes a first proxy.toml for a backend
+    Init(init::Init),
     /// Checks a configuration with the code that `run` uses, and starts nothing
     Check(check::Check),
     /// Asks a running proxy whether it is alive: exit code 0 or 1
@@ -51,6 +54,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(run) => run.execute(),
+        Command::Init(init) => init.execute(),
         Command::Check(check) => check.execute(),
         Command::Health(health) => health.execute(),
         Command::Purge(purge) => purge.execute(),

@@ -237,6 +237,60 @@ async fn an_argument_is_configuration_enough() {
 }
 
 #[test]
+fn init_writes_a_file_that_is_good_as_it_is_and_with_its_examples() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = |arguments: &[&str]| {
+        let mut command = sidecache(&["init"]);
+        command
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap()
+    };
+    assert_eq!(init(&["http://127.0.0.1:3000"]).status.code(), Some(0));
+    let path = folder.path().join("proxy.toml");
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        written.contains("url = \"http://127.0.0.1:3000\""),
+        "{written}"
+    );
+    let checked = run(&["check", "--strict", path.to_str().unwrap()]);
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+    let shown = |line: &str| match line.strip_prefix('#') {
+        Some(shown) if !shown.starts_with(' ') => format!("{shown}\n"),
+        _ => format!("{line}\n"),
+    };
+    let examples: String = written.lines().map(shown).collect();
+    let checked = sidecache(&[
+        "check",
+        "--strict",
+        file(&examples).path().to_str().unwrap(),
+    ])
+    .envs([
+        ("ADMIN_TOKEN", "0123456789abcdef"),
+        ("CACHE_SECRET", "0123456789abcdef"),
+    ])
+    .output();
+    assert_eq!(
+        checked.as_ref().unwrap().status.code(),
+        Some(0),
+        "{checked:?}"
+    );
+    let again = init(&["http://127.0.0.1:4000"]);
+    assert!(complaint(&again, 2).contains("--output"));
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        written,
+        "it is left alone"
+    );
+    for bad in ["127.0.0.1:3000", "http://a\"b", "https://a"] {
+        let output = init(&[bad, "--output", "other.toml"]);
+        assert!(complaint(&output, 2).contains("upstream.url"), "{bad}");
+        assert!(!folder.path().join("other.toml").exists());
+    }
+}
+
+#[test]
 fn an_unknown_subcommand_is_usage() {
     let text = complaint(&run(&["rnu"]), 2);
     assert!(text.contains("rnu") && text.contains("--help"), "{text}");
