@@ -33,7 +33,7 @@
 //! proxy::observe       starts the one event of this request
 //! proxy::target        the effective request: host, path, how it was reached; checked, computed once
 //! proxy::route         method and canonical path -> the first route that matches, and its Rule
-//! proxy::dispatch      purge | pass | QUERY | ask the cache
+//! proxy::dispatch      purge | pass (and tunnels) | QUERY | ask the cache
 //! cache::lookup        key -> memory -> semantics::reuse -> a hit is served; nothing has waited so far
 //! cache::lookup        else: Redis, within its budget
 //! cache::fetch         else: a flight, led by this request or by another one of the same key

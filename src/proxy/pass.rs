@@ -15,7 +15,7 @@ use crate::{
     origin::{FetchError, Origin},
     semantics::{Decision, Reason, invalidation::is_unsafe},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, header::MAX_FORWARDS};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header::MAX_FORWARDS};
 
 /// Forwards `request` with its body, and the response with its own, both as they arrive. A HEAD that may `update` what is stored
 /// asks for what the cache would ask for.
@@ -64,11 +64,10 @@ pub(super) async fn pass<B: Content>(
             task.await.map_err(|_| FetchError::Abandoned)??
         }
     };
-    if let Some(protocol) = protocol {
-        response = match tunnel::answer(received, client, protocol, response) {
-            Ok(answered) => return Ok(answered),
-            Err(refused) => refused,
-        };
+    if let Some(protocol) = protocol
+        && response.status() == StatusCode::SWITCHING_PROTOCOLS
+    {
+        return Ok(tunnel::open(received, client, protocol, response));
     }
     shared.cache.receive(&rule.settings, &mut response);
     if let Some(update) = update {

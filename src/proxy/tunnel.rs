@@ -34,16 +34,13 @@ pub(super) fn conclude(response: &mut Response<Body>) {
     }
 }
 
-/// Answers 101 and connects both sides, where the upstream has switched; else its answer is one like any other.
-pub(super) fn answer(
+/// Answers 101, as the upstream did, and connects both sides.
+pub(super) fn open(
     received: &Received,
     client: OnUpgrade,
     protocol: &str,
     mut response: Response<Stream>,
-) -> Result<Answered, Response<Stream>> {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(response);
-    }
+) -> Answered {
     let upstream = hyper::upgrade::on(&mut response);
     let (mut parts, place) = response.into_parts();
     let shared = &received.shared;
@@ -57,10 +54,10 @@ pub(super) fn answer(
         drop((open, place)); // the place of the request in the upstream lasts as long
     });
     ask(&mut parts.headers, protocol);
-    Ok(Answered {
+    Answered {
         response: Response::from_parts(parts, Body::empty()),
         decision: Decision::forwarded(Reason::Upgrade),
-    })
+    }
 }
 
 /// Counts a tunnel while it is open.

@@ -2,7 +2,7 @@
 //!
 //! [RFC 9110 §7.8]: https://www.rfc-editor.org/rfc/rfc9110#section-7.8
 
-use super::fields::all_members;
+use super::fields::{all_members, members};
 use http::{
     HeaderMap, HeaderValue,
     header::{CONNECTION, UPGRADE},
@@ -23,12 +23,11 @@ pub fn asked(headers: &HeaderMap) -> Option<HeaderValue> {
 /// The first of the `asked` protocols that is `allowed`, in the words of the operator; the others are not passed on: what an
 /// origin speaks then, `h2c` for one, nobody here could read.
 pub fn allowed<'a>(asked: &HeaderValue, allowed: &'a [Box<str>]) -> Option<&'a str> {
-    let mut asked = super::fields::members(asked.as_bytes());
-    let of = |member: &[u8]| {
-        let same = |name: &&Box<str>| name.as_bytes().eq_ignore_ascii_case(member);
-        allowed.iter().find(same).map(|name| &**name)
-    };
-    asked.find_map(of)
+    let mut asked = members(asked.as_bytes());
+    asked.find_map(|member| {
+        let mut names = allowed.iter().map(|name| &**name);
+        names.find(|name| name.as_bytes().eq_ignore_ascii_case(member))
+    })
 }
 
 /// Whether a response switches to exactly `protocol`.
