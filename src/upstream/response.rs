@@ -51,14 +51,35 @@ fn is_sound<B>(response: &Response<B>, upgrade: Option<&HeaderValue>) -> bool {
     let mut lines = response.headers().get_all(TRANSFER_ENCODING).iter();
     let removed = match (lines.next(), lines.next()) {
         (None, _) => true,
-        (Some(coding), None) => coding
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"chunked"),
+        (Some(coding), None) => is_removed_or_none(coding.as_bytes().trim_ascii()),
         (Some(_), Some(_)) => false,
     };
     let agreed = || upgrade.is_some_and(|asked| switches_to(response.headers(), asked));
     removed && (response.status() != StatusCode::SWITCHING_PROTOCOLS || agreed())
+}
+
+/// Whether `coding` is the one that hyper removes, or a lone word that names none: then nothing was coded, and the word is
+/// only taken out, as the public suite of caches expects.
+fn is_removed_or_none(coding: &[u8]) -> bool {
+    const CODINGS: [&[u8]; 8] = [
+        b"gzip",
+        b"x-gzip",
+        b"deflate",
+        b"compress",
+        b"x-compress",
+        b"br",
+        b"zstd",
+        b"trailers",
+    ];
+    let is_word = !coding.is_empty() && coding.iter().all(u8::is_ascii_alphanumeric);
+    let like_chunked = coding
+        .to_ascii_lowercase()
+        .windows(b"chunk".len())
+        .any(|part| part == b"chunk");
+    coding.eq_ignore_ascii_case(b"chunked")
+        || (is_word
+            && !like_chunked
+            && !CODINGS.iter().any(|name| coding.eq_ignore_ascii_case(name)))
 }
 
 /// A body that holds the place of its request in the limit until it ends.
