@@ -8,8 +8,13 @@ use sidecache::{
 };
 use std::{
     net::SocketAddr,
+    sync::LazyLock,
     time::{Duration, SystemTime},
 };
+
+/// When the clocks of all proxies begin: replicas that were started one after the other agree what time it is, however busy the
+/// machine is.
+static START: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
 
 /// See the module docs.
 pub(crate) struct Proxy {
@@ -33,7 +38,7 @@ impl Proxy {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        let clock = Manual::at(SystemTime::now());
+        let clock = Manual::at(*START);
         let app = App::start(config, Clock::Manual(clock.clone()))
             .await
             .unwrap();
