@@ -120,11 +120,8 @@ impl Proxy {
             Plan::Itself => return rescued(shared, observed, route, &Problem::Itself),
             Plan::Pass(reason) => Step::Pass(reason),
             Plan::Question => {
-                route
-                    .rule
-                    .policy
-                    .cookies
-                    .take_ignored(request.headers_mut());
+                let cookies = &route.rule.policy.cookies;
+                cookies.take_ignored(request.headers_mut());
                 Step::Question
             }
             Plan::Cached => {

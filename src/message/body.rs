@@ -8,6 +8,16 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+/// The size of a body of which `begun` bytes have been read already and `rest` is still to come.
+pub fn size_from(begun: u64, rest: &SizeHint) -> SizeHint {
+    let mut size = SizeHint::new();
+    size.set_lower(rest.lower().saturating_add(begun));
+    if let Some(upper) = rest.upper() {
+        size.set_upper(upper.saturating_add(begun));
+    }
+    size
+}
+
 /// Why a body ended early. The client sees a broken message, never one that looks complete.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum BodyError {

@@ -141,6 +141,9 @@ fn may_be_read_as(known: &str, pair: &[u8]) -> bool {
         _ => b'_',
     };
     let known = known.as_bytes();
+    if known.is_empty() {
+        return false; // that is the name of a cookie without one, and stands in every other
+    }
     let mut places = pair.windows(known.len());
     places.any(|place| place.iter().map(fold).eq(known.iter().map(fold)))
 }
@@ -259,6 +262,14 @@ mod tests {
             assert_ne!(key(other), key("x=1"), "{other}");
         }
         assert_eq!(key("sid=2; theme=%20"), key("x=1"));
+    }
+
+    #[test]
+    fn a_cookie_without_a_name_can_be_in_the_key() {
+        let rules = cookies(&[], &[""]);
+        let request = request(&["sid=1; bare"]);
+        let found: Vec<_> = rules.in_key(&request).collect();
+        assert_eq!(found, [("", Some(b"bare".to_vec()))]);
     }
 
     #[test]

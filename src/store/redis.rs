@@ -43,6 +43,14 @@ use tokio_util::task::TaskTracker;
 /// Larger values go over a connection of their own, so that small reads do not queue behind them.
 const LARGE: usize = 256 << 10;
 
+/// A key as it is known in Redis.
+struct Named<'k> {
+    key: &'k Key,
+    id: codec::Id,
+    /// What the names of its values begin with.
+    name: String,
+}
+
 /// What the tier has for a request.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -162,14 +170,14 @@ impl Tier {
     }
 
     async fn look_up(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Answer {
-        let name = self.name(key);
-        let main = match self.read(&format!("{name}:m"), key, now).await {
+        let named = self.named(key);
+        let main = match self.read(&format!("{}:m", named.name), &named, now).await {
             Ok(value) => value,
             Err(answer) => return answer,
         };
         let value = match main {
             Value::Entry(entry) => *entry,
-            Value::Vary(names) => match self.variant(key, names, request, now).await {
+            Value::Vary(names) => match self.variant(&named, names, request, now).await {
                 Ok(found) => found,
                 Err(answer) => return answer,
             },
@@ -188,12 +196,11 @@ impl Tier {
     /// The variant that `request` selects: by its values, or in the language that it likes best.
     async fn variant(
         &self,
-        key: &Key,
+        named: &Named<'_>,
         names: Vec<HeaderName>,
         request: &HeaderMap,
         now: SystemTime,
     ) -> Result<Entry, Answer> {
-        let name = self.name(key);
         let selections = {
             let selects = Selects::new(request, &self.secret);
             let selecting = Selecting::by_names(names, &selects);
@@ -201,8 +208,8 @@ impl Tier {
             std::iter::once(selecting).chain(by_language)
         };
         for selecting in selections {
-            let at = variant_name(&name, &selecting);
-            match self.read(&at, key, now).await {
+            let at = variant_name(&named.name, &selecting);
+            match self.read(&at, named, now).await {
                 Ok(Value::Entry(entry)) => return Ok(*entry),
                 Ok(Value::Vary(_)) | Err(Answer::None) => {}
                 Err(answer) => return Err(answer),
@@ -213,10 +220,10 @@ impl Tier {
 
     /// Keeps `entry` for `ttl`.
     pub(super) async fn put(&self, entry: &Arc<Entry>, ttl: Duration) {
-        let name = self.name(&entry.key);
+        let Named { id, name, .. } = self.named(&entry.key);
         let selecting = &entry.head.selecting;
         let main = format!("{name}:m");
-        let Some(value) = self.encoded(entry).await else {
+        let Some(value) = self.encoded(entry, id).await else {
             return;
         };
         if selecting.is_empty() {
@@ -233,12 +240,12 @@ impl Tier {
     }
 
     /// The value of `entry`; compressed off the workers.
-    async fn encoded(&self, entry: &Arc<Entry>) -> Option<Vec<u8>> {
+    async fn encoded(&self, entry: &Arc<Entry>, id: codec::Id) -> Option<Vec<u8>> {
         let above = self.compress_above;
         if above.is_none_or(|above| entry.body.len() as u64 <= above) {
-            return Some(codec::encode_entry(entry, &self.id(&entry.key), None));
+            return Some(codec::encode_entry(entry, &id, None));
         }
-        let (entry, id) = (Arc::clone(entry), self.id(&entry.key));
+        let entry = Arc::clone(entry);
         let encoding = tokio::task::spawn_blocking(move || codec::encode_entry(&entry, &id, above));
         encoding.await.ok()
     }
@@ -301,7 +308,7 @@ impl Tier {
         let _: Result<(), CallError> = self.servers.call(&at, self.budget, &delete).await;
     }
 
-    async fn read(&self, at: &str, key: &Key, now: SystemTime) -> Result<Value, Answer> {
+    async fn read(&self, at: &str, named: &Named<'_>, now: SystemTime) -> Result<Value, Answer> {
         let get = Cmd::new().arg("GET").arg(at).to_owned();
         let bytes: Option<Bytes> = match self.servers.call(at, self.budget, &get).await {
             Ok(bytes) => bytes,
@@ -321,7 +328,7 @@ impl Tier {
             self.metrics.redis_call(RedisCall::Miss);
             return Err(Answer::None);
         };
-        match codec::decode(&bytes, key, &self.id(key), now) {
+        match codec::decode(&bytes, named.key, &named.id, now) {
             Ok(value) => Ok(value),
             Err(error) => {
                 tracing::debug!(key = at, %error, "a value in redis does not check out and is deleted");
@@ -363,12 +370,14 @@ impl Tier {
         };
     }
 
-    fn name(&self, key: &Key) -> String {
-        format!("{}:v1:{{{}}}", self.prefix, hex(&self.id(key)))
+    fn named<'k>(&self, key: &'k Key) -> Named<'k> {
+        let id = self.secret.of_key(key.as_bytes());
+        let name = format!("{}:v1:{{{}}}", self.prefix, hex(&id));
+        Named { key, id, name }
     }
 
-    fn id(&self, key: &Key) -> codec::Id {
-        self.secret.of_key(key.as_bytes())
+    fn name(&self, key: &Key) -> String {
+        self.named(key).name
     }
 }
 

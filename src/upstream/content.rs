@@ -1,7 +1,7 @@
 //! The content of a request, of which the beginning is here before the request takes a place: who trickles waits alone.
 
 use crate::{
-    message::{BodyError, IdleTimeout, Pace, Stream},
+    message::{BodyError, IdleTimeout, Pace, Stream, body::size_from},
     origin::{FetchError, RequestBody},
 };
 use bytes::Bytes;
@@ -83,15 +83,9 @@ impl Body for Begun {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.rest.size_hint();
         let first = self.first.iter().filter_map(Frame::data_ref);
-        let first: u64 = first.map(|data| data.len() as u64).sum();
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower() + first);
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(upper + first);
-        }
-        hint
+        let first = first.map(|data| data.len() as u64).sum();
+        size_from(first, &self.rest.size_hint())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::concurrency_limit::Place;
 use crate::{
-    message::{BodyError, IdleTimeout, Stream},
+    message::{BodyError, IdleTimeout, Stream, body::size_from},
     origin::FetchError,
     semantics::{fields::is_event_stream, upgrade::switches_to},
 };
@@ -121,16 +121,8 @@ impl Body for UpstreamBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.body.size_hint();
-        let Some(begun) = self.begun.as_ref().and_then(Frame::data_ref) else {
-            return rest;
-        };
-        let begun = begun.len() as u64;
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower() + begun);
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(upper + begun);
-        }
-        hint
+        let begun = self.begun.as_ref().and_then(Frame::data_ref);
+        let begun = begun.map_or(0, |data| data.len() as u64);
+        size_from(begun, &self.body.size_hint())
     }
 }
