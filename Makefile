@@ -64,9 +64,11 @@ audit-where-reachable: cargo-deny
 	  echo "NOT CHECKED: the database of known defects cannot be fetched from here; run make audit where it can" >&2; \
 	fi
 
-# The properties of parsers, rules and the entry format with two hundred times as many inputs: about a minute.
-fuzz:
+# The properties of parsers, rules and the entry format with two hundred times as many inputs, and a million mutated byte
+# streams through the connection before a scripted upstream: some minutes.
+fuzz: tools
 	PROPTEST_CASES=51200 cargo test --locked --release --lib -- properties any_bytes_are_a_value_or_an_error
+	STREAMS=1000000 cargo test --locked --release --features demo --test it -- streams --nocapture --test-threads 1
 
 # The long forms of what is promised under load and in trouble, and a walk of 100,000 random requests, with what they
 # measured: some minutes. Needs 21000 file descriptors.

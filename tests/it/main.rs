@@ -53,6 +53,7 @@ mod refresh;
 mod reliability;
 mod sent;
 mod snapshot;
+mod streams;
 mod surplus;
 mod tiers;
 mod timeouts;
