@@ -8,6 +8,7 @@ mod idle;
 mod key;
 mod lifetimes;
 mod memory;
+mod paths;
 mod sharing;
 mod tags;
 #[cfg(test)]
@@ -39,6 +40,7 @@ const ALL: &[Lint] = &[
     lifetimes::a_window_ends_with_the_longest_lifetime,
     memory::more_than_there_is,
     memory::nothing_is_stored,
+    paths::a_capture_is_in_braces,
     sharing::one_cookie_for_everybody,
     sharing::the_origin_is_overruled,
     sharing::whoever_asks_gets_the_same,

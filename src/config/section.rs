@@ -14,6 +14,9 @@ use super::{
     value::Value,
 };
 
+/// Sections that are looked for one level too high.
+const IN_CACHE: [&str; 2] = ["memory", "redis"];
+
 /// One table as all layers together give it.
 pub(super) struct Section<'a> {
     pub(super) reader: &'a Reader<'a>,
@@ -229,7 +232,12 @@ impl<'a> Section<'a> {
                 let mut problem =
                     Problem::new(message, at).key(clip(&self.path_of(name.get_ref())));
                 let near = nearest(name.get_ref(), known.iter().copied());
+                let inner = IN_CACHE.iter().find(|inner| **inner == name.get_ref());
                 problem = match near {
+                    _ if is_section && inner.is_some() => problem.help(format!(
+                        "it is a part of the cache: `[cache.{}]`",
+                        name.get_ref()
+                    )),
                     Some("route") => problem.help("did you mean `[[route]]`?"),
                     Some(near) if is_section => problem.help(format!("did you mean `[{near}]`?")),
                     Some(near) => problem.help(format!("did you mean `{near}`?")),

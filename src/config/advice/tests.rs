@@ -196,6 +196,18 @@ fn what_says_how_to_store_does_nothing_without_cache() {
 }
 
 #[test]
+fn a_capture_in_the_spelling_of_others_is_told() {
+    for path in ["/u/:id", "/u/<int:id>/x", "/u/[id]", "/$id"] {
+        let toml = format!("[[route]]\nname = \"a\"\npath = \"{path}\"\nttl = 5\n");
+        assert_eq!(found(&toml), [warning("route.path", 5)], "{path}");
+    }
+    for path in ["/u/{id}", "/v1/things:batch", "/u/:", "/u/<>", "/a/$"] {
+        let toml = format!("[[route]]\nname = \"a\"\npath = \"{path}\"\nttl = 5\n");
+        assert_eq!(found(&toml), [], "{path}");
+    }
+}
+
+#[test]
 fn a_jitter_has_something_to_shorten() {
     assert_eq!(route("ttl_jitter = 5"), [warning("route.ttl_jitter", 1)]);
     assert_eq!(
