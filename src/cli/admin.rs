@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 #[derive(Debug, Args)]
 pub(super) struct Admin {
     /// Where the admin port is, in place of `admin.listen`
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = authority)]
     admin: Option<String>,
     /// What opens it, in place of `admin.token`; in the environment no list of processes shows it
     #[arg(
@@ -67,6 +67,19 @@ const NO_PORT: Failure = Failure::Usage(
     "`admin.listen` has port 0, which stands for any: name the port with --admin HOST:PORT",
 );
 
+/// `HOST:PORT`, also where it is written as the beginning of a URL.
+fn authority(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("https://") {
+        return Err("the admin port speaks HTTP alone: HOST:PORT");
+    }
+    let bare = text.strip_prefix("http://").unwrap_or(text);
+    let bare = bare.strip_suffix('/').unwrap_or(bare);
+    let port = bare.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    let is_one = matches!(port, Some(Ok(1..))) && !bare.contains(['/', '@', ' ']);
+    let remedy = "not HOST:PORT; the port is that of `admin.listen`, 9901 by default";
+    is_one.then(|| bare.to_owned()).ok_or(remedy)
+}
+
 /// Where to connect to who listens on `listen`: nobody connects to "every address", but this machine is one of them.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
@@ -80,6 +93,26 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_admin_port_may_be_written_as_a_url() {
+        for text in ["a:9901", "http://a:9901", "http://a:9901/"] {
+            assert_eq!(authority(text).as_deref(), Ok("a:9901"), "{text}");
+        }
+        assert_eq!(authority("[::1]:1").as_deref(), Ok("[::1]:1"));
+        for text in [
+            "a",
+            "a:",
+            "a:0",
+            "a:x",
+            "a:1/metrics",
+            "https://a:1",
+            "u@a:1",
+            "http://a",
+        ] {
+            assert!(authority(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn every_address_is_reached_at_this_machines() {
