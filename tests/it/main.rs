@@ -46,12 +46,12 @@ mod private;
 mod purge;
 mod query;
 mod ranges;
-#[cfg(feature = "demo")]
-mod readme;
 mod reasons;
 mod refresh;
 mod reliability;
 mod sent;
+#[cfg(feature = "demo")]
+mod sessions;
 mod snapshot;
 mod streams;
 mod surplus;

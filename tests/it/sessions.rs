@@ -1,6 +1,6 @@
-//! The README's sessions are real: each command is run and what it prints is compared.
+//! The sessions in the documents are real: each command is run and what it prints is compared.
 //!
-//! `BLESS=1 cargo test --features demo readme` writes what was printed into the README.
+//! `BLESS=1 cargo test --features demo sessions` writes what was printed into them.
 
 use crate::{
     demo,
@@ -15,15 +15,14 @@ use sidecache::{
 use std::{
     fs,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proxy.toml");
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What differs from run to run, replaced by what does not.
 fn steady(line: &str) -> String {
@@ -57,7 +56,11 @@ impl World {
     async fn new() -> Self {
         demo::profiled();
         let folder = TempDir::new().unwrap();
-        fs::copy(CONFIG, folder.path().join("proxy.toml")).unwrap();
+        fs::copy(
+            Path::new(ROOT).join("proxy.toml"),
+            folder.path().join("proxy.toml"),
+        )
+        .unwrap();
         let settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
             database: Database::Temporary,
@@ -141,36 +144,70 @@ async fn start(folder: &Path, backend: SocketAddr) -> (Proxy, Manual) {
     (proxy::Proxy::of(app, clock.clone()), clock)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_sessions_of_the_readme_are_real() {
-    let readme = fs::read_to_string(README).unwrap();
+/// What a document says that its commands print, and what they print.
+#[derive(Default)]
+struct Said {
+    commands: usize,
+    expected: Vec<String>,
+    printed: Vec<String>,
+    /// The document with what they print.
+    written: String,
+}
+
+/// Runs the sessions of a document, one after the other in one world.
+async fn said(text: &str) -> Said {
     let mut world = World::new().await;
-    let (mut written, mut expected, mut printed) = (String::new(), Vec::new(), Vec::new());
-    let (mut in_session, mut commands) = (false, 0);
-    for line in readme.lines() {
+    let mut said = Said::default();
+    let mut in_session = false;
+    for line in text.lines() {
         if line.starts_with("```") {
             in_session = line == "```console";
         } else if in_session && line.starts_with("# Ctrl-C") {
             world.restart().await;
         } else if let Some(command) = line.strip_prefix("$ ").filter(|_| in_session) {
-            commands += 1;
+            said.commands += 1;
             let output = world.run(command).await;
-            written += &format!("{line}\n");
+            said.written += &format!("{line}\n");
             for output in output.trim_end().lines() {
-                printed.push(steady(output));
-                written += &format!("{}\n", output.trim_end());
+                said.printed.push(steady(output));
+                said.written += &format!("{}\n", output.trim_end());
             }
             continue;
         } else if in_session {
-            expected.push(steady(line));
+            said.expected.push(steady(line));
             continue;
         }
-        written += &format!("{line}\n");
+        said.written += &format!("{line}\n");
+    }
+    said
+}
+
+/// The README and what is in `docs`, as far as they have sessions.
+fn documents() -> Vec<PathBuf> {
+    let docs = fs::read_dir(Path::new(ROOT).join("docs")).unwrap();
+    let docs = docs.map(|entry| entry.unwrap().path());
+    let readme = Path::new(ROOT).join("README.md");
+    let mut documents: Vec<_> = std::iter::once(readme)
+        .chain(docs.filter(|path| path.extension().is_some_and(|e| e == "md")))
+        .filter(|path| fs::read_to_string(path).unwrap().contains("\n```console\n"))
+        .collect();
+    documents.sort();
+    documents
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sessions_in_the_documents_are_real() {
+    let documents = documents();
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut commands = 0;
+    for document in &documents {
+        let said = said(&fs::read_to_string(document).unwrap()).await;
+        commands += said.commands;
+        if bless {
+            fs::write(document, said.written).unwrap();
+        } else {
+            assert_eq!(said.expected, said.printed, "{}", document.display());
+        }
     }
     assert!(commands > 10, "there are sessions");
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(README, written).unwrap();
-    } else {
-        assert_eq!(expected, printed);
-    }
 }
