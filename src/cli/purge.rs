@@ -80,10 +80,15 @@ impl Purge {
 fn sentence(said: &Value) -> Option<String> {
     if said["dry_run"] == true {
         let found = &said["in_memory"];
+        let entries = found["entries"].as_u64()?;
+        let responses = if entries == 1 {
+            "response"
+        } else {
+            "responses"
+        };
+        let kib = found["bytes"].as_u64()?.div_ceil(1024);
         return Some(format!(
-            "would purge {} stored responses ({} KiB) of this replica's memory; nothing was purged",
-            found["entries"].as_u64()?,
-            found["bytes"].as_u64()?.div_ceil(1024),
+            "would purge {entries} stored {responses} ({kib} KiB) of this replica's memory; nothing was purged"
         ));
     }
     let how = if said["hard"].as_bool()? {

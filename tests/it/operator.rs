@@ -157,7 +157,7 @@ async fn the_command_purges_and_says_where_it_holds() {
     let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
     let dry = purge(&["--tag", "t:1", "--dry-run"]).await;
     assert!(
-        text(&dry).starts_with("would purge 1 stored responses"),
+        text(&dry).starts_with("would purge 1 stored response"),
         "{}",
         text(&dry)
     );

@@ -95,6 +95,7 @@ impl World {
             .to_string();
         let script = format!("PATH={program}:$PATH\n{}\n{command} 2>&1", self.variables)
             .replace("localhost:8080", &self.proxy.address().to_string())
+            .replace("localhost:9901", &self.proxy.admin().to_string())
             .replace("cargo run -q --release --features demo --", "sidecache");
         if let Some((name, _)) = command
             .split_once('=')
