@@ -4,6 +4,7 @@
 //! Both sides of the proxy use this room. It knows neither of them.
 
 pub mod body;
+pub mod chain;
 pub mod compact;
 pub mod encode;
 pub mod future;
@@ -15,6 +16,7 @@ pub mod problem;
 
 pub use self::{
     body::{Body, BodyError, Stream, Watch},
+    chain::chain,
     future::ResponseFuture,
     idle_timeout::IdleTimeout,
     interim::Interim,
