@@ -15,6 +15,7 @@ mod file;
 mod finding;
 mod key;
 mod keyed;
+mod lifetimes;
 mod lint;
 mod nearest;
 mod overlay;

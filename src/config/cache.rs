@@ -1,20 +1,22 @@
-//! `[cache]` with its two tiers, and the durations that `[ttl]` names.
+//! `[cache]` with its two tiers.
 
 mod redis;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
 
 use super::{
-    env, lint,
+    env,
+    lifetimes::Lifetimes,
+    lint,
     problem::{Problem, Where},
     reader::{Read, Setting},
     section::Section,
     sharing,
-    typed::{self, ANY_DURATION, TIMEOUT, field_name, within},
-    units::{self, KIB, MIB, print_duration, secs},
-    value::{Scalar, Value},
+    typed::{ANY_DURATION, TIMEOUT, field_name},
+    units::{self, KIB, MIB, secs},
+    value::Value,
 };
 use crate::{
     cache::{self, coding, tags},
@@ -35,7 +37,9 @@ pub(super) struct Cache {
     pub(super) stale_on_disconnect: Duration,
     pub(super) targeted: Arc<[HeaderName]>,
     pub(super) credentials: Arc<Credentials>,
-    pub(super) max_lifetime: Setting<Duration>,
+    /// The `ttl` of what names none: routes, and what no route matches.
+    pub(super) default_ttl: Option<Duration>,
+    pub(super) max_lifetime: Duration,
     /// Whether `[cache.redis]` is written, also with an empty URL: that may be another environment's.
     pub(super) has_redis: bool,
 }
@@ -49,17 +53,19 @@ impl Cache {
             stale_on_disconnect: self.stale_on_disconnect,
             targeted: Arc::clone(&self.targeted),
             credentials: Arc::clone(&self.credentials),
-            max_lifetime: self.max_lifetime.value,
+            max_lifetime: self.max_lifetime,
+            ttl: self.default_ttl,
             ..Policy::default()
         }
     }
 }
 
-/// The durations that `[ttl]` names; `None` for one that is wrong.
-pub(super) type Names<'a> = BTreeMap<&'a str, Option<Duration>>;
-
-/// Reads `[cache]`.
-pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
+/// Reads `[cache]`, and `[ttl]`, whose names it may use.
+pub(super) fn read<'a>(
+    section: Section<'a>,
+    named: Section<'a>,
+    coding: coding::Settings,
+) -> (Cache, Lifetimes<'a>) {
     let words = [
         ("ignore", ClientDirectives::Ignore),
         ("respect", ClientDirectives::Respect),
@@ -69,6 +75,8 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
     lint::object_fits(section.reader, &max_object, &memory);
     let prefix = section.read("prefix", redis::prefix);
     let max_lifetime = section.duration("max_lifetime", WEEK, secs(1)..=units::LONGEST);
+    let lifetimes = Lifetimes::read(named, max_lifetime);
+    let default_ttl = section.read("default_ttl", |value| lifetimes.ttl_or_none(value));
     let stale_on_disconnect = section
         .duration("stale_on_disconnect", Duration::ZERO, ANY_DURATION)
         .value;
@@ -111,11 +119,12 @@ pub(super) fn read(section: Section<'_>, coding: coding::Settings) -> Cache {
             || Arc::new([CDN_CACHE_CONTROL]) as Arc<[HeaderName]>,
             Arc::from,
         ),
-        max_lifetime,
+        default_ttl: default_ttl.value,
+        max_lifetime: max_lifetime.value,
         has_redis,
     };
     section.finish();
-    cache
+    (cache, lifetimes)
 }
 
 fn memory(section: Section<'_>) -> Setting<u64> {
@@ -176,75 +185,4 @@ pub(super) fn token(value: &Value<'_>) -> Read<Token> {
     value
         .fail_secret("must be 16 to 256 visible ASCII characters", help)
         .into()
-}
-
-/// Reads `[ttl]`.
-pub(super) fn ttl<'a>(section: Section<'a>, cache: &Cache) -> Names<'a> {
-    let mut names = Names::new();
-    for (name, value) in section.entries() {
-        // Even one that is wrong is a name: a route that uses it is not a second mistake.
-        let ttl = lifetime(&value, cache);
-        names.insert(name, if is_name(name, &value) { ttl } else { None });
-    }
-    names
-}
-
-fn is_name(name: &str, value: &Value<'_>) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let message = if !(1..=32).contains(&name.len()) || !name.chars().all(allowed) {
-        "a ttl is named with 1 to 32 of a to z, 0 to 9 and `_`"
-    } else if name.starts_with(|c: char| c.is_ascii_digit()) {
-        "a ttl is not named like a duration"
-    } else {
-        return true;
-    };
-    value.fail_at::<()>(
-        value.key,
-        message,
-        "name it for what it is, such as `short`",
-    );
-    false
-}
-
-/// How long something may be kept: a duration, or a number of seconds as `max-age` has it.
-pub(super) fn lifetime(value: &Value<'_>, cache: &Cache) -> Option<Duration> {
-    let seconds = match value.scalar()? {
-        Scalar::Integer(number) => Some(number),
-        Scalar::Text(text) if text.expanded => text.value.trim().parse().ok().map(Some),
-        Scalar::Text(_) | Scalar::Boolean(_) | Scalar::Other => None,
-    };
-    let ttl = match seconds {
-        Some(Some(number)) if number < 0 => {
-            return value.fail("must be at least 0s", "write `0` to revalidate every time");
-        }
-        // Whatever has more digits than that is above the limit too.
-        Some(number) => {
-            let seconds = number.and_then(|number| u64::try_from(number).ok());
-            Duration::from_secs(seconds.unwrap_or(u64::MAX))
-        }
-        None => typed::duration(value)?,
-    };
-    let ttl = within(
-        value,
-        ttl,
-        &ANY_DURATION,
-        print_duration,
-        "write a shorter one",
-    )?;
-    let longest = cache.max_lifetime;
-    if longest.sound && ttl > longest.value {
-        let limit = print_duration(longest.value);
-        let message = format!(
-            "`{}` is longer than `cache.max_lifetime`, {limit}",
-            value.path
-        );
-        let problem = Problem::new(message, value.at);
-        let problem = problem.help("shorten it, or raise `max_lifetime` under `[cache]`");
-        value.report(match longest.at {
-            Some(at) => problem.note("the limit is here", at),
-            None => problem,
-        });
-        return None;
-    }
-    Some(ttl)
 }

@@ -48,7 +48,7 @@ pub struct Config {
     pub store: store::Settings,
     /// Each `[[route]]`, in the order in which they are tried.
     pub routes: Vec<Route>,
-    /// What applies where no route matches: the origin's own headers decide.
+    /// What applies where no route matches: the origin's own headers decide, then `cache.default_ttl`.
     pub default_policy: Policy,
     /// Where all that is written.
     pub(super) written: Written,
@@ -61,9 +61,8 @@ pub(super) fn read(root: Section<'_>, written: Written) -> Option<Config> {
     let log = log(root.table("log"));
     let (upstream, url) = upstream(root.table("upstream"));
     let compress = compress::read(root.table("compress"));
-    let cache = cache::read(root.table("cache"), compress);
-    let names = cache::ttl(root.table("ttl"), &cache);
-    let routes = routes::read(&root, &cache, &names);
+    let (cache, lifetimes) = cache::read(root.table("cache"), root.table("ttl"), compress);
+    let routes = routes::read(&root, &cache, &lifetimes);
     lint::listeners(root.reader, &public, &private);
     lint::upstream_is_another(root.reader, &url, &public, &private);
     root.finish();

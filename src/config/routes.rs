@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration}
 use http::{Method, StatusCode};
 
 use super::{
-    cache::{Cache, Names, lifetime},
+    cache::Cache,
     key,
+    lifetimes::Lifetimes,
     nearest::{nearest, slip_of},
     problem::Problem,
     reader::Setting,
@@ -15,7 +16,7 @@ use super::{
     source::Place,
     typed::{self, ANY_DURATION},
     unreachable::{Candidate, Unreachable},
-    value::{Scalar, Text, Value},
+    value::{Text, Value},
 };
 use crate::{
     cache::Collapse,
@@ -36,7 +37,7 @@ const NO_NAME: (&str, &str) = (
 const NO_PATH: (&str, &str) = ("`route.path` is missing", "write `path = \"/…\"`");
 
 /// Reads every route; those with a mistake are left out.
-pub(super) fn read(root: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Vec<Route> {
+pub(super) fn read(root: &Section<'_>, cache: &Cache, lifetimes: &Lifetimes<'_>) -> Vec<Route> {
     let sections = root.tables("route");
     if let Some(section) = sections.get(MOST_ROUTES) {
         let message = format!(
@@ -51,7 +52,7 @@ pub(super) fn read(root: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Vec<
     let mut taken = BTreeMap::new();
     let mut candidates = Vec::new();
     for section in sections.into_iter().take(MOST_ROUTES) {
-        routes.extend(route(section, cache, names, &mut taken, &mut candidates));
+        routes.extend(route(section, cache, lifetimes, &mut taken, &mut candidates));
     }
     Unreachable::check(root.reader, &candidates);
     routes
@@ -60,7 +61,7 @@ pub(super) fn read(root: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Vec<
 fn route(
     section: Section<'_>,
     cache: &Cache,
-    names: &Names<'_>,
+    lifetimes: &Lifetimes<'_>,
     taken: &mut BTreeMap<String, Place>,
     candidates: &mut Vec<Candidate>,
 ) -> Option<Route> {
@@ -92,7 +93,7 @@ fn route(
     may_purge(&section, &purge, &methods);
     let key = key::read(section.table("key"));
     key::may_tag(&section, &tags, &key);
-    let policy = policy(&section, cache, names);
+    let policy = policy(&section, cache, lifetimes);
     let collapse = collapse(&section, cache);
     let ttl_jitter = section.count("ttl_jitter", 0, 0..=50).value;
     let refresh_ahead = window(&section, "refresh_ahead").value;
@@ -211,13 +212,13 @@ fn compile<T>(value: &Value<'_>, text: &Text<'_>, parsed: Result<T, PatternError
         .ok()
 }
 
-fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Policy {
+fn policy(section: &Section<'_>, cache: &Cache, lifetimes: &Lifetimes<'_>) -> Policy {
     let cookies = [
         ("bypass", SetCookie::Bypass),
         ("strip", SetCookie::Strip),
         ("store", SetCookie::Store),
     ];
-    let ttl = section.read("ttl", |value| ttl(value, cache, names));
+    let ttl = section.read("ttl", |value| lifetimes.ttl(value));
     let override_origin = section.boolean("override", false);
     if override_origin.value && ttl.at.is_none() {
         let message = "`override = true` has no `ttl` to put in the place of the origin's";
@@ -227,9 +228,9 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Policy {
             .report(problem.help("write `ttl = \"5m\"`, or leave `override` out"));
     }
     Policy {
-        status_ttl: status_ttl(section.table("ttl_by_status"), cache, names),
+        status_ttl: status_ttl(section.table("ttl_by_status"), lifetimes),
         cache: section.boolean("cache", true).value,
-        ttl: ttl.value,
+        ttl: ttl.value.or(cache.default_ttl),
         override_origin: override_origin.value,
         stale_while_revalidate: window(section, "stale_while_revalidate").value,
         stale_if_error: window(section, "stale_if_error").value,
@@ -241,7 +242,7 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Policy {
         client_directives: cache.client_directives,
         stale_on_disconnect: cache.stale_on_disconnect,
         targeted: Arc::clone(&cache.targeted),
-        max_lifetime: cache.max_lifetime.value,
+        max_lifetime: cache.max_lifetime,
         credentials: Arc::clone(&cache.credentials),
         cookies: sharing::cookies(section.table("cookies")),
         keyed: Arc::new([]), // the rule sees to it
@@ -249,11 +250,11 @@ fn policy(section: &Section<'_>, cache: &Cache, names: &Names<'_>) -> Policy {
 }
 
 /// What `ttl_by_status` says, exact statuses before classes.
-fn status_ttl(section: Section<'_>, cache: &Cache, names: &Names<'_>) -> Arc<[StatusTtl]> {
+fn status_ttl(section: Section<'_>, lifetimes: &Lifetimes<'_>) -> Arc<[StatusTtl]> {
     let mut found: Vec<StatusTtl> = Vec::new();
     for (status, value) in section.entries() {
         let statuses = statuses(status, &value);
-        let ttl = ttl(&value, cache, names);
+        let ttl = lifetimes.ttl(&value);
         found.extend(
             statuses
                 .zip(ttl)
@@ -302,27 +303,4 @@ fn statuses(text: &str, value: &Value<'_>) -> Option<RangeInclusive<u16>> {
         return value.fail_at(value.key, &message, "leave it out");
     }
     Some(statuses)
-}
-
-/// By number or by name. What is wrong with a name is reported where its duration is.
-fn ttl(value: &Value<'_>, cache: &Cache, names: &Names<'_>) -> Option<Duration> {
-    if let Scalar::Text(text) = value.scalar()? {
-        if let Some(named) = names.get(text.value.as_ref()) {
-            return *named;
-        }
-        if text
-            .value
-            .starts_with(|c: char| c.is_alphabetic() || c == '_')
-        {
-            if !value.reader.all_readable() {
-                return None; // the name may be in what could not be read
-            }
-            let help = match nearest(&text.value, names.keys().copied()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => "name it under `[ttl]`, or write a duration such as \"5m\"".to_owned(),
-            };
-            return value.fail_text(&text, "has no such name under `[ttl]`", &help);
-        }
-    }
-    lifetime(value, cache)
 }

@@ -1,5 +1,6 @@
 //! Whole configurations: from text, arguments and environment to settings or problems.
 
+mod default_ttl;
 mod hostile;
 mod overrides;
 mod prefix;

@@ -71,6 +71,34 @@ async fn what_no_route_matches_follows_the_origin_alone() {
     assert!(proxy.get("/said").await.is_hit());
 }
 
+/// It means what a route's `ttl` means: for an origin that is silent and a caller who does not say who he is.
+#[tokio::test]
+async fn the_default_ttl_counts_where_route_and_origin_are_silent() {
+    let origin = Origin::start().await;
+    for path in ["/silent", "/routed", "/own", "/cookie"] {
+        origin.answer(path, Reply::ok("a"));
+    }
+    origin.answer("/said", Reply::fresh("a", 10));
+    let toml = "[cache]\ndefault_ttl = \"5m\"\n\
+        [[route]]\nname = \"routed\"\npath = \"/routed\"\ntags = [\"a\"]\n\
+        [[route]]\nname = \"own\"\npath = \"/own\"\nttl = 60\n";
+    let proxy = Proxy::to(&origin, toml).await;
+    for (path, expected) in [
+        ("/silent", "hit; ttl=300"),
+        ("/routed", "hit; ttl=300"),
+        ("/own", "hit; ttl=60"),
+        ("/said", "hit; ttl=10"),
+    ] {
+        proxy.get(path).await;
+        assert_eq!(proxy.get(path).await.cache_status(), expected, "{path}");
+    }
+    let with_cookie = || proxy.get_with("/cookie", &[("cookie", "session=1")]);
+    assert_eq!(
+        with_cookie().await.cache_status(),
+        "fwd=uri-miss; detail=cookie"
+    );
+}
+
 #[tokio::test]
 async fn a_stale_answer_is_confirmed_by_the_origin_and_fresh_again() {
     let origin = Origin::start().await;
