@@ -1,6 +1,6 @@
 # What is run often, each in one word. `make test` is what CI runs too.
 
-.PHONY: test check format bench guard fuzz soak conformance tools cargo-deny deny audit audit-where-reachable
+.PHONY: test check format bench guard fuzz soak conformance tools postgresql cargo-deny deny audit audit-where-reachable
 
 # The one that deny.toml is written for.
 CARGO_DENY := 0.20.2
@@ -23,9 +23,14 @@ define need
 	fi
 endef
 
-# The tests start their own redis-server processes and run the README's curl lines; none is skipped for want of them.
+# The tests start their own redis-server and PostgreSQL processes and run the README's curl lines; none is skipped for want of
+# them. Debian keeps PostgreSQL's programs beside the PATH, where the tests look too.
 tools:
 	$(call need,redis-server curl)
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory postgresql
+
+postgresql:
+	$(call need,postgresql)
 
 # Fails where a hit, a 304, a pass or a miss costs more instructions or allocations than bench/guard.baseline.json says.
 # `bench/guard.py --bless` accepts what it costs now.

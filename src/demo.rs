@@ -1,4 +1,4 @@
-//! The bundled demo backend: a small messenger API over SQLite, to try the cache with.
+//! The bundled demo backend: a small messenger API over SQLite or PostgreSQL, to try the cache with.
 //!
 //! It migrates and seeds its own database. Every response says how many SQL statements it took
 //! (`Server-Timing: db;dur=1.93;desc="n=2"`), so that what a cache saves can be read off; the
@@ -7,14 +7,19 @@
 mod database;
 mod error;
 mod layers;
+mod migrations;
 mod page;
+mod pool;
+mod pools;
 mod problem;
 pub mod profiler;
 mod queries;
 mod receive;
 mod routes;
-mod schema;
 mod seed;
+mod sql;
+mod time;
+mod transaction;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,11 +27,13 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
-pub use self::{database::Database, error::DemoError};
-use self::{profiler::Total, schema::Pools};
+pub use self::{database::Database, error::DemoError, pool::PoolSettings};
+use self::{pools::Pools, profiler::Total, routes::App};
 
 /// How long open exchanges may take to end after the shutdown began.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a request may take beyond the longest wait for a connection; and each of its statements.
+const AFTER_WAITING: Duration = Duration::from_secs(5);
 
 /// Where the demo listens and keeps its data.
 #[derive(Clone, Debug)]
@@ -35,6 +42,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The database, created and filled if need be.
     pub database: Database,
+    /// Its connections.
+    pub pool: PoolSettings,
+    /// How many messages an empty database is filled with, or a few more: 100 to 1,000,000.
+    pub messages: u32,
 }
 
 /// The running demo backend.
@@ -45,6 +56,20 @@ pub struct Demo {
     address: SocketAddr,
     tasks: TaskTracker,
     total: Arc<Total>,
+}
+
+// === impl Settings ===
+
+impl Default for Settings {
+    /// A free port of this machine and a temporary database with 1,200 messages.
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 0).into(),
+            database: Database::default(),
+            pool: PoolSettings::default(),
+            messages: 1200,
+        }
+    }
 }
 
 // === impl Demo ===
@@ -62,12 +87,21 @@ impl Demo {
         let listener = TcpListener::bind(settings.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
 
-        let (pools, folder) = Pools::open(settings.database).await?;
-        let (seeded, total) = profiler::listen(seed::fill_if_empty(&pools)).await;
+        let longest = settings.pool.timeout + AFTER_WAITING;
+        let (pools, folder) = Pools::open(&settings.database, &settings.pool, longest).await?;
+        migrations::up(pools.writer())
+            .await
+            .map_err(DemoError::Migrate)?;
+        let fill = seed::fill_if_empty(&pools, settings.messages);
+        let (seeded, total) = profiler::listen(fill).await;
         seeded.map_err(DemoError::Seed)?;
 
         let total = Arc::new(total);
-        let router = routes::router(pools.clone(), shutdown.clone(), Arc::clone(&total));
+        let app = App {
+            pools: pools.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let router = layers::around(routes::router(app), Arc::clone(&total), longest);
         let tasks = TaskTracker::new();
         tasks.spawn(async move {
             let serve = axum::serve(listener, router)

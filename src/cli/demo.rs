@@ -1,5 +1,8 @@
 //! `sidecache demo`: the demo backend and the proxy in front of it, to try the cache with.
 
+mod backend;
+
+use self::backend::{Backend, Place};
 use super::{
     failure::Failure,
     output::say,
@@ -8,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{Config, ConfigError},
-    demo::{self, Database, profiler},
+    demo::{self, profiler},
 };
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf};
@@ -25,29 +28,24 @@ pub(super) struct Demo {
     config: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
-    /// Where the demo backend listens
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
-    backend: SocketAddr,
+    #[command(flatten)]
+    backend: Backend,
     /// Runs the backend alone, without the proxy
     #[arg(long)]
     backend_only: bool,
-    /// A database file to keep, as in `sqlite:demo.db`; without it a temporary one
-    #[arg(long, value_name = "URL")]
-    database: Option<Database>,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Demo {
     pub(super) fn execute(self) -> Result<(), Failure> {
+        let settings = self.backend.settings(self.place.database()?);
         let (config, advice) = judged(self.load()?)?;
         let guard = begin_log(&config, Some(Box::new(profiler::layer())))?;
         log(&advice);
         runtime(&config)?.block_on(async {
             let mut signals = Signals::new()?;
             let stop = CancellationToken::new();
-            let settings = demo::Settings {
-                listen: self.backend,
-                database: self.database.unwrap_or_default(),
-            };
             let backend = demo::Demo::start(settings, stop.clone())
                 .await
                 .map_err(|error| Failure::new("the demo backend cannot start", error))?;
@@ -75,7 +73,7 @@ impl Demo {
 
     /// The proxy asks the backend, wherever that was put; `--set upstream.url=…` still wins.
     fn load(&self) -> Result<Config, ConfigError> {
-        let backend = format!("upstream.url=http://{}", self.backend);
+        let backend = format!("upstream.url=http://{}", self.backend.backend);
         let mut set = if self.config.is_none() {
             vec![backend]
         } else {

@@ -1,15 +1,15 @@
 //! Why the demo could not start.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr};
 
 use thiserror::Error;
 
 /// Why the demo could not start.
 #[derive(Debug, Error)]
 pub enum DemoError {
-    /// The text does not name a database file.
-    #[error("`{0}` is no database: write `sqlite:PATH`, without options")]
-    Database(String),
+    /// The text does not name a database. It is not repeated: there may be a password in it.
+    #[error("no database: {0}; write sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME")]
+    Database(&'static str),
     /// The address could not be bound.
     #[error("cannot listen on {address}")]
     Bind {
@@ -22,11 +22,11 @@ pub enum DemoError {
     #[error("cannot create a temporary folder for the database")]
     Temporary(#[source] io::Error),
     /// The database could not be opened.
-    #[error("cannot open the database {}", path.display())]
+    #[error("cannot open the database {database}")]
     Open {
-        /// The database file.
-        path: PathBuf,
-        /// What SQLite said.
+        /// The database, without a password.
+        database: String,
+        /// What it said.
         source: sqlx::Error,
     },
     /// The tables could not be brought up to date.

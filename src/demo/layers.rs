@@ -27,11 +27,9 @@ use super::{
 };
 
 const BODY_LIMIT: usize = 64 * 1024;
-/// What an answer may take until it begins: twice what a statement waits for others, or for its connection.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Puts `routes` inside the layers. Requests pass those below first.
-pub(super) fn around(routes: Router, total: Arc<Total>) -> Router {
+/// Puts `routes` inside the layers. Requests pass those below first. An answer may take `longest` until it begins.
+pub(super) fn around(routes: Router, total: Arc<Total>, longest: Duration) -> Router {
     let overdue = StatusCode::SERVICE_UNAVAILABLE;
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request| profiler::span(request))
@@ -40,9 +38,9 @@ pub(super) fn around(routes: Router, total: Arc<Total>) -> Router {
         .on_failure(());
     routes
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
-        .layer(TimeoutLayer::with_status_code(overdue, TIME_LIMIT))
+        .layer(TimeoutLayer::with_status_code(overdue, longest))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(map_response(explained))
+        .layer(map_response(move |response| explained(response, longest)))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(from_fn_with_state(total, profiler::profile))
         .layer(trace)
@@ -65,13 +63,13 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 }
 
 /// Says why a layer refuses: they do it in plain text or without words.
-async fn explained(response: Response) -> Response {
+async fn explained(response: Response, longest: Duration) -> Response {
     let status = response.status();
     let kind = response.headers().get(CONTENT_TYPE);
     let plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let detail = match status {
         StatusCode::PAYLOAD_TOO_LARGE => format!("the limit of a body is {BODY_LIMIT} bytes"),
-        StatusCode::SERVICE_UNAVAILABLE => format!("no answer within {TIME_LIMIT:?}"),
+        StatusCode::SERVICE_UNAVAILABLE => format!("no answer within {longest:?}"),
         _ => return response,
     };
     if plain {
@@ -112,7 +110,7 @@ mod tests {
                 get(async || -> StatusCode { panic!("on purpose") }),
             )
             .route("/hangs", get(std::future::pending::<StatusCode>));
-        let routes = around(routes, Arc::default());
+        let routes = around(routes, Arc::default(), Duration::from_secs(10));
         let request = request.body(body.into()).unwrap();
         routes.oneshot(request).await.unwrap()
     }

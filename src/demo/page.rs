@@ -6,6 +6,9 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+/// Sorts after every time.
+const LATER: &str = "9999";
+
 /// A list of items and the cursor of those that follow.
 #[derive(Serialize)]
 pub(super) struct Page<T> {
@@ -85,12 +88,17 @@ impl Window {
         self.limit + 1
     }
 
-    pub(super) fn after_id(&self) -> Option<i64> {
-        self.after.as_ref().map(|cursor| cursor.id)
+    /// The id after which a list begins that is ordered by it.
+    pub(super) fn after_id(&self) -> i64 {
+        self.after.as_ref().map_or(0, |cursor| cursor.id)
     }
 
-    pub(super) fn after_key(&self) -> Option<&str> {
-        self.after.as_ref().map(|cursor| cursor.key.as_str())
+    /// Time and id before which a list begins that has the latest first.
+    pub(super) fn after_time(&self) -> (&str, i64) {
+        match &self.after {
+            Some(cursor) => (&cursor.key, cursor.id),
+            None => (LATER, i64::MAX),
+        }
     }
 }
 

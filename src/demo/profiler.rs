@@ -1,10 +1,10 @@
 //! Counts the SQL statements of each request.
 //!
-//! sqlx tells of every executed statement in an event, and its SQLite driver enters the caller's
-//! span in the thread that runs the statement. So the layer here finds the request by the span
-//! around the event, with no wrapper around the database. What is counted is what SQLite was asked
-//! to run, except `PRAGMA` (the pool's, when it opens a connection) and `BEGIN`, `COMMIT` and
-//! `ROLLBACK` (of which sqlx sends no event). The event of a statement that fails may come after
+//! sqlx tells of every executed statement in an event; its driver of PostgreSQL in the caller's task, that of SQLite in the
+//! caller's span, which it enters in the thread that runs the statement. So the layer here finds the request by the span
+//! around the event, with no wrapper around the database. What is counted is what the database was asked to run, except
+//! `PRAGMA` (the pool's, when it opens a connection) and the frame of transactions (`BEGIN` and its like, of which sqlx tells
+//! for one database and not for the other). The event of a statement that fails may come after
 //! the response; all expected conflicts are therefore written as statements that succeed.
 
 use std::{
@@ -33,6 +33,8 @@ use tracing_subscriber::{
 
 const TARGET: &str = "sidecache::demo";
 const STATEMENTS: &str = "sqlx::query";
+/// What is not counted.
+const FRAME: [&str; 4] = ["PRAGMA", "BEGIN", "COMMIT", "ROLLBACK"];
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The layer that counts statements; without it no response says a number.
@@ -167,7 +169,7 @@ impl Tally {
     fn record(&self, event: &Event<'_>) {
         let mut statement = Statement::default();
         event.record(&mut statement);
-        if !statement.summary.starts_with("PRAGMA") {
+        if !FRAME.contains(&statement.verb()) {
             self.total.count.fetch_add(1, Ordering::Relaxed);
             self.statements.lock().push(statement);
         }
@@ -191,6 +193,12 @@ impl Tally {
 }
 
 // === impl Statement ===
+
+impl Statement {
+    fn verb(&self) -> &str {
+        self.summary.split(' ').next().unwrap_or_default()
+    }
+}
 
 impl field::Visit for Statement {
     fn record_str(&mut self, field: &field::Field, value: &str) {

@@ -1,16 +1,18 @@
 //! All SQL of the request handlers.
 //!
 //! Conflicts that clients can cause are expressed in the statements (`ON CONFLICT`, `WHERE
-//! EXISTS`) and seen in what they return: an error of SQLite always means a failing database.
+//! EXISTS`) and seen in what they return: an error of the database always means a failing one.
 
 pub(super) mod conversations;
 pub(super) mod messages;
 pub(super) mod users;
 
 use serde::Serialize;
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
-use super::problem::Problem;
+use super::{
+    problem::Problem,
+    sql::{Record, Row},
+};
 
 /// A user as named by a conversation or a message.
 #[derive(Serialize)]
@@ -26,11 +28,11 @@ fn no_conversation(id: i64) -> Problem {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Person {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl Record for Person {
+    fn read(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            id: row.try_get("person_id")?,
-            name: row.try_get("person_name")?,
+            id: row.int("person_id")?,
+            name: row.text("person_name")?,
         })
     }
 }

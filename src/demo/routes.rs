@@ -6,16 +6,13 @@ mod extras;
 mod messages;
 mod users;
 
-use std::sync::Arc;
-
 use axum::{Router, routing::get};
-use tokio_util::sync::CancellationToken;
 
-use self::app::App;
-use super::{layers, problem::Problem, profiler::Total, schema::Pools};
+pub(super) use self::app::App;
+use super::problem::Problem;
 
-/// The whole API. Streams end when `shutdown` is cancelled.
-pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total>) -> Router {
+/// The whole API.
+pub(super) fn router(app: App) -> Router {
     let users = get(users::one).put(users::update).delete(users::delete);
     let conversations = get(conversations::one)
         .put(conversations::update)
@@ -23,7 +20,7 @@ pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total
     let messages = get(messages::one)
         .put(messages::update)
         .delete(messages::delete);
-    let routes = Router::new()
+    Router::new()
         .route("/healthz", get(extras::health))
         .route("/api/users", get(users::list).post(users::create))
         .route("/api/users/{id}", users)
@@ -43,6 +40,5 @@ pub(super) fn router(pools: Pools, shutdown: CancellationToken, total: Arc<Total
         .route("/api/events", get(extras::events))
         .fallback(async || Problem::Route)
         .method_not_allowed_fallback(async || Problem::Method)
-        .with_state(App { pools, shutdown });
-    layers::around(routes, total)
+        .with_state(app)
 }

@@ -1,119 +1,102 @@
-//! The first data: always the same, so that sizes, pages and search results can be relied on.
+//! The first data: always the same for a size, so that sizes, pages and search results can be relied on.
 
+mod plan;
 mod texts;
 
-use serde_json::{Value, json};
-use sqlx::{query, query_scalar};
+use serde::Serialize;
 
-use self::texts::{BIOS, CITIES, MESSAGES, NAMES, OCCASIONS, SUBJECTS};
-use super::schema::Pools;
+use self::plan::Plan;
+use super::{
+    pools::Pools,
+    sql::{Sql, sql},
+    transaction::Transaction,
+};
 
-const CONVERSATIONS: usize = SUBJECTS.len() * OCCASIONS.len();
-/// 2026-01-05T08:00:00Z, in seconds.
-const START: usize = 1_767_600_000;
-/// A message every four minutes. Of two neighbours the last messages are of the same second, so
-/// that the order of the list needs the id as well.
-const BETWEEN_MESSAGES: usize = 240;
-const BETWEEN_NEIGHBOURS: usize = 5400;
+/// How many conversations are written with one statement, with some ten times as many messages.
+const AT_ONCE: usize = 1000;
+
+/// Where the database counts on after ids that were given. SQLite does so by itself.
+const COUNT_ON: [&str; 3] = [
+    "SELECT setval(pg_get_serial_sequence('users', 'id'), max(id)) FROM users",
+    "SELECT setval(pg_get_serial_sequence('conversations', 'id'), max(id)) FROM conversations",
+    "SELECT setval(pg_get_serial_sequence('messages', 'id'), max(id)) FROM messages",
+];
+
+/// How many messages can be asked for.
+const LEAST: u32 = 100;
+const MOST: u32 = 1_000_000;
 
 /// Writes users, profiles, conversations and messages in one transaction if there are no users.
-pub(super) async fn fill_if_empty(pools: &Pools) -> Result<(), sqlx::Error> {
-    // Takes the lock before it looks: of two processes on one file only one seeds.
-    let mut transaction = pools.writer.begin_with("BEGIN IMMEDIATE").await?;
-    let filled: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM users)")
-        .fetch_one(&mut *transaction)
-        .await?;
-    if filled {
+pub(super) async fn fill_if_empty(pools: &Pools, messages: u32) -> Result<(), sqlx::Error> {
+    // Takes a lock before it looks: of two processes on one database only one seeds.
+    let mut transaction = pools.begin().await?;
+    let lock = Sql {
+        sqlite: "SELECT 1",
+        postgres: "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
+    };
+    transaction.execute(lock, &[]).await?;
+    let filled = sql!("SELECT EXISTS (SELECT 1 FROM users) AS value");
+    if transaction.first(filled, &[]).await? == Some(true) {
         return Ok(());
     }
-    let steps = [
-        (
-            "INSERT INTO users (id, name, email, created_at)
-             SELECT value->>'id', value->>'name', value->>'email',
-                    strftime('%Y-%m-%dT%H:%M:%SZ', value->>'at', 'unixepoch')
-             FROM json_each(?1)",
-            users(),
-        ),
-        (
-            "INSERT INTO profiles (user_id, bio, city)
-             SELECT value->>'id', value->>'bio', value->>'city' FROM json_each(?1)",
-            users(),
-        ),
-        (
-            "INSERT INTO conversations (id, title, owner_id, updated_at)
-             SELECT value->>'id', value->>'title', value->>'owner',
-                    strftime('%Y-%m-%dT%H:%M:%SZ', value->>'at', 'unixepoch')
-             FROM json_each(?1)",
-            conversations(),
-        ),
-        (
-            "INSERT INTO messages (conversation_id, author_id, text, created_at)
-             SELECT value->>'conversation', value->>'author', value->>'text',
-                    strftime('%Y-%m-%dT%H:%M:%SZ', value->>'at', 'unixepoch')
-             FROM json_each(?1) ORDER BY value->>'at', key",
-            messages(),
-        ),
-    ];
-    for (statement, rows) in steps {
-        query(statement)
-            .bind(rows.to_string())
-            .execute(&mut *transaction)
-            .await?;
+    write(&mut transaction, &Plan::of(messages.clamp(LEAST, MOST))).await?;
+    if let Transaction::Postgres(_) = transaction {
+        for statement in COUNT_ON {
+            let sql = Sql {
+                sqlite: statement,
+                postgres: statement,
+            };
+            transaction.execute(sql, &[]).await?;
+        }
     }
     transaction.commit().await
 }
 
-fn users() -> Value {
-    let user = |(index, name): (usize, &&str)| {
-        json!({
-            "id": index + 1,
-            "name": name,
-            "email": format!("{}@example.com", name.to_lowercase().replace(' ', ".")),
-            "at": START - (NAMES.len() - index) * 86_400,
-            "bio": BIOS[index % BIOS.len()],
-            "city": CITIES[index * 3 % CITIES.len()],
-        })
-    };
-    NAMES.iter().enumerate().map(user).collect()
+async fn write(transaction: &mut Transaction, plan: &Plan) -> Result<(), sqlx::Error> {
+    let users = sql!(
+        "INSERT INTO users (id, name, email, created_at)
+         SELECT CAST(value->>'id' AS bigint), value->>'name', value->>'email', value->>'at'
+         FROM " EACH
+    );
+    let profiles = sql!(
+        "INSERT INTO profiles (user_id, bio, city)
+         SELECT CAST(value->>'id' AS bigint), value->>'bio', value->>'city' FROM " EACH
+    );
+    let conversations = sql!(
+        "INSERT INTO conversations (id, title, owner_id, updated_at)
+         SELECT CAST(value->>'id' AS bigint), value->>'title', CAST(value->>'owner' AS bigint), value->>'at'
+         FROM " EACH
+    );
+    let messages = sql!(
+        "INSERT INTO messages (id, conversation_id, author_id, text, created_at)
+         SELECT CAST(value->>'id' AS bigint), CAST(value->>'conversation' AS bigint),
+                CAST(value->>'author' AS bigint), value->>'text', value->>'at'
+         FROM " EACH
+    );
+    let all = plan.users();
+    insert(transaction, users, &all).await?;
+    insert(transaction, profiles, &all).await?;
+    let mut written = 0;
+    for first in (0..plan.conversations).step_by(AT_ONCE) {
+        let some = first..plan.conversations.min(first + AT_ONCE);
+        insert(
+            transaction,
+            conversations,
+            &plan.conversations(some.clone()),
+        )
+        .await?;
+        let rows = plan.messages(some, written);
+        written += rows.len();
+        insert(transaction, messages, &rows).await?;
+    }
+    Ok(())
 }
 
-fn conversations() -> Value {
-    let conversation = |index| {
-        let subject = SUBJECTS[index % SUBJECTS.len()];
-        let occasion = OCCASIONS[index / SUBJECTS.len()];
-        json!({
-            "id": index + 1,
-            "title": format!("{subject} {occasion}"),
-            "owner": member(index, 0),
-            "at": last_message_at(index),
-        })
-    };
-    (0..CONVERSATIONS).map(conversation).collect()
-}
-
-fn messages() -> Value {
-    let message = |conversation, place, count| {
-        json!({
-            "conversation": conversation + 1,
-            "author": member(conversation, place % 4),
-            // 7 shares no factor with the number of texts: no text comes twice in a conversation.
-            "text": MESSAGES[(conversation * 5 + place * 7) % MESSAGES.len()],
-            "at": last_message_at(conversation) - (count - 1 - place) * BETWEEN_MESSAGES,
-        })
-    };
-    (0..CONVERSATIONS)
-        .flat_map(|conversation| {
-            let count = 8 + conversation * 7 % 5;
-            (0..count).map(move |place| message(conversation, place, count))
-        })
-        .collect()
-}
-
-/// The id of one of the people in a conversation; the owner is the first.
-fn member(conversation: usize, number: usize) -> usize {
-    (conversation * 3 + number * 11) % NAMES.len() + 1
-}
-
-fn last_message_at(conversation: usize) -> usize {
-    START + 3600 + conversation / 2 * BETWEEN_NEIGHBOURS
+async fn insert(
+    transaction: &mut Transaction,
+    sql: Sql,
+    rows: &impl Serialize,
+) -> Result<(), sqlx::Error> {
+    let rows = serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    transaction.execute(sql, &[rows.into()]).await.map(drop)
 }

@@ -1,8 +1,27 @@
-//! The demo backend through a real socket.
+//! The demo backend through a real socket, each test on SQLite and on PostgreSQL.
+
+/// Makes a test for each database out of a function that takes an [`On`].
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::demo::On::Sqlite).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::demo::On::Postgres).await;
+            })+
+        }
+    };
+}
 
 mod life;
 mod problems;
 mod resources;
+mod server;
 mod statements;
 
 use std::{io, sync::OnceLock, time::Duration};
@@ -32,6 +51,33 @@ pub(crate) fn profiled() {
     });
 }
 
+/// Which database a test is about.
+#[derive(Clone, Copy, Debug)]
+enum On {
+    Sqlite,
+    Postgres,
+}
+
+impl On {
+    /// A new and empty one.
+    async fn database(self) -> Database {
+        match self {
+            Self::Sqlite => Database::default(),
+            Self::Postgres => server::database().await.parse().unwrap(),
+        }
+    }
+
+    /// The smallest demo on a database of its own.
+    async fn demo(self) -> Messenger {
+        let database = self.database().await;
+        Messenger::start(Settings {
+            database,
+            ..Settings::default()
+        })
+        .await
+    }
+}
+
 /// A running demo and a client for it.
 struct Messenger {
     demo: Demo,
@@ -46,17 +92,9 @@ struct Answer {
 }
 
 impl Messenger {
-    async fn start() -> Self {
-        Self::on(Database::Temporary).await
-    }
-
-    async fn on(database: Database) -> Self {
+    async fn start(settings: Settings) -> Self {
         profiled();
         let shutdown = CancellationToken::new();
-        let settings = Settings {
-            listen: ([127, 0, 0, 1], 0).into(),
-            database,
-        };
         let demo = Demo::start(settings, shutdown.clone()).await.unwrap();
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self {

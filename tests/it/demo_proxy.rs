@@ -4,7 +4,7 @@ use crate::{
     demo,
     support::{Proxy, proxy},
 };
-use sidecache::demo::{Database, Demo, Settings};
+use sidecache::demo::{Demo, Settings};
 use tokio_util::sync::CancellationToken;
 
 /// The routes of the repository's own configuration.
@@ -16,11 +16,7 @@ fn routes() -> String {
 
 async fn start() -> (Demo, Proxy) {
     demo::profiled();
-    let settings = Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        database: Database::Temporary,
-    };
-    let backend = Demo::start(settings, CancellationToken::new())
+    let backend = Demo::start(Settings::default(), CancellationToken::new())
         .await
         .unwrap();
     let proxy = Proxy::to_address(backend.address(), &routes()).await;

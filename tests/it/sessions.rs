@@ -10,7 +10,7 @@ use sidecache::{
     app::App,
     clock::{Clock, Manual},
     config::Config,
-    demo::{Database, Demo, Settings},
+    demo::{Demo, Settings},
 };
 use std::{
     fs,
@@ -61,11 +61,7 @@ impl World {
             folder.path().join("proxy.toml"),
         )
         .unwrap();
-        let settings = Settings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            database: Database::Temporary,
-        };
-        let backend = Demo::start(settings, CancellationToken::new())
+        let backend = Demo::start(Settings::default(), CancellationToken::new())
             .await
             .unwrap();
         let (proxy, clock) = start(folder.path(), backend.address()).await;

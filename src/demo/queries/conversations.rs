@@ -1,7 +1,6 @@
 //! Conversations, and their list in two ways: with two statements, and with one for each row.
 
 use serde::Serialize;
-use sqlx::{FromRow, Row, query, query_as, query_scalar, sqlite::SqliteRow};
 
 use super::{
     Person,
@@ -10,9 +9,10 @@ use super::{
 };
 use crate::demo::{
     page::{Cursor, List, Page, Window},
+    pools::Pools,
     problem::Problem,
     receive::NewConversation,
-    schema::Pools,
+    sql::{Record, Row, Sql, Value, sql},
 };
 
 #[derive(Serialize)]
@@ -39,19 +39,18 @@ pub(crate) struct Whole {
     messages: Vec<Message>,
 }
 
-/// The most recently updated first.
+/// The most recently updated first. Where there is no cursor the first page begins after what is later than any time: a
+/// condition that may be NULL would keep the database from beginning in the middle of the index.
 async fn page(pools: &Pools, window: &Window) -> Result<Page<Conversation>, Problem> {
-    let rows: Vec<Conversation> = query_as(
+    let sql = sql!(
         "SELECT conversations.id, title, updated_at, users.id AS person_id, name AS person_name
          FROM conversations JOIN users ON users.id = owner_id
-         WHERE ?1 IS NULL OR (updated_at, conversations.id) < (?1, ?2)
-         ORDER BY updated_at DESC, conversations.id DESC LIMIT ?3",
-    )
-    .bind(window.after_key())
-    .bind(window.after_id())
-    .bind(window.rows())
-    .fetch_all(&pools.readers)
-    .await?;
+         WHERE (updated_at, conversations.id) < ($1, $2)
+         ORDER BY updated_at DESC, conversations.id DESC LIMIT $3"
+    );
+    let (time, id) = window.after_time();
+    let values = [time.into(), id.into(), window.rows().into()];
+    let rows: Vec<Conversation> = pools.all(sql, &values).await?;
     Ok(Page::new(rows, window, List::Conversations, |row| Cursor {
         key: row.updated_at.clone(),
         id: row.id,
@@ -94,13 +93,11 @@ pub(crate) async fn naive_list(pools: &Pools, window: &Window) -> Result<Page<Su
 }
 
 pub(crate) async fn one(pools: &Pools, id: i64) -> Result<Whole, Problem> {
-    let conversation: Option<Conversation> = query_as(
+    let sql = sql!(
         "SELECT conversations.id, title, updated_at, users.id AS person_id, name AS person_name
-         FROM conversations JOIN users ON users.id = owner_id WHERE conversations.id = ?1",
-    )
-    .bind(id)
-    .fetch_optional(&pools.readers)
-    .await?;
+         FROM conversations JOIN users ON users.id = owner_id WHERE conversations.id = $1"
+    );
+    let conversation = pools.first(sql, &[id.into()]).await?;
     let conversation = conversation.ok_or(no_conversation(id))?;
     let messages = messages::last_of(pools, id).await?;
     Ok(Whole {
@@ -111,57 +108,48 @@ pub(crate) async fn one(pools: &Pools, id: i64) -> Result<Whole, Problem> {
 
 /// Returns the id of the new conversation.
 pub(crate) async fn create(pools: &Pools, body: &NewConversation) -> Result<i64, Problem> {
-    let id: Option<i64> = query_scalar(
+    let sql = sql!(
         "INSERT INTO conversations (title, owner_id, updated_at)
-         SELECT ?1, id, strftime('%Y-%m-%dT%H:%M:%SZ', 'now') FROM users WHERE id = ?2
-         RETURNING id",
-    )
-    .bind(&body.title)
-    .bind(body.owner_id)
-    .fetch_optional(&pools.writer)
-    .await?;
-    id.ok_or(Problem::Field {
+         SELECT $1, id, " NOW " FROM users WHERE id = $2
+         RETURNING id AS value"
+    );
+    let mut transaction = pools.begin().await?;
+    let values = [body.title.as_str().into(), body.owner_id.into()];
+    let id = transaction.first(sql, &values).await?;
+    let id = id.ok_or(Problem::Field {
         name: "owner_id",
         allowed: "the id of a user",
-    })
+    })?;
+    transaction.commit().await?;
+    Ok(id)
 }
 
 pub(crate) async fn rename(pools: &Pools, id: i64, title: &str) -> Result<(), Problem> {
-    let updated = query(
-        "UPDATE conversations
-         SET title = ?2, updated_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE id = ?1",
-    )
-    .bind(id)
-    .bind(title)
-    .execute(&pools.writer)
-    .await?;
-    if updated.rows_affected() == 0 {
-        Err(no_conversation(id))
-    } else {
-        Ok(())
-    }
+    let sql = sql!("UPDATE conversations SET title = $2, updated_at = " NOW " WHERE id = $1");
+    change(pools, sql, &[id.into(), title.into()], id).await
 }
 
 /// Deletes the conversation with its messages.
 pub(crate) async fn delete(pools: &Pools, id: i64) -> Result<(), Problem> {
-    let deleted = query("DELETE FROM conversations WHERE id = ?1")
-        .bind(id)
-        .execute(&pools.writer)
-        .await?;
-    if deleted.rows_affected() == 0 {
-        Err(no_conversation(id))
-    } else {
-        Ok(())
-    }
+    let sql = sql!("DELETE FROM conversations WHERE id = $1");
+    change(pools, sql, &[id.into()], id).await
 }
 
-impl FromRow<'_, SqliteRow> for Conversation {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+async fn change(pools: &Pools, sql: Sql, values: &[Value], id: i64) -> Result<(), Problem> {
+    let mut transaction = pools.begin().await?;
+    if transaction.execute(sql, values).await? == 0 {
+        return Err(no_conversation(id));
+    }
+    Ok(transaction.commit().await?)
+}
+
+impl Record for Conversation {
+    fn read(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            id: row.try_get("id")?,
-            title: row.try_get("title")?,
-            owner: Person::from_row(row)?,
-            updated_at: row.try_get("updated_at")?,
+            id: row.int("id")?,
+            title: row.text("title")?,
+            owner: Person::read(row)?,
+            updated_at: row.text("updated_at")?,
         })
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use sqlx::{FromRow, Row, query, query_as, query_scalar, sqlite::SqliteRow};
 
 use super::{Person, no_conversation};
 use crate::demo::{
     page::{Cursor, List, Page, Window},
+    pools::Pools,
     problem::Problem,
     receive::NewMessage,
-    schema::Pools,
+    sql::{Record, Row, Sql, Value, sql},
 };
 
 /// How many messages the list shows of a conversation.
@@ -41,18 +41,15 @@ pub(crate) async fn latest_of_each(
     pools: &Pools,
     ids: &[i64],
 ) -> Result<HashMap<i64, Vec<Message>>, Problem> {
-    let rows: Vec<Message> = query_as(
+    let sql = sql!(
         "SELECT m.id, conversation_id, text, m.created_at,
                 users.id AS person_id, users.name AS person_name
          FROM (SELECT *, row_number() OVER (PARTITION BY conversation_id ORDER BY id DESC) AS place
-               FROM messages WHERE conversation_id IN (SELECT value FROM json_each(?1))) AS m
+               FROM messages WHERE conversation_id " IN_IDS ") AS m
          JOIN users ON users.id = author_id
-         WHERE place <= ?2 ORDER BY conversation_id, m.id DESC",
-    )
-    .bind(format!("{ids:?}"))
-    .bind(LATEST)
-    .fetch_all(&pools.readers)
-    .await?;
+         WHERE place <= $2 ORDER BY conversation_id, m.id DESC"
+    );
+    let rows: Vec<Message> = pools.all(sql, &[ids.into(), LATEST.into()]).await?;
     let mut latest = HashMap::<i64, Vec<Message>>::new();
     for message in rows {
         latest
@@ -76,17 +73,13 @@ pub(crate) async fn last_of(pools: &Pools, id: i64) -> Result<Vec<Message>, Prob
 }
 
 async fn newest(pools: &Pools, conversation: i64, most: u32) -> Result<Vec<Message>, Problem> {
-    let messages = query_as(
+    let sql = sql!(
         "SELECT messages.id, conversation_id, text, messages.created_at,
                 users.id AS person_id, users.name AS person_name
          FROM messages JOIN users ON users.id = author_id
-         WHERE conversation_id = ?1 ORDER BY messages.id DESC LIMIT ?2",
-    )
-    .bind(conversation)
-    .bind(most)
-    .fetch_all(&pools.readers)
-    .await?;
-    Ok(messages)
+         WHERE conversation_id = $1 ORDER BY messages.id DESC LIMIT $2"
+    );
+    Ok(pools.all(sql, &[conversation.into(), most.into()]).await?)
 }
 
 /// The messages of one conversation, oldest first.
@@ -95,40 +88,35 @@ pub(crate) async fn list(
     conversation: i64,
     window: &Window,
 ) -> Result<Page<Message>, Problem> {
-    let exists: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM conversations WHERE id = ?1)")
-        .bind(conversation)
-        .fetch_one(&pools.readers)
-        .await?;
-    if !exists {
+    let exists = sql!("SELECT EXISTS (SELECT 1 FROM conversations WHERE id = $1) AS value");
+    if !pools.one::<bool>(exists, &[conversation.into()]).await? {
         return Err(no_conversation(conversation));
     }
-    let rows: Vec<Message> = query_as(
+    let sql = sql!(
         "SELECT messages.id, conversation_id, text, messages.created_at,
                 users.id AS person_id, users.name AS person_name
          FROM messages JOIN users ON users.id = author_id
-         WHERE conversation_id = ?1 AND messages.id > coalesce(?2, 0)
-         ORDER BY messages.id LIMIT ?3",
-    )
-    .bind(conversation)
-    .bind(window.after_id())
-    .bind(window.rows())
-    .fetch_all(&pools.readers)
-    .await?;
+         WHERE conversation_id = $1 AND messages.id > $2
+         ORDER BY messages.id LIMIT $3"
+    );
+    let values = [
+        conversation.into(),
+        window.after_id().into(),
+        window.rows().into(),
+    ];
+    let rows: Vec<Message> = pools.all(sql, &values).await?;
     Ok(Page::new(rows, window, List::Messages, |message| {
         Cursor::id(message.id)
     }))
 }
 
 pub(crate) async fn one(pools: &Pools, id: i64) -> Result<Message, Problem> {
-    query_as(
+    let sql = sql!(
         "SELECT messages.id, conversation_id, text, messages.created_at,
                 users.id AS person_id, users.name AS person_name
-         FROM messages JOIN users ON users.id = author_id WHERE messages.id = ?1",
-    )
-    .bind(id)
-    .fetch_optional(&pools.readers)
-    .await?
-    .ok_or(missing(id))
+         FROM messages JOIN users ON users.id = author_id WHERE messages.id = $1"
+    );
+    pools.first(sql, &[id.into()]).await?.ok_or(missing(id))
 }
 
 /// The messages that contain `text`, newest first. `page` counts from 1, the last is `pages`.
@@ -138,17 +126,18 @@ pub(crate) async fn search(
     page: u32,
     pages: u32,
 ) -> Result<Found, Problem> {
-    let mut items: Vec<Message> = query_as(
+    let sql = sql!(
         "SELECT messages.id, conversation_id, text, messages.created_at,
                 users.id AS person_id, users.name AS person_name
          FROM messages JOIN users ON users.id = author_id
-         WHERE text LIKE ?1 ESCAPE '\\' ORDER BY messages.id DESC LIMIT ?2 OFFSET ?3",
-    )
-    .bind(containing(text))
-    .bind(FOUND + 1)
-    .bind((page - 1) * FOUND)
-    .fetch_all(&pools.readers)
-    .await?;
+         WHERE text " LIKE " $1 ESCAPE '\\' ORDER BY messages.id DESC LIMIT $2 OFFSET $3"
+    );
+    let values = [
+        containing(text).into(),
+        (FOUND + 1).into(),
+        ((page - 1) * FOUND).into(),
+    ];
+    let mut items: Vec<Message> = pools.all(sql, &values).await?;
     let more = items.len() > FOUND as usize && page < pages;
     items.truncate(FOUND as usize);
     Ok(Found {
@@ -173,27 +162,22 @@ pub(crate) async fn create(
     conversation: i64,
     body: &NewMessage,
 ) -> Result<i64, Problem> {
-    let mut transaction = pools.writer.begin().await?;
-    let touched = query(
-        "UPDATE conversations SET updated_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now')
-         WHERE id = ?1",
-    )
-    .bind(conversation)
-    .execute(&mut *transaction)
-    .await?;
-    if touched.rows_affected() == 0 {
+    let touch = sql!("UPDATE conversations SET updated_at = " NOW " WHERE id = $1");
+    let insert = sql!(
+        "INSERT INTO messages (conversation_id, author_id, text, created_at)
+         SELECT $1, id, $3, " NOW " FROM users WHERE id = $2
+         RETURNING id AS value"
+    );
+    let mut transaction = pools.begin().await?;
+    if transaction.execute(touch, &[conversation.into()]).await? == 0 {
         return Err(no_conversation(conversation));
     }
-    let id: Option<i64> = query_scalar(
-        "INSERT INTO messages (conversation_id, author_id, text, created_at)
-         SELECT ?1, id, ?3, strftime('%Y-%m-%dT%H:%M:%SZ', 'now') FROM users WHERE id = ?2
-         RETURNING id",
-    )
-    .bind(conversation)
-    .bind(body.author_id)
-    .bind(&body.text)
-    .fetch_optional(&mut *transaction)
-    .await?;
+    let values = [
+        conversation.into(),
+        body.author_id.into(),
+        body.text.as_str().into(),
+    ];
+    let id = transaction.first(insert, &values).await?;
     let id = id.ok_or(Problem::Field {
         name: "author_id",
         allowed: "the id of a user",
@@ -203,28 +187,21 @@ pub(crate) async fn create(
 }
 
 pub(crate) async fn rewrite(pools: &Pools, id: i64, text: &str) -> Result<(), Problem> {
-    let updated = query("UPDATE messages SET text = ?2 WHERE id = ?1")
-        .bind(id)
-        .bind(text)
-        .execute(&pools.writer)
-        .await?;
-    if updated.rows_affected() == 0 {
-        Err(missing(id))
-    } else {
-        Ok(())
-    }
+    let sql = sql!("UPDATE messages SET text = $2 WHERE id = $1");
+    change(pools, sql, &[id.into(), text.into()], id).await
 }
 
 pub(crate) async fn delete(pools: &Pools, id: i64) -> Result<(), Problem> {
-    let deleted = query("DELETE FROM messages WHERE id = ?1")
-        .bind(id)
-        .execute(&pools.writer)
-        .await?;
-    if deleted.rows_affected() == 0 {
-        Err(missing(id))
-    } else {
-        Ok(())
+    let sql = sql!("DELETE FROM messages WHERE id = $1");
+    change(pools, sql, &[id.into()], id).await
+}
+
+async fn change(pools: &Pools, sql: Sql, values: &[Value], id: i64) -> Result<(), Problem> {
+    let mut transaction = pools.begin().await?;
+    if transaction.execute(sql, values).await? == 0 {
+        return Err(missing(id));
     }
+    Ok(transaction.commit().await?)
 }
 
 fn missing(id: i64) -> Problem {
@@ -234,14 +211,14 @@ fn missing(id: i64) -> Problem {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Message {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl Record for Message {
+    fn read(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            id: row.try_get("id")?,
-            conversation_id: row.try_get("conversation_id")?,
-            author: Person::from_row(row)?,
-            text: row.try_get("text")?,
-            created_at: row.try_get("created_at")?,
+            id: row.int("id")?,
+            conversation_id: row.int("conversation_id")?,
+            author: Person::read(row)?,
+            text: row.text("text")?,
+            created_at: row.text("created_at")?,
         })
     }
 }

@@ -1,13 +1,14 @@
 //! Users and their profiles.
 
 use serde::Serialize;
-use sqlx::{FromRow, Row, SqliteConnection, query, query_as, query_scalar, sqlite::SqliteRow};
 
 use crate::demo::{
     page::{Cursor, List, Page, Window},
+    pools::Pools,
     problem::Problem,
-    receive::UserBody,
-    schema::Pools,
+    receive::{ProfileBody, UserBody},
+    sql::{Record, Row, Value, sql},
+    transaction::Transaction,
 };
 
 #[derive(Serialize)]
@@ -34,84 +35,81 @@ struct Profile {
 const EMAIL_TAKEN: Problem = Problem::Conflict("another user has this email");
 
 pub(crate) async fn list(pools: &Pools, window: &Window) -> Result<Page<User>, Problem> {
-    let rows: Vec<User> = query_as(
+    let sql = sql!(
         "SELECT id, name, email, created_at FROM users
-         WHERE id > coalesce(?1, 0) ORDER BY id LIMIT ?2",
-    )
-    .bind(window.after_id())
-    .bind(window.rows())
-    .fetch_all(&pools.readers)
-    .await?;
+         WHERE id > $1 ORDER BY id LIMIT $2"
+    );
+    let values = [window.after_id().into(), window.rows().into()];
+    let rows: Vec<User> = pools.all(sql, &values).await?;
     Ok(Page::new(rows, window, List::Users, |user| {
         Cursor::id(user.id)
     }))
 }
 
 pub(crate) async fn one(pools: &Pools, id: i64) -> Result<UserWithProfile, Problem> {
-    query_as(
+    let sql = sql!(
         "SELECT users.id, name, email, created_at, bio, city
-         FROM users JOIN profiles ON profiles.user_id = users.id WHERE users.id = ?1",
-    )
-    .bind(id)
-    .fetch_optional(&pools.readers)
-    .await?
-    .ok_or(Problem::Missing { what: "user", id })
+         FROM users JOIN profiles ON profiles.user_id = users.id WHERE users.id = $1"
+    );
+    let user = pools.first(sql, &[id.into()]).await?;
+    user.ok_or(Problem::Missing { what: "user", id })
 }
 
 /// Returns the id of the new user.
 pub(crate) async fn create(pools: &Pools, body: &UserBody) -> Result<i64, Problem> {
-    let mut transaction = pools.writer.begin().await?;
-    let id: Option<i64> = query_scalar(
-        "INSERT INTO users (name, email, created_at)
-         VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
-         ON CONFLICT (email) DO NOTHING RETURNING id",
-    )
-    .bind(&body.name)
-    .bind(&body.email)
-    .fetch_optional(&mut *transaction)
-    .await?;
+    let insert = sql!(
+        "INSERT INTO users (name, email, created_at) VALUES ($1, $2, " NOW ")
+         ON CONFLICT DO NOTHING RETURNING id AS value"
+    );
+    let profile = sql!("INSERT INTO profiles (user_id, bio, city) VALUES ($1, $2, $3)");
+    let mut transaction = pools.begin().await?;
+    let values = [body.name.as_str().into(), body.email.as_str().into()];
+    let id: Option<i64> = transaction.first(insert, &values).await?;
     let id = id.ok_or(EMAIL_TAKEN)?;
-    query("INSERT INTO profiles (user_id, bio, city) VALUES (?1, ?2, ?3)")
-        .bind(id)
-        .bind(&body.profile.bio)
-        .bind(&body.profile.city)
-        .execute(&mut *transaction)
+    transaction
+        .execute(profile, &profile_of(id, &body.profile))
         .await?;
     transaction.commit().await?;
     Ok(id)
 }
 
 pub(crate) async fn update(pools: &Pools, id: i64, body: &UserBody) -> Result<(), Problem> {
-    let mut transaction = pools.writer.begin().await?;
-    let updated = query("UPDATE OR IGNORE users SET name = ?2, email = ?3 WHERE id = ?1")
-        .bind(id)
-        .bind(&body.name)
-        .bind(&body.email)
-        .execute(&mut *transaction)
-        .await?;
-    if updated.rows_affected() == 0 {
+    let user = sql!(
+        "UPDATE users SET name = $2, email = $3 WHERE id = $1
+         AND NOT EXISTS (SELECT 1 FROM users WHERE lower(email) = lower($3) AND id <> $1)"
+    );
+    let profile = sql!("UPDATE profiles SET bio = $2, city = $3 WHERE user_id = $1");
+    let mut transaction = pools.begin().await?;
+    let values = [
+        id.into(),
+        body.name.as_str().into(),
+        body.email.as_str().into(),
+    ];
+    if transaction.execute(user, &values).await? == 0 {
         return Err(refused(&mut transaction, id, EMAIL_TAKEN).await?);
     }
-    query("UPDATE profiles SET bio = ?2, city = ?3 WHERE user_id = ?1")
-        .bind(id)
-        .bind(&body.profile.bio)
-        .bind(&body.profile.city)
-        .execute(&mut *transaction)
+    transaction
+        .execute(profile, &profile_of(id, &body.profile))
         .await?;
     Ok(transaction.commit().await?)
 }
 
+fn profile_of(id: i64, profile: &ProfileBody) -> [Value; 3] {
+    [
+        id.into(),
+        profile.bio.as_str().into(),
+        profile.city.as_str().into(),
+    ]
+}
+
 pub(crate) async fn delete(pools: &Pools, id: i64) -> Result<(), Problem> {
-    let mut transaction = pools.writer.begin().await?;
-    let deleted = query(
-        "DELETE FROM users WHERE id = ?1
-         AND NOT EXISTS (SELECT 1 FROM conversations WHERE owner_id = ?1)
-         AND NOT EXISTS (SELECT 1 FROM messages WHERE author_id = ?1)",
-    )
-    .bind(id)
-    .execute(&mut *transaction)
-    .await?;
-    if deleted.rows_affected() == 0 {
+    let sql = sql!(
+        "DELETE FROM users WHERE id = $1
+         AND NOT EXISTS (SELECT 1 FROM conversations WHERE owner_id = $1)
+         AND NOT EXISTS (SELECT 1 FROM messages WHERE author_id = $1)"
+    );
+    let mut transaction = pools.begin().await?;
+    if transaction.execute(sql, &[id.into()]).await? == 0 {
         let in_use = Problem::Conflict("the user still has conversations or messages");
         return Err(refused(&mut transaction, id, in_use).await?);
     }
@@ -120,46 +118,44 @@ pub(crate) async fn delete(pools: &Pools, id: i64) -> Result<(), Problem> {
 
 /// Why a statement changed nothing: there is no such user, or else `conflict`.
 async fn refused(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     id: i64,
     conflict: Problem,
 ) -> Result<Problem, sqlx::Error> {
-    let exists: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE id = ?1)")
-        .bind(id)
-        .fetch_one(connection)
-        .await?;
-    Ok(if exists {
+    let sql = sql!("SELECT id AS value FROM users WHERE id = $1");
+    let found: Option<i64> = transaction.first(sql, &[id.into()]).await?;
+    Ok(if found.is_some() {
         conflict
     } else {
         Problem::Missing { what: "user", id }
     })
 }
 
-impl FromRow<'_, SqliteRow> for User {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl Record for User {
+    fn read(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            id: row.try_get("id")?,
-            name: row.try_get("name")?,
-            email: row.try_get("email")?,
-            created_at: row.try_get("created_at")?,
+            id: row.int("id")?,
+            name: row.text("name")?,
+            email: row.text("email")?,
+            created_at: row.text("created_at")?,
         })
     }
 }
 
-impl FromRow<'_, SqliteRow> for UserWithProfile {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl Record for UserWithProfile {
+    fn read(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            user: User::from_row(row)?,
-            profile: Profile::from_row(row)?,
+            user: User::read(row)?,
+            profile: Profile::read(row)?,
         })
     }
 }
 
-impl FromRow<'_, SqliteRow> for Profile {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl Record for Profile {
+    fn read(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            bio: row.try_get("bio")?,
-            city: row.try_get("city")?,
+            bio: row.text("bio")?,
+            city: row.text("city")?,
         })
     }
 }

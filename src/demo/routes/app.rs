@@ -8,12 +8,13 @@ use axum::{
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::demo::schema::Pools;
+use crate::demo::pools::Pools;
 
 #[derive(Clone)]
 pub(crate) struct App {
-    pub(super) pools: Pools,
-    pub(super) shutdown: CancellationToken,
+    pub(crate) pools: Pools,
+    /// Ends streams.
+    pub(crate) shutdown: CancellationToken,
 }
 
 /// 201 with where it is and what it is.

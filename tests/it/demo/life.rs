@@ -1,7 +1,5 @@
 //! Start, seed and shutdown.
 
-use std::path::Path;
-
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::Method;
@@ -9,17 +7,25 @@ use serde_json::json;
 use sidecache::demo::{Database, Demo, DemoError, Settings};
 use tokio_util::sync::CancellationToken;
 
-use super::{Messenger, soon};
+use super::{Messenger, On, server, soon};
 
-fn file(folder: &Path) -> Database {
-    format!("sqlite:{}", folder.join("demo.db").display())
-        .parse()
-        .unwrap()
+on_both!(
+    a_shutdown_ends_the_server_and_its_open_streams,
+    a_second_start_finds_what_the_first_left,
+    two_seeds_are_the_same,
+);
+
+async fn start(database: &Database) -> Messenger {
+    let database = database.clone();
+    Messenger::start(Settings {
+        database,
+        ..Settings::default()
+    })
+    .await
 }
 
-#[tokio::test]
-async fn a_shutdown_ends_the_server_and_its_open_streams() {
-    let demo = Messenger::start().await;
+async fn a_shutdown_ends_the_server_and_its_open_streams(on: On) {
+    let demo = on.demo().await;
     let mut events = demo
         .send(demo.request(Method::GET, "/api/events"), Bytes::new())
         .await;
@@ -42,25 +48,28 @@ async fn a_shutdown_ends_the_server_and_its_open_streams() {
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
 
-#[tokio::test]
-async fn a_second_start_finds_what_the_first_left() {
+async fn a_second_start_finds_what_the_first_left(on: On) {
     let folder = tempfile::tempdir().unwrap();
-    let first = Messenger::on(file(folder.path())).await;
+    let database = match on {
+        On::Sqlite => format!("sqlite:{}/demo.db", folder.path().display()),
+        On::Postgres => server::database().await,
+    };
+    let database = database.parse().unwrap();
+    let first = start(&database).await;
     let renamed = json!({ "title": "Changed" });
     let before = first
         .json(Method::PUT, "/api/conversations/1", &renamed)
         .await;
     first.stop().await;
 
-    let second = Messenger::on(file(folder.path())).await;
+    let second = start(&database).await;
     assert_eq!(second.get("/api/conversations/1").await.body, before.body);
     assert_eq!(second.walk("/api/users?limit=100").await.len(), 50);
     assert_eq!(second.walk("/api/conversations?limit=100").await.len(), 120);
 }
 
-#[tokio::test]
-async fn two_seeds_are_the_same() {
-    let (one, other) = (Messenger::start().await, Messenger::start().await);
+async fn two_seeds_are_the_same(on: On) {
+    let (one, other) = (on.demo().await, On::Sqlite.demo().await);
     for path in [
         "/api/conversations?limit=100",
         "/api/conversations/1",
@@ -76,19 +85,29 @@ async fn two_seeds_are_the_same() {
 
 #[tokio::test]
 async fn what_cannot_be_used_is_an_error_of_its_own() {
-    let demo = Messenger::start().await;
-    let start =
-        |listen, database| Demo::start(Settings { listen, database }, CancellationToken::new());
-    let taken = start(demo.demo.address(), Database::Temporary)
-        .await
-        .unwrap_err();
+    let demo = On::Sqlite.demo().await;
+    let start = async |listen, database: &str| {
+        let settings = Settings {
+            listen,
+            database: database.parse().unwrap(),
+            ..Settings::default()
+        };
+        let started = Demo::start(settings, CancellationToken::new());
+        started.await.unwrap_err()
+    };
+    let free = ([127, 0, 0, 1], 0).into();
+    let taken = start(demo.demo.address(), "").await;
     assert!(matches!(taken, DemoError::Bind { .. }), "{taken}");
-    let nowhere = file(Path::new("/nonexistent"));
-    let missing = start(([127, 0, 0, 1], 0).into(), nowhere)
-        .await
-        .unwrap_err();
+    let missing = start(free, "sqlite:/nonexistent/demo.db").await;
     assert_eq!(
         missing.to_string(),
-        "cannot open the database /nonexistent/demo.db"
+        "cannot open the database sqlite:/nonexistent/demo.db"
     );
+    let nobody = start(free, "postgres://ann:pass-word@127.0.0.1:1/demo").await;
+    let cause = std::error::Error::source(&nobody).unwrap().to_string();
+    assert_eq!(
+        nobody.to_string(),
+        "cannot open the database postgres://127.0.0.1:1/demo"
+    );
+    assert!(cause.contains("refused"), "{cause}");
 }

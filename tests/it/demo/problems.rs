@@ -3,11 +3,15 @@
 use hyper::Method;
 use serde_json::json;
 
-use super::{Answer, Messenger};
+use super::{Answer, On};
 
-#[tokio::test]
-async fn every_bad_parameter_is_a_problem_that_says_what_is_allowed() {
-    let demo = Messenger::start().await;
+on_both!(
+    every_bad_parameter_is_a_problem_that_says_what_is_allowed,
+    every_bad_body_is_a_problem_that_says_what_is_allowed,
+);
+
+async fn every_bad_parameter_is_a_problem_that_says_what_is_allowed(on: On) {
+    let demo = on.demo().await;
     let users = demo.get("/api/users").await.value()["next"]
         .as_str()
         .unwrap()
@@ -59,9 +63,8 @@ async fn every_bad_parameter_is_a_problem_that_says_what_is_allowed() {
     assert_eq!(wrong_method.field("allow"), "GET,HEAD,POST");
 }
 
-#[tokio::test]
-async fn every_bad_body_is_a_problem_that_says_what_is_allowed() {
-    let demo = Messenger::start().await;
+async fn every_bad_body_is_a_problem_that_says_what_is_allowed(on: On) {
+    let demo = on.demo().await;
     let new_user = |name: &str, email: &str| json!({ "name": name, "email": email, "profile": { "bio": "", "city": "" } });
     let cases = [
         ("/api/users", new_user(" ", "a@b"), 422, "`name` must be"),

@@ -6,11 +6,18 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-use super::{Answer, Messenger};
+use super::{Answer, On};
 
-#[tokio::test]
-async fn pages_walk_every_list_exactly_once() {
-    let demo = Messenger::start().await;
+on_both!(
+    pages_walk_every_list_exactly_once,
+    a_user_is_created_changed_and_deleted,
+    a_conversation_and_a_message_are_created_changed_and_deleted,
+    a_search_has_pages,
+    only_the_private_answer_speaks_of_caching,
+);
+
+async fn pages_walk_every_list_exactly_once(on: On) {
+    let demo = on.demo().await;
     let lists = [
         ("/api/conversations?limit=7", 120),
         ("/api/naive/conversations?limit=60", 120),
@@ -27,9 +34,8 @@ async fn pages_walk_every_list_exactly_once() {
     }
 }
 
-#[tokio::test]
-async fn a_user_is_created_changed_and_deleted() {
-    let demo = Messenger::start().await;
+async fn a_user_is_created_changed_and_deleted(on: On) {
+    let demo = on.demo().await;
     let mut user = json!({ "name": "Pia", "email": "pia@example.com", "profile": { "bio": "", "city": "Ulm" } });
     let created = demo.json(Method::POST, "/api/users", &user).await;
     assert_eq!(created.status, StatusCode::CREATED);
@@ -61,9 +67,8 @@ async fn a_user_is_created_changed_and_deleted() {
         .assert_problem(409, "still has");
 }
 
-#[tokio::test]
-async fn a_conversation_and_a_message_are_created_changed_and_deleted() {
-    let demo = Messenger::start().await;
+async fn a_conversation_and_a_message_are_created_changed_and_deleted(on: On) {
+    let demo = on.demo().await;
     let new = json!({ "title": "Canoe", "owner_id": 3 });
     let created = demo.json(Method::POST, "/api/conversations", &new).await;
     let path = created.field("location");
@@ -111,9 +116,8 @@ async fn a_conversation_and_a_message_are_created_changed_and_deleted() {
         .assert_problem(404, "no conversation 121");
 }
 
-#[tokio::test]
-async fn a_search_has_pages() {
-    let demo = Messenger::start().await;
+async fn a_search_has_pages(on: On) {
+    let demo = on.demo().await;
     let first = demo.get("/api/search?q=THE").await.value();
     let second = demo.get("/api/search?q=the&page=2").await.value();
     assert_eq!(
@@ -131,9 +135,8 @@ async fn a_search_has_pages() {
     );
 }
 
-#[tokio::test]
-async fn only_the_private_answer_speaks_of_caching() {
-    let demo = Messenger::start().await;
+async fn only_the_private_answer_speaks_of_caching(on: On) {
+    let demo = on.demo().await;
     let me = |who: &'static str| {
         let request = demo
             .request(Method::GET, "/api/me")

@@ -1,10 +1,16 @@
 //! What each request costs the database.
 
-use super::Messenger;
+use super::On;
 
-#[tokio::test]
-async fn naive_list_of_100_takes_101_statements() {
-    let demo = Messenger::start().await;
+on_both!(
+    naive_list_of_100_takes_101_statements,
+    fixed_list_of_100_takes_2_statements,
+    an_answer_without_the_database_says_so,
+    naive_and_fixed_list_return_the_same_json,
+);
+
+async fn naive_list_of_100_takes_101_statements(on: On) {
+    let demo = on.demo().await;
     assert_eq!(
         demo.get("/api/naive/conversations?limit=100")
             .await
@@ -14,9 +20,8 @@ async fn naive_list_of_100_takes_101_statements() {
     assert_eq!(demo.demo.statements_total(), 101);
 }
 
-#[tokio::test]
-async fn fixed_list_of_100_takes_2_statements() {
-    let demo = Messenger::start().await;
+async fn fixed_list_of_100_takes_2_statements(on: On) {
+    let demo = on.demo().await;
     for limit in [100, 1, 20] {
         let path = format!("/api/conversations?limit={limit}");
         assert_eq!(demo.get(&path).await.statements(), 2, "{path}");
@@ -24,9 +29,8 @@ async fn fixed_list_of_100_takes_2_statements() {
     assert_eq!(demo.demo.statements_total(), 6);
 }
 
-#[tokio::test]
-async fn an_answer_without_the_database_says_so() {
-    let demo = Messenger::start().await;
+async fn an_answer_without_the_database_says_so(on: On) {
+    let demo = on.demo().await;
     for path in ["/healthz", "/api/me", "/api/users?limit=0"] {
         let timing = demo.get(path).await.field("server-timing").to_owned();
         assert_eq!(timing, "db;dur=0.00;desc=\"n=0\"", "{path}");
@@ -34,9 +38,8 @@ async fn an_answer_without_the_database_says_so() {
     assert_eq!(demo.demo.statements_total(), 0);
 }
 
-#[tokio::test]
-async fn naive_and_fixed_list_return_the_same_json() {
-    let demo = Messenger::start().await;
+async fn naive_and_fixed_list_return_the_same_json(on: On) {
+    let demo = on.demo().await;
     let next = demo.get("/api/conversations").await.value()["next"]
         .as_str()
         .unwrap()
@@ -62,7 +65,13 @@ async fn naive_and_fixed_list_return_the_same_json() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_requests_never_mix_their_counts() {
-    let demo = Messenger::start().await;
+    for on in [On::Sqlite, On::Postgres] {
+        never_mixed(on).await;
+    }
+}
+
+async fn never_mixed(on: On) {
+    let demo = on.demo().await;
     let (naive, fixed) = (
         "/api/naive/conversations?limit=100",
         "/api/conversations?limit=100",

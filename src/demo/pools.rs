@@ -1,0 +1,124 @@
+//! The connections of one demo: those that read and those that write.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{
+    database::{Database, Place},
+    error::DemoError,
+    pool::{Pool, PoolSettings},
+    sql::{Record, Row, Sql, Value},
+    transaction::Transaction,
+};
+
+/// The connections. PostgreSQL reads and writes over the same ones. SQLite has one writer at a time: waiting for it in a pool
+/// of one is fair and silent, waiting for its lock is neither.
+#[derive(Clone, Debug)]
+pub(crate) struct Pools {
+    readers: Pool,
+    writer: Pool,
+}
+
+/// The folder of a temporary database, deleted when dropped. A folder, because WAL adds two files
+/// beside the database.
+pub(super) type Folder = Option<TempDir>;
+
+impl Pools {
+    /// Opens `database`, and creates it if it is a file. No statement runs for longer than `longest` where the server can say so.
+    ///
+    /// # Errors
+    /// [`DemoError::Temporary`] or [`DemoError::Open`].
+    pub(super) async fn open(
+        database: &Database,
+        settings: &PoolSettings,
+        longest: Duration,
+    ) -> Result<(Self, Folder), DemoError> {
+        let (pools, folder) = match database.place() {
+            Place::Temporary => {
+                let folder = tempfile::tempdir().map_err(DemoError::Temporary)?;
+                let file = folder.path().join("demo.db");
+                (Self::sqlite(&file, settings), Some(folder))
+            }
+            Place::File(file) => (Self::sqlite(file, settings), None),
+            Place::Server(options) => {
+                let pool = Pool::postgres(options, longest, settings);
+                let readers = pool.clone();
+                (
+                    Self {
+                        readers,
+                        writer: pool,
+                    },
+                    None,
+                )
+            }
+        };
+        let open = |source| DemoError::Open {
+            database: database.to_string(),
+            source,
+        };
+        pools.writer.try_out().await.map_err(open)?;
+        Ok((pools, folder))
+    }
+
+    fn sqlite(file: &std::path::Path, settings: &PoolSettings) -> Self {
+        let one = PoolSettings {
+            size: 1,
+            overflow: 0,
+            ..*settings
+        };
+        Self {
+            readers: Pool::sqlite(file, true, settings),
+            writer: Pool::sqlite(file, false, &one),
+        }
+    }
+
+    async fn rows(&self, sql: Sql, values: &[Value]) -> Result<Vec<Row>, sqlx::Error> {
+        self.readers.rows(sql, values).await
+    }
+
+    pub(crate) async fn all<T: Record>(
+        &self,
+        sql: Sql,
+        values: &[Value],
+    ) -> Result<Vec<T>, sqlx::Error> {
+        let rows = self.rows(sql, values).await?;
+        rows.iter().map(T::read).collect()
+    }
+
+    /// What the first row says, if there is one.
+    pub(crate) async fn first<T: Record>(
+        &self,
+        sql: Sql,
+        values: &[Value],
+    ) -> Result<Option<T>, sqlx::Error> {
+        let rows = self.rows(sql, values).await?;
+        rows.first().map(T::read).transpose()
+    }
+
+    /// What the only row of a statement says that always brings one.
+    pub(crate) async fn one<T: Record>(
+        &self,
+        sql: Sql,
+        values: &[Value],
+    ) -> Result<T, sqlx::Error> {
+        self.first(sql, values)
+            .await?
+            .ok_or(sqlx::Error::RowNotFound)
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        self.writer.begin().await
+    }
+
+    /// Where tables are made and changed.
+    pub(super) fn writer(&self) -> &Pool {
+        &self.writer
+    }
+
+    /// Waits until every connection is back and closed.
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

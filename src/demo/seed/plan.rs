@@ -1,0 +1,187 @@
+//! Who there is and who writes what when, as pure functions of the size.
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::texts::{BIOS, CITIES, MESSAGES, NAMES, OCCASIONS, SUBJECTS};
+use crate::demo::time;
+
+/// 2026-01-05T08:00:00Z, in seconds: the first day of the default size. Larger ones begin earlier and end with it.
+const START: usize = 1_767_600_000;
+const DAY: usize = 86_400;
+/// A message every four minutes. Of two neighbours the last messages are of the same second, so
+/// that the order of the list needs the id as well.
+const BETWEEN_MESSAGES: usize = 240;
+const BETWEEN_NEIGHBOURS: usize = 5400;
+/// How many neighbours the default size has.
+const NEIGHBOURS: usize = SUBJECTS.len() * OCCASIONS.len() / 2;
+
+/// See the module docs.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) conversations: usize,
+    users: usize,
+    start: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct User {
+    id: usize,
+    name: String,
+    email: String,
+    at: String,
+    bio: &'static str,
+    city: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Conversation {
+    id: usize,
+    title: String,
+    owner: usize,
+    at: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Message {
+    id: usize,
+    conversation: usize,
+    author: usize,
+    text: &'static str,
+    at: String,
+}
+
+impl Plan {
+    /// Of this many messages, or a few more. Ten conversations have a hundred.
+    pub(super) fn of(messages: u32) -> Self {
+        let messages = usize::try_from(messages).unwrap_or(usize::MAX);
+        let conversations = messages.div_ceil(100) * 10;
+        let earlier = (conversations / 2).saturating_sub(NEIGHBOURS) * BETWEEN_NEIGHBOURS;
+        Self {
+            conversations,
+            users: (messages / 400).max(NAMES.len()),
+            start: START - earlier,
+        }
+    }
+
+    pub(super) fn users(&self) -> Vec<User> {
+        (0..self.users).map(|index| self.user(index)).collect()
+    }
+
+    /// The first bear the names of the list, later ones mix them.
+    fn user(&self, index: usize) -> User {
+        let round = index / NAMES.len();
+        let first = NAMES[index % NAMES.len()].split(' ').next();
+        let last = NAMES[(index + round) % NAMES.len()].split(' ').next_back();
+        let name = format!("{} {}", first.unwrap_or("A"), last.unwrap_or("Person"));
+        User {
+            id: index + 1,
+            email: format!("{}@example.com", name.to_lowercase().replace(' ', ".")),
+            name,
+            at: text(self.start - (self.users - index) * DAY),
+            bio: BIOS[index % BIOS.len()],
+            city: CITIES[index * 3 % CITIES.len()],
+        }
+    }
+
+    pub(super) fn conversations(&self, which: Range<usize>) -> Vec<Conversation> {
+        which.map(|index| self.conversation(index)).collect()
+    }
+
+    fn conversation(&self, index: usize) -> Conversation {
+        let subject = SUBJECTS[index % SUBJECTS.len()];
+        let occasion = OCCASIONS[index / SUBJECTS.len() % OCCASIONS.len()];
+        let title = match index / (NEIGHBOURS * 2) {
+            0 => format!("{subject} {occasion}"),
+            round => format!("{subject} {occasion}, {}", round + 1),
+        };
+        Conversation {
+            id: index + 1,
+            title,
+            owner: self.member(index, 0),
+            at: text(self.last_message_at(index)),
+        }
+    }
+
+    /// The messages of these conversations in the order of their times; `before` were written earlier. No conversation of the
+    /// rest has one that is older, if the first of these has an even index.
+    pub(super) fn messages(&self, which: Range<usize>, before: usize) -> Vec<Message> {
+        let mut all: Vec<(usize, Message)> = which.flat_map(|index| self.of_one(index)).collect();
+        all.sort_by_key(|(at, _)| *at);
+        let ids = before + 1..;
+        ids.zip(all)
+            .map(|(id, (_, message))| Message { id, ..message })
+            .collect()
+    }
+
+    /// The messages of one conversation with their times, without ids.
+    fn of_one(&self, conversation: usize) -> impl Iterator<Item = (usize, Message)> {
+        let count = 8 + conversation * 7 % 5;
+        (0..count).map(move |place| {
+            let at = self.last_message_at(conversation) - (count - 1 - place) * BETWEEN_MESSAGES;
+            let message = Message {
+                id: 0,
+                conversation: conversation + 1,
+                author: self.member(conversation, place % 4),
+                // 7 shares no factor with the number of texts: no text comes twice in a conversation.
+                text: MESSAGES[(conversation * 5 + place * 7) % MESSAGES.len()],
+                at: text(at),
+            };
+            (at, message)
+        })
+    }
+
+    /// The id of one of the people in a conversation; the owner is the first.
+    fn member(&self, conversation: usize, number: usize) -> usize {
+        (conversation * 3 + number * 11) % self.users + 1
+    }
+
+    fn last_message_at(&self, conversation: usize) -> usize {
+        self.start + 3600 + conversation / 2 * BETWEEN_NEIGHBOURS
+    }
+}
+
+fn text(seconds: usize) -> String {
+    time::text(u64::try_from(seconds).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_plan_has_the_size_that_was_asked_for_and_ends_on_the_same_day() {
+        for (messages, conversations, users) in [
+            (100, 10, 50),
+            (1200, 120, 50),
+            (10_001, 1010, 50),
+            (1_000_000, 100_000, 2500),
+        ] {
+            let plan = Plan::of(messages);
+            assert_eq!((plan.conversations, plan.users), (conversations, users));
+            let last = plan.conversation(conversations - 1).at;
+            assert!(last.as_str() < "2026-01-10", "{messages}: {last}");
+        }
+        assert_eq!(Plan::of(1200).messages(0..120, 0).len(), 1200);
+    }
+
+    #[test]
+    fn ids_of_messages_follow_their_times_from_part_to_part() {
+        let plan = Plan::of(10_000);
+        let first = plan.messages(0..500, 0);
+        let second = plan.messages(500..1000, first.len());
+        let all: Vec<_> = first.iter().chain(&second).collect();
+        assert!(all.is_sorted_by_key(|message| (&message.at, message.id)));
+        assert_eq!((all.len(), all[9999].id), (10_000, 10_000));
+    }
+
+    #[test]
+    fn names_and_addresses_are_unique_in_the_largest_size() {
+        let users = Plan::of(1_000_000).users();
+        let emails: HashSet<_> = users.iter().map(|user| &user.email).collect();
+        assert_eq!(emails.len(), users.len());
+        assert_eq!(users[0].name, "Ada Winter");
+    }
+}
