@@ -52,6 +52,7 @@ mod reasons;
 mod refresh;
 mod reliability;
 mod sent;
+mod slow;
 mod snapshot;
 mod surplus;
 mod tiers;
