@@ -12,6 +12,7 @@ pub mod idle_timeout;
 pub mod interim;
 pub mod names;
 pub mod pace;
+pub mod patience;
 pub mod problem;
 
 pub use self::{
@@ -21,6 +22,7 @@ pub use self::{
     idle_timeout::IdleTimeout,
     interim::Interim,
     pace::Pace,
+    patience::Patience,
 };
 
 use bytes::Bytes;

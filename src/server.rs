@@ -8,7 +8,11 @@ pub mod workers;
 
 pub use self::listener::bind;
 
-use crate::{message::Interim, metrics::Metrics};
+use self::io::WriteLimits;
+use crate::{
+    message::Interim,
+    metrics::{CutOff, Metrics},
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
@@ -27,6 +31,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// For how long a connection may be silent or not read, and what the head of a request may take.
     pub idle_timeout: Duration,
+    /// What clients have to read of an answer in a second, in bytes; 0: anything. They may be behind it by `idle_timeout`.
+    pub min_rate: u64,
     /// What requests under way may take once the drain has begun.
     pub drain_timeout: Duration,
     /// The limit for the head of a request, in bytes.
@@ -54,6 +60,11 @@ pub async fn run<F, S, B>(
 {
     let permits = Arc::new(Semaphore::new(settings.max_connections));
     let protocol = connection::protocol(settings.idle_timeout, settings.max_header_bytes);
+    let writes = WriteLimits {
+        timeout: settings.idle_timeout,
+        min_rate: settings.min_rate,
+        cut_off: metrics.cut_off(CutOff::NotReading),
+    };
     loop {
         let next = async {
             let permit = Arc::clone(&permits)
@@ -73,7 +84,7 @@ pub async fn run<F, S, B>(
             let service = serve(peer, interim.clone());
             let transport = connection::Transport {
                 stream,
-                write_timeout: settings.idle_timeout,
+                writes: writes.clone(),
                 interim,
             };
             connection::serve(protocol.clone(), transport, service, stop)

@@ -1,6 +1,6 @@
 //! Each section of the file: its keys, their defaults and their limits.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, ops::RangeInclusive};
 
 use http::uri::Authority;
 use tracing_subscriber::EnvFilter;
@@ -28,6 +28,8 @@ use crate::{
 /// Nobody has more connections or threads to give.
 const MOST_CONNECTIONS: usize = 1_000_000;
 const MOST_WORKERS: usize = 1_024;
+/// What clients can be asked to send or read in a second.
+const LEAST_RATES: RangeInclusive<u64> = 0..=1024 * KIB;
 
 /// Everything that was configured.
 #[derive(Clone, Debug)]
@@ -106,6 +108,7 @@ fn server(section: Section<'_>) -> (server::Settings, Believed, Setting<SocketAd
             .count("max_connections", 10_000, 1..=MOST_CONNECTIONS)
             .value,
         idle_timeout: section.duration("idle_timeout", secs(60), TIMEOUT).value,
+        min_rate: section.size("min_rate", KIB, LEAST_RATES).value,
         drain_timeout: section
             .duration("drain_timeout", secs(30), ANY_DURATION)
             .value,
@@ -151,7 +154,7 @@ fn upstream(section: Section<'_>) -> (Option<upstream::Settings>, Setting<Option
     let tunnel_timeout = section
         .duration("tunnel_timeout", secs(600), ANY_DURATION)
         .value;
-    let min_rate = section.size("min_rate", KIB, 0..=1024 * KIB).value;
+    let min_rate = section.size("min_rate", KIB, LEAST_RATES).value;
     let idle_timeout = section
         .duration("idle_timeout", secs(4), ANY_DURATION)
         .value;

@@ -1,6 +1,6 @@
 //! A body that may not go silent: between two of its pieces no more than a limit may pass, and it may not trickle for long.
 
-use super::{body::BodyError, pace::Pace};
+use super::{body::BodyError, patience::Patience};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
@@ -8,10 +8,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::{
-    sync::oneshot,
-    time::{Instant, Sleep, sleep},
-};
+use tokio::sync::oneshot;
 
 /// A body that fails with [`BodyError::Silent`] when nothing of it came for a while.
 ///
@@ -19,18 +16,9 @@ use tokio::{
 #[derive(Debug)]
 pub struct IdleTimeout<B> {
     body: B,
-    limit: Duration,
-    pace: Pace,
-    /// Set while a piece is waited for.
-    silence: Option<Silence>,
+    patience: Patience,
     /// Dropped with the body, which whoever waits for its end sees.
     _end: Option<oneshot::Sender<()>>,
-}
-
-#[derive(Debug)]
-struct Silence {
-    since: Instant,
-    end: Pin<Box<Sleep>>,
 }
 
 impl<B> IdleTimeout<B> {
@@ -38,17 +26,16 @@ impl<B> IdleTimeout<B> {
     pub fn new(body: B, limit: Duration) -> Self {
         Self {
             body,
-            limit,
-            pace: Pace::new(0, limit),
-            silence: None,
+            patience: Patience::new(limit),
             _end: None,
         }
     }
 
-    /// The same, which also has to keep `pace`.
+    /// The same, of which at least so many bytes have to come in a second, in the long run; 0: any number.
     #[must_use]
-    pub fn paced(self, pace: Pace) -> Self {
-        Self { pace, ..self }
+    pub fn with_least(self, least: u64) -> Self {
+        let patience = self.patience.with_least(least);
+        Self { patience, ..self }
     }
 
     /// As [`Self::new`], beside a receiver that ends when the body has been read or given up.
@@ -75,22 +62,14 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => {
-                if let Some(silence) = self.silence.take() {
-                    let data = frame
-                        .as_ref()
-                        .and_then(|frame| frame.as_ref().ok()?.data_ref());
-                    let bytes = data.map_or(0, Bytes::len);
-                    self.pace.came(silence.since.elapsed(), bytes);
-                }
+                let data = frame
+                    .as_ref()
+                    .and_then(|frame| frame.as_ref().ok()?.data_ref());
+                self.patience.moved(data.map_or(0, Bytes::len));
                 Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)))
             }
             Poll::Pending => {
-                let limit = self.pace.left().unwrap_or(self.limit).min(self.limit);
-                let silence = self.silence.get_or_insert_with(|| Silence {
-                    since: Instant::now(),
-                    end: Box::pin(sleep(limit)),
-                });
-                let end = silence.end.as_mut().poll(cx);
+                let end = self.patience.poll_end(cx);
                 end.map(|()| Some(Err(BodyError::Silent)))
             }
         }

@@ -26,6 +26,11 @@ impl Pace {
         (self.least > 0).then(|| self.patience.saturating_sub(self.debt))
     }
 
+    /// Whether there is a debt.
+    pub fn is_behind(&self) -> bool {
+        !self.debt.is_zero()
+    }
+
     /// So long was waited, and then came so many `bytes`.
     pub fn came(&mut self, waited: Duration, bytes: usize) {
         if self.least > 0 {

@@ -79,6 +79,44 @@ impl RedisCall {
     }
 }
 
+/// Why a client was cut off before its request or its answer was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CutOff {
+    /// It did not read its answer for too long, or too slowly.
+    NotReading,
+    /// Its connection carried no request, or was not read, and another client wanted to connect.
+    Crowded,
+    /// It sent the content of its request too slowly while others waited for its place.
+    SlowContent,
+    /// It read its answer too slowly while others waited for its place.
+    SlowReader,
+    /// It had a tunnel while others, who had less, waited for its place.
+    Tunnel,
+}
+
+impl CutOff {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 5] = [
+        Self::NotReading,
+        Self::Crowded,
+        Self::SlowContent,
+        Self::SlowReader,
+        Self::Tunnel,
+    ];
+
+    /// The word for it in labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReading => "not_reading",
+            Self::Crowded => "crowded",
+            Self::SlowContent => "slow_content",
+            Self::SlowReader => "slow_reader",
+            Self::Tunnel => "tunnel",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +127,7 @@ mod tests {
         assert!(calls.all(|(at, call)| at == *call as usize));
         let mut removals = Removal::ALL.iter().enumerate();
         assert!(removals.all(|(at, removal)| at == *removal as usize));
+        let mut cuts = CutOff::ALL.iter().enumerate();
+        assert!(cuts.all(|(at, cut)| at == *cut as usize));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     attend::Attend,
-    io::{Attended, CAN_LOOK, InterimWriter, Presence, WriteTimeout},
+    io::{Attended, CAN_LOOK, InterimWriter, Presence, WriteLimits, WriteTimeout},
 };
 use crate::message::Interim;
 use bytes::Bytes;
@@ -33,14 +33,14 @@ pub(super) fn protocol(idle_timeout: Duration, max_header_bytes: usize) -> http1
 /// What bytes travel on.
 pub(super) struct Transport {
     pub(super) stream: TcpStream,
-    /// How long a write may make no progress.
-    pub(super) write_timeout: Duration,
+    /// How slowly the client may read.
+    pub(super) writes: WriteLimits,
     /// What is written between the messages.
     pub(super) interim: Interim,
 }
 
-/// Serves one connection until it ends, or a write to it makes no progress for too long, or until its request under way
-/// is answered once `stop` is there.
+/// Serves one connection until it ends, or its client does not read for too long, or until its request under way is
+/// answered once `stop` is there.
 pub(super) async fn serve<S, B>(
     protocol: http1::Builder,
     transport: Transport,
@@ -55,13 +55,13 @@ pub(super) async fn serve<S, B>(
 {
     let Transport {
         stream,
-        write_timeout,
+        writes,
         interim,
     } = transport;
     let presence = Presence::default();
     let service = Attend::new(service, presence.clone());
     let stream = Attended::new(stream, presence);
-    let io = InterimWriter::new(WriteTimeout::new(stream, write_timeout), interim);
+    let io = InterimWriter::new(WriteTimeout::new(stream, writes), interim);
     let mut connection = pin!(protocol.serve_connection(io, service).with_upgrades());
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

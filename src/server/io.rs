@@ -9,5 +9,5 @@ pub(super) use self::presence::LOOK;
 pub(super) use self::{
     interim::InterimWriter,
     presence::{Attended, CAN_LOOK, Presence},
-    write_timeout::WriteTimeout,
+    write_timeout::{WriteLimits, WriteTimeout},
 };

@@ -1,7 +1,7 @@
 //! The content of a request, of which the beginning is here before the request takes a place: who trickles waits alone.
 
 use crate::{
-    message::{BodyError, IdleTimeout, Pace, Stream, body::size_from},
+    message::{BodyError, IdleTimeout, Stream, body::size_from},
     origin::{FetchError, RequestBody},
 };
 use bytes::Bytes;
@@ -37,10 +37,9 @@ pub(super) async fn begun(
         return Ok(Request::from_parts(parts, body));
     };
     let is_measured = stream.size_hint().exact().is_some();
-    let pace = Pace::new(limits.min_rate, limits.patience);
     let mut content = Begun {
         first: VecDeque::new(),
-        rest: IdleTimeout::new(stream, limits.patience).paced(pace),
+        rest: IdleTimeout::new(stream, limits.patience).with_least(limits.min_rate),
     };
     let mut bytes = 0;
     while bytes < BEGINNING && !content.rest.is_end_stream() {

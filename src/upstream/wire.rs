@@ -1,6 +1,7 @@
 //! One connection to the upstream, as the client's library reads and writes it.
 
 use super::surplus::Surplus;
+use crate::message::Patience;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::{
@@ -24,7 +25,6 @@ use std::{
 use tokio::{
     io::{AsyncRead, ReadBuf},
     net::TcpStream,
-    time::{Sleep, sleep},
 };
 use tower::Service;
 
@@ -81,9 +81,7 @@ pub(super) struct Wire {
     stream: TokioIo<TcpStream>,
     surplus: Surplus,
     sent: Sent,
-    write_timeout: Duration,
-    /// Set while a write waits.
-    stalled: Option<Pin<Box<Sleep>>>,
+    writing: Patience,
 }
 
 impl Wire {
@@ -92,8 +90,7 @@ impl Wire {
             stream,
             surplus: Surplus::default(),
             sent: Sent::default(),
-            write_timeout,
-            stalled: None,
+            writing: Patience::new(write_timeout),
         }
     }
 
@@ -105,14 +102,10 @@ impl Wire {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let Poll::Ready(result) = written else {
-            let limit = self.write_timeout;
-            let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
-            let late = stalled.as_mut().poll(cx);
+            let late = self.writing.poll_end(cx);
             return late.map(|()| Err(io::ErrorKind::TimedOut.into()));
         };
-        if self.stalled.is_some() {
-            self.stalled = None;
-        }
+        self.writing.moved(0);
         if result.is_ok() && self.surplus.wrote(bytes) {
             self.sent.0.fetch_add(1, Relaxed);
         }

@@ -52,6 +52,7 @@ mod reliability;
 mod sent;
 #[cfg(feature = "demo")]
 mod sessions;
+mod slow;
 mod snapshot;
 mod streams;
 mod surplus;

@@ -112,6 +112,11 @@ impl Attended {
             presence,
         }
     }
+
+    /// From now on dropping it resets the connection and forgets what was not sent yet.
+    pub(in crate::server) fn reset(&self) {
+        let _ = self.stream.inner().set_zero_linger(); // fails only on a connection that is gone already
+    }
 }
 
 impl Read for Attended {

@@ -1,5 +1,7 @@
-//! A client that does not read what it asked for: writing to it ends after a while without progress.
+//! A client that does not read what it asked for: writing to it ends after a while without progress, or where it trickles.
 
+use super::presence::Attended;
+use crate::{message::Patience, metrics::Counter};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::{
     io,
@@ -7,47 +9,57 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::{Sleep, sleep};
 
-/// A transport on which no write waits longer than `limit`.
-#[derive(Debug)]
-pub(in crate::server) struct WriteTimeout<T> {
-    inner: T,
-    limit: Duration,
-    /// Set while a write waits; an unhindered write costs one comparison.
-    stalled: Option<Pin<Box<Sleep>>>,
+/// How slowly a client may read.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct WriteLimits {
+    /// How long a write may make no progress, and by how much a client may be behind the rate.
+    pub(in crate::server) timeout: Duration,
+    /// In bytes a second; 0: any.
+    pub(in crate::server) min_rate: u64,
+    /// Counts those that were cut off.
+    pub(in crate::server) cut_off: Counter,
 }
 
-impl<T> WriteTimeout<T> {
-    pub(in crate::server) fn new(inner: T, limit: Duration) -> Self {
+/// A transport on which no write waits for longer than its limits. Then it is reset: what the system still has for that
+/// client would wait as long.
+#[derive(Debug)]
+pub(in crate::server) struct WriteTimeout {
+    inner: Attended,
+    /// An unhindered write costs one comparison.
+    patience: Patience,
+    cut_off: Counter,
+}
+
+impl WriteTimeout {
+    pub(in crate::server) fn new(inner: Attended, limits: WriteLimits) -> Self {
         Self {
             inner,
-            limit,
-            stalled: None,
+            patience: Patience::new(limits.timeout).with_least(limits.min_rate),
+            cut_off: limits.cut_off,
         }
     }
 
+    /// What became of a write of so many bytes, or that it takes too long.
     fn limited<R>(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<R>>,
+        bytes: impl FnOnce(&R) -> usize,
     ) -> Poll<io::Result<R>> {
-        if written.is_ready() {
-            if self.stalled.is_some() {
-                self.stalled = None;
-            }
-            return written;
+        if let Poll::Ready(result) = written {
+            self.patience.moved(result.as_ref().map_or(0, bytes));
+            return Poll::Ready(result);
         }
-        let limit = self.limit;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
-        stalled
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+        self.patience.poll_end(cx).map(|()| {
+            self.cut_off.inc();
+            self.inner.reset();
+            Err(io::ErrorKind::TimedOut.into())
+        })
     }
 }
 
-impl<T: Read + Unpin> Read for WriteTimeout<T> {
+impl Read for WriteTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -57,14 +69,14 @@ impl<T: Read + Unpin> Read for WriteTimeout<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for WriteTimeout<T> {
+impl Write for WriteTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.limited(cx, written)
+        self.limited(cx, written, |bytes| *bytes)
     }
 
     fn poll_write_vectored(
@@ -73,7 +85,7 @@ impl<T: Write + Unpin> Write for WriteTimeout<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.limited(cx, written)
+        self.limited(cx, written, |bytes| *bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -82,11 +94,11 @@ impl<T: Write + Unpin> Write for WriteTimeout<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
-        self.limited(cx, flushed)
+        self.limited(cx, flushed, |()| 0)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.inner).poll_shutdown(cx);
-        self.limited(cx, shut)
+        self.limited(cx, shut, |()| 0)
     }
 }
