@@ -120,13 +120,19 @@ fn of_tag(tag: &str) -> Result<Selector, Problem> {
 }
 
 fn of_path(path: &str) -> Result<Selector, Problem> {
-    if path.starts_with(['/', '*']) {
-        Ok(Selector::Path(PathPattern::new(path)))
-    } else {
-        Err(refused(format!(
+    if !path.starts_with(['/', '*']) {
+        return Err(refused(format!(
             "the path `{path}` does not begin with `/`: write it like `/api/users*`"
-        )))
+        )));
     }
+    let shorter = |error| {
+        refused(format!(
+            "the path `{path}` {error}: write a shorter one, or purge by a tag"
+        ))
+    };
+    PathPattern::parse(path)
+        .map(Selector::Path)
+        .map_err(shorter)
 }
 
 /// Host and path as clients send them; a query is not looked at, because all of them are purged.
@@ -156,7 +162,7 @@ mod tests {
             asked(r#"{"tags": ["a"], "paths": ["/x*"], "urls": ["https://API.example:8080/y?q"]}"#);
         let expected = [
             Selector::tag("a"),
-            Selector::Path(PathPattern::new("/x*")),
+            Selector::Path(PathPattern::parse("/x*").unwrap()),
             Selector::of_uri(b"api.example:8080", "/y"),
         ];
         assert_eq!(selectors.unwrap(), expected);

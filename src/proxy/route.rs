@@ -4,12 +4,15 @@
 pub mod methods;
 #[path = "route/pattern.rs"]
 pub mod pattern;
+#[path = "route/purge.rs"]
+pub mod purge;
 #[path = "route/template.rs"]
 pub mod template;
 
 pub use self::{
     pattern::{Captures, Pattern, PatternError},
-    template::{PurgeTemplate, Template},
+    purge::PurgeTemplate,
+    template::Template,
 };
 
 use crate::{

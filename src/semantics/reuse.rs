@@ -36,6 +36,8 @@ pub enum PurgeState {
     Good,
     /// A soft purge made it stale so long ago: it may be served while it is refreshed, where that is allowed at all.
     SoftPurged(Duration),
+    /// It is older than purges that are not remembered one by one, and one of them may have been of it: ask before serving.
+    PerhapsPurged,
     /// Purges may have been missed: ask before serving.
     Doubtful,
 }
@@ -45,7 +47,7 @@ impl PurgeState {
     pub fn stale_for(self) -> Option<Duration> {
         match self {
             Self::SoftPurged(since) => Some(since),
-            Self::Good | Self::Doubtful => None,
+            Self::Good | Self::PerhapsPurged | Self::Doubtful => None,
         }
     }
 }
@@ -90,14 +92,18 @@ pub fn reuse(
     })
 }
 
-/// `no-cache` ([RFC 9111 §5.2.2.4]), or doubt whether a purge was missed.
+/// `no-cache` ([RFC 9111 §5.2.2.4]), or doubt whether it was purged.
 ///
 /// [RFC 9111 §5.2.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.4
 fn must_validate(freshness: &Freshness, purge_state: PurgeState) -> Option<Reason> {
     if freshness.validate_always {
         return Some(Reason::NoCache);
     }
-    (purge_state == PurgeState::Doubtful).then_some(Reason::PurgeGap)
+    match purge_state {
+        PurgeState::Doubtful => Some(Reason::PurgeGap),
+        PurgeState::PerhapsPurged => Some(Reason::Purged),
+        PurgeState::Good | PurgeState::SoftPurged(_) => None,
+    }
 }
 
 /// The client's directives, where the route respects them.
@@ -155,7 +161,7 @@ fn may_serve_while_revalidating(
     purge_state: PurgeState,
     now: SystemTime,
 ) -> bool {
-    purge_state != PurgeState::Doubtful
+    matches!(purge_state, PurgeState::Good | PurgeState::SoftPurged(_))
         && freshness.while_revalidate > Duration::ZERO
         && staleness(freshness, purge_state.stale_for(), now) <= freshness.while_revalidate
 }
@@ -272,14 +278,13 @@ mod tests {
     fn doubt_about_purges_validates_even_what_is_fresh() {
         let mut head = head();
         head.freshness.while_revalidate = secs(10);
-        let verdict = reuse(
-            &head,
-            &request(&[]),
-            &Policy::default(),
-            PurgeState::Doubtful,
-            at(1),
-        );
-        assert_eq!(verdict, Reuse::Validate(Reason::PurgeGap));
+        for (state, reason) in [
+            (PurgeState::Doubtful, Reason::PurgeGap),
+            (PurgeState::PerhapsPurged, Reason::Purged),
+        ] {
+            let verdict = reuse(&head, &request(&[]), &Policy::default(), state, at(1));
+            assert_eq!(verdict, Reuse::Validate(reason), "{state:?}");
+        }
     }
 
     #[test]

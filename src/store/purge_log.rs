@@ -4,13 +4,17 @@
 //! before it can never bring old content back: entries carry the place where the log stood when their fetch *began*.
 //! With Redis the records form a stream that every replica follows from its last position.
 
+mod glob;
 mod index;
+mod marks;
+mod pattern;
 mod selector;
 mod shared;
 
 use self::index::Index;
-pub(super) use self::index::Verdict;
-pub use self::selector::{PathPattern, Purge, Selector};
+pub(super) use self::marks::Verdict;
+pub use self::pattern::{PathPattern, TooLong};
+pub use self::selector::{Purge, Selector};
 pub(super) use self::shared::{Pending, Shared};
 
 use super::entry::{Entry, Position, StreamId};
@@ -132,9 +136,8 @@ impl PurgeLog {
                 self.shared.is_some().then_some(index::Origin::Here),
             );
             let shared = self.shared.as_ref();
-            if let Some(everything) = shared.and_then(|shared| shared.enqueue(purge, number)) {
-                index.forget_pending();
-                index.record(&everything, number, Some(index::Origin::Here));
+            if shared.is_some_and(|shared| shared.enqueue(purge, number).is_err()) {
+                index.replace_those_on_their_way(number);
             }
         }
         // Published under the lock, so that a position never counts a purge that the index does not know.
@@ -160,7 +163,7 @@ impl PurgeLog {
         if let Some(shared) = &self.shared {
             shared.take(record);
         }
-        self.index.write().confirm(&record.purge, id);
+        self.index.write().confirm(&record.purge, record.number, id);
         if let Some(shared) = &self.shared {
             shared.written_up_to(record.number);
         }

@@ -229,6 +229,7 @@ impl Store {
                 let since = entry.soft_since(learned);
                 Some(PurgeState::SoftPurged(since.elapsed()))
             }
+            Verdict::Perhaps => Some(PurgeState::PerhapsPurged),
             Verdict::Good if self.log.in_gap() && self.is_older_than_gap(entry, now) => {
                 Some(PurgeState::Doubtful)
             }

@@ -44,6 +44,7 @@ mod paths;
 mod poison;
 mod private;
 mod purge;
+mod purge_bounds;
 mod query;
 mod ranges;
 mod reasons;

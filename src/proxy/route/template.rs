@@ -1,8 +1,8 @@
-//! Texts with captures: tags (`conversation:{id}`) and what a write purges (`tag:conversation:{id}`, `path:/api/*`).
+//! Texts with captures, such as the tag `conversation:{id}`.
 
 use super::pattern::{Captures, PatternError};
 use crate::semantics::key::plain;
-use crate::store::{Purge, Selector, purge_log::PathPattern};
+use std::borrow::Cow;
 
 /// A text in which `{name}` stands for what the path holds there, and `{?name}` for a parameter of the query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,94 +78,42 @@ impl Template {
         }
     }
 
-    /// The text for `captures`; a parameter that is not there is empty.
-    pub fn expand(&self, captures: &Captures) -> String {
-        self.expand_with(captures, str::to_owned)
-    }
-
-    fn expand_with(&self, captures: &Captures, change: impl Fn(&str) -> String) -> String {
-        self.0
-            .iter()
-            .map(|part| match part {
-                Part::Text(text) => text.clone(),
-                Part::Capture(name) => change(&plain(captures.get(name).unwrap_or_default())),
-                Part::Parameter(name) => {
-                    change(&plain(captures.parameter(name).unwrap_or_default()))
-                }
-            })
-            .collect()
-    }
-}
-
-/// What a write purges: `tag:…` or `path:…`, soft unless `hard:` stands before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PurgeTemplate {
-    kind: Kind,
-    template: Template,
-    hard: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Tag,
-    Path,
-}
-
-impl PurgeTemplate {
-    /// Parses `text`; every `{name}` must be one of `captures`.
-    ///
-    /// # Errors
-    /// Where it names neither a tag nor a path, or [`Template::parse`] fails.
-    pub fn parse(text: &str, captures: &[String]) -> Result<Self, PatternError> {
-        let (hard, rest) = match text.strip_prefix("hard:") {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (kind, rest) = if let Some(tag) = rest.strip_prefix("tag:") {
-            (Kind::Tag, tag)
-        } else if let Some(path) = rest.strip_prefix("path:") {
-            (Kind::Path, path)
-        } else {
-            let message = "a purge begins with `tag:` or `path:`, with `hard:` before it to make entries unusable at once";
-            return Err(PatternError::new(0..text.len(), message));
-        };
-        let offset = text.len() - rest.len();
-        if kind == Kind::Path && !rest.starts_with(['/', '*']) {
-            return Err(PatternError::new(
-                offset..text.len(),
-                "a path begins with `/`",
-            ));
-        }
-        let template = Template::parse(rest, captures).map_err(|error| {
-            PatternError::new(
-                error.at.start + offset..error.at.end + offset,
-                error.message,
-            )
-        })?;
-        Ok(Self {
-            kind,
-            template,
-            hard,
+    /// Its texts, in order, with a capture or a parameter between two of them.
+    pub(super) fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.0.iter_mut().filter_map(|part| match part {
+            Part::Text(text) => Some(text),
+            Part::Capture(_) | Part::Parameter(_) => None,
         })
     }
 
-    /// What it purges by tag.
-    pub fn tag(&self) -> Option<&Template> {
-        (self.kind == Kind::Tag).then_some(&self.template)
+    /// Whether all of it is text.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(&self.0[..], [Part::Text(_)])
     }
 
-    /// The purge for `captures`.
-    pub fn expand(&self, captures: &Captures) -> Purge {
-        let selector = match self.kind {
-            Kind::Tag => Selector::tag(&self.template.expand(captures)),
-            Kind::Path => Selector::Path(PathPattern::new(
-                &self.template.expand_with(captures, PathPattern::escape),
-            )),
-        };
-        Purge {
-            selector,
-            hard: self.hard,
-        }
+    /// The text for `captures`; a parameter that is not there is empty.
+    pub fn expand(&self, captures: &Captures) -> String {
+        self.expand_with(captures, |_, value| value)
+    }
+
+    /// As [`Self::expand`], with each value as `put` gives it for what stands before it.
+    pub(super) fn expand_with<'c>(
+        &self,
+        captures: &'c Captures,
+        put: impl Fn(&str, Cow<'c, str>) -> Cow<'c, str>,
+    ) -> String {
+        self.0.iter().fold(String::new(), |mut out, part| {
+            let value = match part {
+                Part::Text(text) => {
+                    out.push_str(text);
+                    return out;
+                }
+                Part::Capture(name) => captures.get(name),
+                Part::Parameter(name) => captures.parameter(name),
+            };
+            let value = put(&out, plain(value.unwrap_or_default()));
+            out + &value
+        })
     }
 }
 
@@ -200,37 +148,6 @@ mod tests {
     }
 
     #[test]
-    fn purges_name_tags_and_paths_softly_unless_told_otherwise() {
-        let expand = |text| {
-            PurgeTemplate::parse(text, &names())
-                .unwrap()
-                .expand(&captures("/c/7/m/9"))
-        };
-        assert_eq!(
-            expand("tag:c:{id}"),
-            Purge {
-                selector: Selector::tag("c:7"),
-                hard: false
-            }
-        );
-        assert_eq!(
-            expand("hard:path:/c/{id}*"),
-            Purge {
-                selector: Selector::Path(PathPattern::new("/c/7*")),
-                hard: true
-            }
-        );
-    }
-
-    #[test]
-    fn a_star_in_the_url_does_not_widen_the_purge() {
-        let purge = PurgeTemplate::parse("path:/c/{id}*", &names())
-            .unwrap()
-            .expand(&captures("/c/*/m/9"));
-        assert_eq!(purge.selector, Selector::Path(PathPattern::new(r"/c/\**")));
-    }
-
-    #[test]
     fn needless_escapes_make_no_other_tag() {
         let template = Template::parse("{id}", &names()).unwrap();
         for (path, tag) in [
@@ -240,21 +157,6 @@ mod tests {
             ("/c/%é/m/9", "%25%C3%A9"),
         ] {
             assert_eq!(template.expand(&captures(path)), tag);
-        }
-    }
-
-    #[test]
-    fn mistakes_say_where_and_what_to_write() {
-        for (text, at, message) in [
-            ("tag:c:{idd}", 6..11, "`id`, `n`"),
-            ("conversations", 0..13, "begins with `tag:`"),
-            ("path:api", 5..8, "begins with `/`"),
-            ("hard:tag:{id", 9..12, "never closed"),
-            ("tag:", 4..4, "empty"),
-        ] {
-            let error = PurgeTemplate::parse(text, &names()).unwrap_err();
-            assert_eq!(error.at, at, "{text}");
-            assert!(error.message.contains(message), "{text}: {}", error.message);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a process knows of the log in Redis: its own records that wait for it, and how far it was followed.
 
-use super::selector::{Purge, Selector};
+use super::selector::Purge;
 use crate::store::entry::StreamId;
 use parking_lot::Mutex;
 use std::{
@@ -15,8 +15,7 @@ use tokio::{
     time::Instant,
 };
 
-/// Purges that wait for Redis; what does not fit is replaced by one purge of everything. Few, because the index cannot
-/// forget them to make room.
+/// Purges that wait for Redis; more are replaced by one record that names none of them.
 pub(super) const MAX_PENDING: usize = 20_000;
 
 /// One record on its way to the shared log.
@@ -26,6 +25,10 @@ pub(in crate::store) struct Pending {
     pub(in crate::store) purge: Purge,
     pub(in crate::store) since: Instant,
 }
+
+/// More records wait than may.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Overflow;
 
 /// See the module docs.
 #[derive(Debug, Default)]
@@ -43,9 +46,9 @@ pub(in crate::store) struct Shared {
 }
 
 impl Shared {
-    /// Lets one more record wait. Too many become one that covers them all, which is returned: nothing is lost, only more
-    /// is purged.
-    pub(super) fn enqueue(&self, purge: Purge, number: u64) -> Option<Purge> {
+    /// Lets one more record wait. `Err` where that were too many: they became one that covers them all. Nothing is lost, but
+    /// whoever reads it confirms what it has.
+    pub(super) fn enqueue(&self, purge: Purge, number: u64) -> Result<(), Overflow> {
         let record = |purge| Pending {
             number,
             purge,
@@ -54,15 +57,11 @@ impl Shared {
         let mut pending = self.pending.lock();
         pending.push_back(record(purge));
         if pending.len() <= MAX_PENDING {
-            return None;
+            return Ok(());
         }
-        let everything = Purge {
-            selector: Selector::All,
-            hard: true,
-        };
         pending.clear();
-        pending.push_back(record(everything.clone()));
-        Some(everything)
+        pending.push_back(record(Purge::UNNAMED));
+        Err(Overflow)
     }
 
     /// The records that have waited longest, at most `most` of them; they wait on until they are taken.

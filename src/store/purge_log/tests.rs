@@ -46,7 +46,7 @@ fn each_selector_concerns_what_it_names_and_nothing_else() {
     let selectors = [
         (target("/a"), true, false),
         (Selector::tag("t"), true, false),
-        (Selector::Path(PathPattern::new("/a*")), true, false),
+        (Selector::Path(PathPattern::covering("/a*")), true, false),
         (Selector::All, true, true),
     ];
     for (selector, concerns_a, concerns_b) in selectors {
@@ -168,37 +168,78 @@ fn what_is_older_than_the_log_cannot_be_judged() {
 }
 
 #[test]
-fn more_pending_purges_than_fit_become_one_of_everything() {
+fn more_pending_purges_than_fit_put_what_redis_holds_in_doubt_and_lose_nothing() {
     let log = log(true);
-    let a = entry("/a", &[], log.position());
+    log.read_up_to(StreamId(5, 0));
+    let (a, b) = (
+        entry("/a", &["0"], log.position()),
+        entry("/b", &[], log.position()),
+    );
     for number in 0..=MAX_PENDING {
-        log.append(vec![soft(Selector::tag(&number.to_string()))]);
+        log.append(vec![hard(Selector::tag(&number.to_string()))]);
     }
-    assert_eq!(log.judge(&a), Verdict::Gone);
     assert_eq!(log.pending(), 1);
+    assert_eq!(log.judge(&a), Verdict::Gone, "here it is known");
+    assert_eq!(log.judge(&b), Verdict::Good, "and what it did not concern");
+    assert_eq!(log.judge_shared(&b), Verdict::Perhaps);
+    let last = log.latest();
+    confirm_first(&log, last, StreamId(6, 0));
+    assert_eq!(log.judge_shared(&b), Verdict::Perhaps, "others do not know");
+    let refetched = entry("/b", &[], log.position());
+    assert_eq!(log.judge_shared(&refetched), Verdict::Good);
 }
 
 #[test]
-fn more_marks_than_fit_become_one_purge_of_everything() {
+fn a_record_that_names_nothing_puts_all_that_is_older_in_doubt() {
+    let log = log(true);
+    let old = entry("/a", &[], log.position());
+    log.learn(&Purge::UNNAMED, StreamId(5, 0), Duration::ZERO);
+    log.read_up_to(StreamId(5, 0));
+    assert_eq!(log.judge(&old), Verdict::Perhaps);
+    assert_eq!(log.judge_shared(&old), Verdict::Perhaps);
+    let new = entry("/a", &[], log.position());
+    assert_eq!(log.judge(&new), Verdict::Good);
+}
+
+#[test]
+fn more_patterns_than_fit_leave_what_is_older_than_the_forgotten_in_doubt() {
     let log = log(false);
-    let a = entry("/a", &[], log.position());
-    let purges = (0..251)
-        .map(|n| soft(Selector::Path(PathPattern::new(&format!("*/x{n}")))))
-        .collect();
-    log.append(purges);
-    assert_eq!(log.judge(&a), Verdict::Gone);
+    let (old, named) = (
+        entry("/a", &[], log.position()),
+        entry("/b/x0", &[], log.position()),
+    );
+    let purge = |n| hard(Selector::Path(PathPattern::covering(&format!("*/x{n}"))));
+    log.append((0..250).map(purge).collect());
+    assert_eq!(log.judge(&old), Verdict::Good, "they all fit");
+    let old = entry("/a", &[], Position::default());
+    log.append(vec![purge(250)]);
+    assert_eq!(log.judge(&old), Verdict::Perhaps);
+    assert_eq!(log.judge(&named), Verdict::Perhaps, "it is not lost");
+    let last = entry("/b/x250", &[], Position::default());
+    assert_eq!(log.judge(&last), Verdict::Gone);
     assert_eq!(log.judge(&entry("/a", &[], log.position())), Verdict::Good);
 }
 
 #[test]
-fn what_is_on_its_way_survives_making_room() {
+fn an_entry_that_is_read_now_and_then_is_never_in_doubt() {
+    let log = log(false);
+    let a = entry("/a", &[], log.position());
+    for n in 0..20 {
+        let purge = |m| hard(target(&format!("/{n}/{m}")));
+        log.append((0..20_000).map(purge).collect());
+        assert_eq!(log.judge(&a), Verdict::Good);
+    }
+}
+
+#[test]
+fn what_is_on_its_way_survives_what_is_forgotten() {
     let log = log(true);
     let a = entry("/a", &["t"], log.position());
     let purge = hard(Selector::tag("t"));
     let number = log.append(vec![purge]);
     for n in 0..300 {
         log.learn(
-            &soft(Selector::Path(PathPattern::new(&format!("*/x{n}")))),
+            &soft(Selector::Path(PathPattern::covering(&format!("*/x{n}")))),
             StreamId(n, 1),
             Duration::ZERO,
         );
