@@ -7,6 +7,7 @@ pub mod body;
 pub mod chain;
 pub mod compact;
 pub mod encode;
+pub mod excerpt;
 pub mod future;
 pub mod idle_timeout;
 pub mod interim;
@@ -18,6 +19,7 @@ pub mod problem;
 pub use self::{
     body::{Body, BodyError, Stream, Watch},
     chain::chain,
+    excerpt::excerpt,
     future::ResponseFuture,
     idle_timeout::IdleTimeout,
     interim::Interim,

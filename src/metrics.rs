@@ -173,7 +173,7 @@ impl Metrics {
             ),
             log_lines_dropped: r.gauge(
                 "log_lines_dropped",
-                "Log lines dropped because the sink did not keep up",
+                "Log lines dropped because the sink did not keep up, or failed",
             ),
             collapsed: r.counter("collapsed", "Requests answered by another request's fetch"),
             purges: r.counter("purges", "Purges that this replica asked for or learned of"),

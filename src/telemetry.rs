@@ -1,7 +1,10 @@
 //! Log lines: format, filter and a sink that never holds up a request.
 
-use std::io::IsTerminal;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+mod queue;
+
+use self::queue::Waiting;
+use std::{io::IsTerminal, sync::Arc};
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, filter::ParseError, fmt, layer::SubscriberExt, registry,
     util::SubscriberInitExt,
@@ -34,14 +37,14 @@ pub type Extra = Box<dyn Layer<Registry> + Send + Sync>;
 #[derive(Debug)]
 pub struct Guard {
     _worker: WorkerGuard,
-    dropped: ErrorCounter,
+    waiting: Arc<Waiting>,
 }
 
 impl Guard {
-    /// Reads how many lines were dropped because the sink did not keep up.
+    /// Reads how many lines were dropped because the sink did not keep up, or failed.
     pub fn dropped_lines(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
-        let counter = self.dropped.clone();
-        move || counter.dropped_lines() as u64
+        let waiting = Arc::clone(&self.waiting);
+        move || waiting.dropped()
     }
 }
 
@@ -62,11 +65,7 @@ pub fn filter(settings: &Settings) -> Result<EnvFilter, ParseError> {
 /// As [`filter`].
 pub fn init(settings: &Settings, extra: Option<Extra>) -> Result<Guard, ParseError> {
     let filter = filter(settings)?;
-    let (sink, worker) = NonBlockingBuilder::default()
-        .lossy(true)
-        .thread_name("log")
-        .finish(std::io::stdout());
-    let dropped = sink.error_counter();
+    let (sink, waiting, worker) = queue::before(std::io::stdout());
     // Per-layer filters: what one does not want the other may need.
     let lines: Extra = match settings.format {
         Format::Json => Box::new(
@@ -90,6 +89,6 @@ pub fn init(settings: &Settings, extra: Option<Extra>) -> Result<Guard, ParseErr
     registry().with(layers).init();
     Ok(Guard {
         _worker: worker,
-        dropped,
+        waiting,
     })
 }

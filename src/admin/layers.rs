@@ -6,7 +6,7 @@ use super::{
     bearer,
     problem::{self, Problem},
 };
-use crate::proxy::Token;
+use crate::{message::excerpt, proxy::Token};
 use axum::{
     Router,
     extract::Request,
@@ -14,7 +14,7 @@ use axum::{
     middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
 };
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, borrow::Cow, sync::Arc, time::Duration};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{CompressionLayer, predicate::SizeAbove},
@@ -33,6 +33,9 @@ const BODY_LIMIT: usize = 1 << 20;
 
 /// Bytes from which on a body is worth the coding.
 const WORTH_CODING: u64 = 1024;
+
+/// What is logged of a text that came with a request, in bytes.
+const MAX_LOGGED: usize = 512;
 
 /// Puts `routes` inside the layers. Requests pass those below first.
 pub(super) fn around(routes: Router, token: Option<Token>) -> Router {
@@ -59,7 +62,16 @@ pub(super) fn around(routes: Router, token: Option<Token>) -> Router {
 fn span(request: &Request) -> Span {
     let id = request.extensions().get::<RequestId>();
     let id = id.and_then(|id| id.header_value().to_str().ok());
-    debug_span!("admin", method = %request.method(), path = request.uri().path(), id)
+    let id = id.map(logged);
+    let (method, path) = (
+        logged(request.method().as_str()),
+        logged(request.uri().path()),
+    );
+    debug_span!("admin", %method, path = &*path, id = id.as_deref())
+}
+
+fn logged(text: &str) -> Cow<'_, str> {
+    excerpt(text, MAX_LOGGED, Cow::Borrowed)
 }
 
 #[expect(
@@ -69,7 +81,11 @@ fn span(request: &Request) -> Span {
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let message = panic.downcast_ref::<String>().map(String::as_str);
     let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
-    error!(panic = message, "a request to the admin port panicked");
+    let message = message.map(logged);
+    error!(
+        panic = message.as_deref(),
+        "a request to the admin port panicked"
+    );
     let detail = "this is a defect of the proxy; its log says more";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
 }

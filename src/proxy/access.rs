@@ -1,12 +1,21 @@
 //! The access line.
 
 use crate::{
-    message::Watch,
+    message::{Watch, excerpt},
     semantics::{Decision, Storage, Tier, query::redacted},
 };
 use http::{HeaderValue, Method, StatusCode, Uri};
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 use tokio::time::Instant;
+
+/// What is shown of a path, and of a query, in bytes: a line is what many requests may leave behind at once.
+const MAX_SHOWN: usize = 2048;
+
+/// What is shown of a host, in bytes. A name has 253 at most.
+const MAX_HOST: usize = 256;
+
+/// What is shown of a method, in bytes.
+const MAX_METHOD: usize = 64;
 
 /// What the access line says of a request.
 #[derive(Debug)]
@@ -28,6 +37,17 @@ pub(super) struct Event {
     pub(super) head: Duration,
     pub(super) bytes: u64,
     pub(super) end: End,
+}
+
+impl Line {
+    fn host(&self) -> Option<Cow<'_, str>> {
+        let host = self.host.as_ref()?.to_str().ok()?;
+        Some(excerpt(host, MAX_HOST, Cow::Borrowed))
+    }
+
+    fn query(&self) -> Option<Cow<'_, str>> {
+        Some(excerpt(self.uri.query()?, MAX_SHOWN, redacted))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,10 +94,10 @@ impl Drop for Event {
         } = self.decision;
         tracing::info!(
             target: "access",
-            method = %self.line.method,
-            host = self.line.host.as_ref().and_then(|host| host.to_str().ok()),
-            path = &*redacted(self.line.uri.path()),
-            query = self.line.uri.query().map(redacted).as_deref(),
+            method = &*excerpt(self.line.method.as_str(), MAX_METHOD, Cow::Borrowed),
+            host = self.line.host().as_deref(),
+            path = &*excerpt(self.line.uri.path(), MAX_SHOWN, redacted),
+            query = self.line.query().as_deref(),
             status = self.status.as_u16(),
             route = self.route,
             outcome = outcome.as_str(),

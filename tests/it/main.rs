@@ -35,6 +35,7 @@ mod interim;
 mod keys;
 mod layer;
 mod leaving;
+mod logs;
 mod model;
 mod newcomers;
 mod operations;

@@ -4,7 +4,7 @@ use super::{Origin, get, redis::free_port, until};
 use std::{
     io::Write,
     net::SocketAddr,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 use tempfile::NamedTempFile;
 
@@ -19,20 +19,34 @@ pub(crate) struct Process {
 impl Process {
     /// Runs it before `origin`, with `toml` added to the smallest configuration, until it is alive.
     pub(crate) async fn start(origin: &Origin, toml: &str) -> Self {
+        let log = "access = false\nlevel = \"error\"";
+        Self::run(origin, log, Stdio::null(), toml).await
+    }
+
+    /// The same with a line of JSON for each request, which somebody has to read.
+    pub(crate) async fn logging(origin: &Origin) -> (Self, ChildStdout) {
+        let log = "format = \"json\"";
+        let mut process = Self::run(origin, log, Stdio::piped(), "").await;
+        let lines = process.child.stdout.take().unwrap();
+        (process, lines)
+    }
+
+    async fn run(origin: &Origin, log: &str, stdout: Stdio, toml: &str) -> Self {
         let [address, admin] =
             [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut config = NamedTempFile::new().unwrap();
         write!(
             config,
             "[server]\nlisten = \"{address}\"\nmax_connections = 20000\n[admin]\nlisten = \"{admin}\"\n\
-             [log]\naccess = false\nlevel = \"error\"\n[upstream]\nurl = \"http://{}\"\n{toml}",
+             [log]\n{log}\n[upstream]\nurl = \"http://{}\"\n{toml}",
             origin.address()
         )
         .unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_sidecache"))
             .args(["run", "--config"])
             .arg(config.path())
-            .stdout(Stdio::null())
+            .stdout(stdout)
+            .env_remove("RUST_LOG")
             .spawn()
             .unwrap();
         until("it listens", async || {
