@@ -1,6 +1,8 @@
 //! What writes and operators may purge, however much and by whatever text, and what that never costs others.
 
-use crate::support::{Answer, Origin, Proxy, Reply, get, request};
+use crate::support::{
+    Answer, Origin, Proxy, Reply, get, proxy::synchronised, redis::Redis, request, until,
+};
 
 const READS: &str = r#"
 [[route]]
@@ -154,6 +156,9 @@ async fn more_patterns_than_are_remembered_cost_others_a_confirmation() {
         200
     );
     assert_eq!(purge_paths(&proxy, &patterns).await.status, 200);
+    origin.answer("/x/none", Reply::ok("").status(503));
+    let answer = proxy.get("/x/none").await;
+    assert_eq!(answer.status, 503, "it is not served, also in need");
     origin.answer("/other", Reply::ok("").status(304));
     let says = proxy.get("/other").await.cache_status().to_owned();
     assert_eq!(says, "fwd=stale; fwd-status=304; stored; detail=purged");
@@ -179,4 +184,67 @@ async fn a_pattern_that_cannot_be_kept_as_it_is_is_refused() {
     let exact = format!("/{}", "x".repeat(600));
     assert_eq!(purge_paths(&proxy, &[exact]).await.status, 200);
     assert_eq!(get(proxy.admin(), "/healthz", &[]).await.status, 200);
+}
+
+/// A replica, and another one that has the routes of [`writes`].
+async fn replicas(origin: &Origin, redis: &Redis, purge: &str) -> (Proxy, Proxy) {
+    let url = redis.url();
+    let toml = format!(
+        "{}[cache]\nprefix = \"t\"\n[cache.redis]\nurl = \"{url}\"\n",
+        writes(purge)
+    );
+    let (one, two) = (
+        Proxy::to(origin, &toml).await,
+        Proxy::to(origin, &toml).await,
+    );
+    synchronised(&one).await;
+    synchronised(&two).await;
+    (one, two)
+}
+
+#[tokio::test]
+async fn a_record_that_a_replica_cannot_read_costs_a_confirmation() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let reply = Reply::fresh("a", 3600).header("etag", "\"1\"");
+    origin.answer("/other", reply);
+    let (proxy, _) = replicas(&origin, &redis, r#""tag:x""#).await;
+    stored(&proxy, &["/other"]).await;
+    let newer = ["kind", "of a later version", "value", "x", "hard", "1"];
+    let record = [&["XADD", "t:v1:purges", "*", "from", "another"][..], &newer].concat();
+    let _: String = redis.command(&record);
+    origin.answer("/other", Reply::ok("").status(304));
+    until("it was read", async || {
+        let answer = proxy.get("/other").await;
+        answer.cache_status() == "fwd=stale; fwd-status=304; stored; detail=purged"
+    })
+    .await;
+    assert!(proxy.get("/other").await.is_hit());
+}
+
+#[tokio::test]
+async fn other_replicas_obey_purges_by_long_text_and_their_records_are_short() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    origin.answer_by(|_| Reply::ok("a"));
+    let purge = r#""hard:path:/lists/{id}", "hard:path:/lists/{id}/*""#;
+    let (one, two) = replicas(&origin, &redis, purge).await;
+    let long = "x".repeat(10_000);
+    let (exact, below) = (format!("/lists/{long}"), format!("/lists/{long}/all"));
+    stored(&two, &["/other", "/lists/y/all", &exact, &below]).await;
+    let before = redis.command::<usize>(&["MEMORY", "USAGE", "t:v1:purges"]);
+    for id in 0..100 {
+        let path = format!("/api/users/{long}{id}");
+        assert_eq!(one.send("PUT", &path, &[], "x").await.status, 200);
+    }
+    one.send("PUT", &format!("/api/users/{long}"), &[], "x")
+        .await;
+    until("the other replica obeys", async || {
+        !two.get(&exact).await.is_hit()
+    })
+    .await;
+    assert!(!two.get(&below).await.is_hit());
+    for path in ["/other", "/lists/y/all"] {
+        assert!(two.get(path).await.is_hit(), "{path}");
+    }
+    let bytes = redis.command::<usize>(&["MEMORY", "USAGE", "t:v1:purges"]) - before;
+    assert!(bytes < 303 * 200, "{bytes} bytes for 303 records");
 }

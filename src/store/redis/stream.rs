@@ -34,8 +34,8 @@ const RENEWAL: Duration = Duration::from_secs(1);
 /// Records that are appended in one round trip.
 const APPEND_BATCH: usize = 200;
 
-/// More records are not kept, about: some sixty bytes each. What was stored before the oldest one cannot be judged then
-/// by a replica that starts, and is fetched anew.
+/// More records are not kept, about: some sixty bytes each, whatever clients sent, and 512 for a pattern of an operator. What
+/// was stored before the oldest one cannot be judged then by a replica that starts, and is fetched anew.
 const MAX_RECORDS: usize = 500_000;
 
 /// Reads and writes the stream. See the module docs.
