@@ -175,8 +175,7 @@ impl Cache {
         method: &Method,
         request: &HeaderMap,
     ) -> Response<Body> {
-        let now = self.0.clock.now();
-        deliver::passing(&settings.coding, response, method, request, now)
+        deliver::passing(&self.0, &settings.coding, response, method, request)
     }
 
     /// Purges here at once and tells the other replicas; see [`Store::purge`].

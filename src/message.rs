@@ -5,12 +5,14 @@
 
 pub mod body;
 pub mod chain;
+pub mod coded;
 pub mod compact;
 pub mod encode;
 pub mod excerpt;
 pub mod future;
 pub mod idle_timeout;
 pub mod interim;
+pub mod join;
 pub mod names;
 pub mod pace;
 pub mod patience;

@@ -13,7 +13,7 @@ pub use self::{
     striped::{Counter, Histogram},
 };
 
-use crate::semantics::{Outcome, Reason, Refusal};
+use crate::semantics::{Coding, Outcome, Reason, Refusal, coding};
 use prometheus_client::{
     encoding::text::encode,
     metrics::{family::Family, gauge::Gauge},
@@ -50,6 +50,10 @@ pub struct Metrics {
     pub followers: Gauge,
     /// Requests that another one's fetch answered.
     pub collapsed: Counter,
+    /// Bytes of bodies on their way: collected for the store, or held for those who still read them.
+    pub collecting_bytes: Gauge,
+    /// `sidecache_codings_total{coding}`, by [`Coding`].
+    codings: Vec<Counter>,
     /// Bytes that the memory tier holds.
     pub memory_bytes: Gauge,
     /// Stored keys in the memory tier.
@@ -164,6 +168,17 @@ impl Metrics {
                 "followers",
                 "Requests that wait for another request's fetch",
             ),
+            collecting_bytes: r.gauge(
+                "collecting_bytes",
+                "Bytes of bodies on their way: collected for the store, or held for those who still read them",
+            ),
+            codings: r.counters(
+                (
+                    "codings",
+                    "Bodies that were coded, whole or as they arrived; one for all who read it",
+                ),
+                ("coding", coding::NAMES),
+            ),
             memory_bytes: r.gauge("memory_bytes", "Bytes held by the memory tier"),
             memory_entries: r.gauge("memory_entries", "Keys held by the memory tier"),
             redis_up: r.gauge("redis_up", "Redis servers in use; 0 while Redis is out"),
@@ -225,6 +240,11 @@ impl Metrics {
     /// One more call to Redis with this result.
     pub fn redis_call(&self, result: RedisCall) {
         self.redis_calls[result as usize].inc();
+    }
+
+    /// One more body that is coded.
+    pub fn coded(&self, coding: Coding) {
+        self.codings[coding.index()].inc();
     }
 
     /// One more response that is not stored.

@@ -1,6 +1,12 @@
 //! The state that all requests of one cache share.
 
-use super::{backoff::Backoff, flight::Flights, hit_for_miss::HitForMiss, query_rules::QueryRules};
+use super::{
+    backoff::Backoff,
+    flight::{Flights, Limits},
+    hit_for_miss::HitForMiss,
+    query_rules::QueryRules,
+    rule::Settings,
+};
 use crate::{clock::Clock, metrics::Metrics, store::Store};
 use std::{num::NonZero, sync::Arc, thread::available_parallelism};
 use tokio::sync::Semaphore;
@@ -26,11 +32,21 @@ pub(super) struct Core {
     pub(super) refreshes: Arc<Semaphore>,
     /// One for each core: so many large bodies are coded at the same time.
     pub(super) coders: Arc<Semaphore>,
+    /// The same for what arrives: it does not wait for a large body.
+    pub(super) stream_coders: Arc<Semaphore>,
     /// The time that HTTP is about.
     pub(super) clock: Clock,
     /// What is counted.
     pub(super) metrics: Arc<Metrics>,
     tasks: TaskTracker,
+}
+
+/// What may be collected.
+pub(super) fn limits(settings: &Settings) -> Limits {
+    Limits {
+        object: settings.max_object,
+        together: settings.collecting,
+    }
 }
 
 impl Core {
@@ -40,6 +56,7 @@ impl Core {
         metrics: Arc<Metrics>,
         tasks: TaskTracker,
     ) -> Self {
+        let cores = available_parallelism().map_or(1, NonZero::get);
         Self {
             store,
             flights: Flights::new(Arc::clone(&metrics)),
@@ -47,9 +64,8 @@ impl Core {
             hit_for_miss: HitForMiss::default(),
             query_rules: QueryRules::default(),
             refreshes: Arc::new(Semaphore::new(REFRESHES)),
-            coders: Arc::new(Semaphore::new(
-                available_parallelism().map_or(1, NonZero::get),
-            )),
+            coders: Arc::new(Semaphore::new(cores)),
+            stream_coders: Arc::new(Semaphore::new(cores)),
             clock,
             metrics,
             tasks,

@@ -4,7 +4,7 @@ mod ranged;
 
 use super::{coding, core::Core, rendition, rule::Rule};
 use crate::{
-    message::{Body, Stream, encode},
+    message::{Body, Stream, coded},
     semantics::{
         Coding, StoredHead,
         conditional::{client_has_it, client_has_what_passes, is_conditional},
@@ -116,6 +116,7 @@ pub(super) async fn stored_coding(
             Err(coding) => coding,
         };
         if rendition::make(entry, settings, coding, &core.coders).await {
+            core.metrics.coded(coding);
             core.store.reweigh(entry);
         }
     }
@@ -143,31 +144,53 @@ fn not_modified(mut headers: HeaderMap) -> Response<Body> {
     response
 }
 
-/// The answer with a body that is being stored and is still arriving.
+/// A body that is still arriving, for one who reads it.
+pub(super) trait Arriving {
+    /// In `coding`; `None` where that cannot be had.
+    fn in_coding(&mut self, coding: Coding) -> Option<Stream>;
+
+    /// As the origin sends it.
+    fn identity(self) -> Stream;
+}
+
+/// The answer with a body that is still arriving.
 pub(super) fn arriving(
     settings: &coding::Settings,
-    stream: Stream,
+    mut body: impl Arriving,
     head: &StoredHead,
     request: &HeaderMap,
     now: SystemTime,
 ) -> Response<Body> {
-    let mut response = Response::new(());
-    *response.status_mut() = head.status;
-    *response.headers_mut() = head.headers.clone();
+    let begun = || {
+        let mut response = Response::new(());
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers.clone();
+        response
+    };
+    let mut response = begun();
     let coding = coding::code_stream(settings, &mut response, request, head.no_transform);
     if client_has_it(request, head.status, response.headers(), now) {
         return not_modified(response.into_parts().0.headers);
     }
-    with_body(settings, response, coding, stream)
+    let stream = match coding.map(|coding| body.in_coding(coding)) {
+        Some(Some(coded)) => coded,
+        Some(None) => {
+            response = begun();
+            coding::vary_by_encoding(response.headers_mut());
+            body.identity()
+        }
+        None => body.identity(),
+    };
+    response.map(|()| Body::stream(stream))
 }
 
 /// The answer that a response becomes which is not stored: 304 where the client has it, else coded where that is liked.
 pub(super) fn passing(
+    core: &Core,
     settings: &coding::Settings,
     response: Response<Stream>,
     method: &Method,
     request: &HeaderMap,
-    now: SystemTime,
 ) -> Response<Body> {
     let (parts, stream) = response.into_parts();
     let no_transform = ResponseDirectives::of(&parts.headers).no_transform;
@@ -180,25 +203,19 @@ pub(super) fn passing(
     // A HEAD is answered as its GET, as far as that can be known of no content (RFC 9110 §9.3.2).
     let coding = coding::code_stream(settings, &mut response, request, no_transform);
     let (status, headers) = (response.status(), response.headers());
-    if is_read && client_has_what_passes(request, status, headers, now) {
+    if is_read && client_has_what_passes(request, status, headers, core.clock.now()) {
         return not_modified(response.into_parts().0.headers);
     }
     if *method == Method::HEAD {
         return response.map(|()| Body::empty());
     }
-    with_body(settings, response, coding, stream)
-}
-
-/// `response` with the body `stream`, which it says is in `coding`.
-fn with_body(
-    settings: &coding::Settings,
-    response: Response<()>,
-    coding: Option<Coding>,
-    stream: Stream,
-) -> Response<Body> {
-    let body = match coding {
-        Some(coding) => encode::stream(stream, coding::stream_encoder(coding, settings.levels)),
+    let stream = match coding {
+        Some(coding) => {
+            core.metrics.coded(coding);
+            let encoder = coding::stream_encoder(coding, settings.levels);
+            coded::stream(stream, encoder, Arc::clone(&core.stream_coders))
+        }
         None => stream,
     };
-    response.map(|()| Body::stream(body))
+    response.map(|()| Body::stream(stream))
 }

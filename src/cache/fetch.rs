@@ -77,7 +77,7 @@ async fn lead_or_follow(reply: &Reply<'_>, caller: &Caller, mut alone: bool) -> 
         }
         match core.flights.join_or_lead(caller.clone(), purges) {
             Role::Leader(leader, own) => return Way::Lead(Box::new((leader, own))),
-            Role::Follower(flight) => match reply.of_flight(&flight, second).await {
+            Role::Follower(flight, seat) => match reply.of_flight(&flight, seat, second).await {
                 Followed::Answered(answer) => return Way::Followed(answer),
                 // What it brought is not for this caller, or it broke on something in its leader's request.
                 Followed::Alone => alone = true,

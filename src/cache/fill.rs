@@ -1,6 +1,7 @@
 //! One fetch for the cache: ask the origin, judge its response, and fill the store and those who read with what comes.
 
 mod context;
+mod digest;
 mod finish;
 mod head_update;
 mod inline;
@@ -10,6 +11,7 @@ mod partial;
 mod request;
 mod stale;
 mod stored_head;
+mod unkept;
 mod validated;
 mod whole;
 

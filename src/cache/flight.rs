@@ -5,22 +5,39 @@
 //! once, and for a short time nobody queues for that key at all.
 
 mod buffer;
+mod coded;
+mod reading;
+mod room;
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 pub(super) use self::buffer::STANDSTILL;
-pub(super) use self::buffer::{Buffer, Overflow};
+pub(super) use self::{
+    buffer::{Buffer, Limits, Overflow},
+    coded::Coded,
+    reading::{Reading, Seat},
+};
 
+use self::{
+    coded::Codings,
+    room::{Purpose, Room},
+};
 use super::caller::Caller;
 use crate::{
     message::Stream,
     metrics::Metrics,
     origin::FetchError,
-    semantics::{Key, Refusal, StoredHead},
+    semantics::{Coding, Key, Refusal, Storage, StoredHead},
     store::Entry,
 };
 use http::{HeaderMap, Response, StatusCode};
 use parking_lot::Mutex;
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 use tokio::sync::{oneshot, watch};
 
 /// What a fetch brought, as far as its followers need to know.
@@ -28,7 +45,7 @@ use tokio::sync::{oneshot, watch};
 pub(super) enum Fetched {
     /// A whole response, now in the store.
     Stored(Arc<Entry>, Provenance),
-    /// The head of one that is being stored; the body arrives in the flight's buffer.
+    /// The head of one whose body arrives in the flight's buffer.
     Streaming(Arc<StoredHead>),
     /// One that may not be shared: it is for the leader.
     NotShared,
@@ -63,11 +80,13 @@ pub(super) enum OwnAnswer {
         provenance: Provenance,
         withheld: HeaderMap,
     },
-    /// A response that is being stored, from its first byte on.
+    /// A response that is being collected, from its first byte on.
     Streaming {
         head: Arc<StoredHead>,
-        stream: Stream,
+        flight: Arc<Flight>,
+        body: Reading,
         withheld: HeaderMap,
+        storage: Storage,
     },
     /// A response that may not be shared.
     NotShared(Response<Stream>, Refusal),
@@ -81,7 +100,12 @@ pub(super) struct Flight {
     began: u64,
     fetched: watch::Sender<Option<Fetched>>,
     /// The body as it arrives.
-    pub(super) buffer: Arc<Buffer>,
+    buffer: Arc<Buffer>,
+    /// The same in content codings.
+    codings: OnceLock<Arc<Codings>>,
+    /// What became of it in the store.
+    stored: OnceLock<Arc<Entry>>,
+    room: Arc<Room>,
 }
 
 impl fmt::Debug for Flight {
@@ -93,12 +117,26 @@ impl fmt::Debug for Flight {
 }
 
 impl Flight {
-    fn new(began: u64) -> Arc<Self> {
+    fn new(began: u64, room: &Arc<Room>) -> Arc<Self> {
         Arc::new(Self {
             began,
             fetched: watch::Sender::new(None),
-            buffer: Arc::default(),
+            buffer: Arc::new(Buffer::new(room, Purpose::Store)),
+            codings: OnceLock::new(),
+            stored: OnceLock::new(),
+            room: Arc::clone(room),
         })
+    }
+
+    /// The whole response, once it is in the store: better than to read on as it arrived.
+    pub(super) fn stored(&self) -> Option<&Arc<Entry>> {
+        self.stored.get()
+    }
+
+    /// The body that `identity` reads from its beginning, in `coding`.
+    pub(super) fn in_coding(&self, coding: Coding, identity: Reading) -> Coded {
+        let codings = self.codings.get_or_init(Arc::default);
+        codings.of(coding, identity, &self.room)
     }
 
     /// Waits for what the fetch brings. Ends by itself: the fetch has its own limits, and a panic in it is a failure.
@@ -128,8 +166,8 @@ impl Flight {
 pub(super) enum Role {
     /// Its own: it has to begin it.
     Leader(Leader, Own),
-    /// Another one's.
-    Follower(Arc<Flight>),
+    /// Another one's, with a seat for its body.
+    Follower(Arc<Flight>, Seat),
 }
 
 /// The leading client's end of a fetch.
@@ -152,6 +190,7 @@ const STRIPES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Flights {
     listed: Arc<[Stripe; STRIPES]>,
+    room: Arc<Room>,
     metrics: Arc<Metrics>,
 }
 
@@ -159,6 +198,7 @@ impl Flights {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             listed: Arc::new(std::array::from_fn(|_| Mutex::default())),
+            room: Room::new(Arc::clone(&metrics)),
             metrics,
         }
     }
@@ -169,9 +209,9 @@ impl Flights {
         let mut listed = self.listed[stripe(&caller.key)].lock();
         let flight = listed.get(&caller);
         if let Some(flight) = flight.filter(|flight| flight.began >= purges) {
-            return Role::Follower(Arc::clone(flight));
+            return Role::Follower(Arc::clone(flight), Seat::of(&flight.buffer));
         }
-        let flight = Flight::new(purges);
+        let flight = Flight::new(purges, &self.room);
         listed.insert(caller.clone(), Arc::clone(&flight));
         let (leader, own) = self.leader(flight, Some(caller));
         Role::Leader(leader, own)
@@ -179,7 +219,7 @@ impl Flights {
 
     /// Begins a flight that nobody can join.
     pub(super) fn lead_alone(&self, purges: u64) -> (Leader, Own) {
-        self.leader(Flight::new(purges), None)
+        self.leader(Flight::new(purges, &self.room), None)
     }
 
     fn leader(&self, flight: Arc<Flight>, caller: Option<Caller>) -> (Leader, Own) {
@@ -258,18 +298,36 @@ impl Leader {
         });
     }
 
-    /// The body of a response that is being stored begins to arrive in the buffer. Its own client reads from the first byte
-    /// on, however much of it is dropped later.
-    pub(super) fn streaming(&mut self, head: Arc<StoredHead>, withheld: HeaderMap) {
+    /// Whether others wait for what this brings. Nobody joins them once it is closed.
+    pub(super) fn has_followers(&self) -> bool {
+        self.flight.buffer.is_expected()
+    }
+
+    /// The body of a response that others may read begins to arrive in the buffer. Its own client reads from the first byte
+    /// on, however much of it is dropped later, and is told what becomes of it in the store.
+    pub(super) fn streaming(
+        &mut self,
+        head: Arc<StoredHead>,
+        withheld: HeaderMap,
+        storage: Storage,
+    ) {
         let waits = self.own.as_ref().is_some_and(|own| !own.is_closed());
-        if let Some(stream) = waits.then(|| self.flight.buffer.read()).flatten() {
+        if let Some(body) = waits.then(|| Reading::of(&self.flight.buffer)).flatten() {
             self.answer(OwnAnswer::Streaming {
                 head: Arc::clone(&head),
-                stream,
+                flight: Arc::clone(&self.flight),
+                body,
                 withheld,
+                storage,
             });
         }
         self.flight.finish(Fetched::Streaming(head));
+    }
+
+    /// The body that has arrived is stored, and there its readers go on.
+    pub(super) fn settle(&self, entry: &Arc<Entry>) {
+        let _ = self.flight.stored.set(Arc::clone(entry));
+        self.flight.buffer.settle(entry.body.clone());
     }
 
     /// The response may not be shared: it goes to its own client alone.

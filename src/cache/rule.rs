@@ -19,6 +19,8 @@ pub const REFRESHES: usize = 32;
 pub struct Settings {
     /// Larger bodies pass through and are not stored, in bytes.
     pub max_object: u64,
+    /// What all bodies on their way may hold together, in bytes; what comes on top is not stored.
+    pub collecting: u64,
     /// What may pass between two pieces of a body that is stored; `None` where the origin sees to that.
     pub body_timeout: Option<Duration>,
     /// Tags that the origin gives.
@@ -29,10 +31,17 @@ pub struct Settings {
     pub coding: coding::Settings,
 }
 
+/// What bodies on their way may hold together where the operator does not say, in bytes: 64 MiB, and some of the largest.
+pub fn usual_collecting(max_object: u64) -> u64 {
+    max_object.saturating_mul(4).max(64 << 20)
+}
+
 impl Default for Settings {
     fn default() -> Self {
+        let max_object = 1 << 20;
         Self {
-            max_object: 1 << 20,
+            max_object,
+            collecting: usual_collecting(max_object),
             body_timeout: None,
             tags: tags::Settings::default(),
             keep_server_timing: false,

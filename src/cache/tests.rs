@@ -7,6 +7,7 @@
 
 mod support;
 
+mod arriving;
 mod back_off;
 mod bodies;
 mod clients;

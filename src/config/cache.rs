@@ -70,9 +70,8 @@ pub(super) fn read<'a>(
         ("ignore", ClientDirectives::Ignore),
         ("respect", ClientDirectives::Respect),
     ];
-    let memory = memory(section.table("memory"));
     let max_object = section.size("max_object", MIB, KIB..=u64::MAX);
-    lint::object_fits(section.reader, &max_object, &memory);
+    let (memory, collecting) = memory(section.table("memory"), &max_object);
     let prefix = section.read("prefix", redis::prefix);
     let max_lifetime = section.duration("max_lifetime", WEEK, secs(1)..=units::LONGEST);
     let lifetimes = Lifetimes::read(named, max_lifetime);
@@ -96,6 +95,7 @@ pub(super) fn read<'a>(
         },
         cache: cache::Settings {
             max_object: max_object.value,
+            collecting: collecting.value,
             body_timeout: None, // `upstream.body_timeout` sees to it
             tags: origin_tags(&section),
             keep_server_timing: section.boolean("keep_server_timing", false).value,
@@ -127,10 +127,15 @@ pub(super) fn read<'a>(
     (cache, lifetimes)
 }
 
-fn memory(section: Section<'_>) -> Setting<u64> {
+/// What is stored, and what is on its way.
+fn memory(section: Section<'_>, max_object: &Setting<u64>) -> (Setting<u64>, Setting<u64>) {
     let max = section.size("max", 64 * MIB, 0..=u64::MAX);
+    lint::object_fits(section.reader, max_object, &max);
+    let usual = cache::rule::usual_collecting(max_object.value);
+    let collecting = section.size("collecting", usual, 0..=u64::MAX);
+    lint::object_can_arrive(section.reader, max_object, &collecting);
     section.finish();
-    max
+    (max, collecting)
 }
 
 /// `--set` wins over the environment, and that over the file.

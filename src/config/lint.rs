@@ -113,6 +113,27 @@ pub(super) fn object_fits(reader: &Reader<'_>, object: &Setting<u64>, memory: &S
     });
 }
 
+/// One object at least can be collected.
+pub(super) fn object_can_arrive(
+    reader: &Reader<'_>,
+    object: &Setting<u64>,
+    collecting: &Setting<u64>,
+) {
+    if !object.sound || !collecting.sound || object.value <= collecting.value {
+        return;
+    }
+    let (object_size, size) = (print_size(object.value), print_size(collecting.value));
+    let message = format!(
+        "`cache.max_object`, {object_size}, is larger than `cache.memory.collecting`, {size}"
+    );
+    let help = "an object is collected before it is stored: make room for several, or leave `collecting` out";
+    let problem = Problem::new(message, collecting.at.or(object.at)).help(help);
+    reader.report(match (collecting.at, object.at) {
+        (Some(_), Some(at)) => problem.note("the object is here", at),
+        _ => problem,
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

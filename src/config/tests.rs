@@ -28,6 +28,7 @@ bypass_token = "0123456789abcdef"
 client_directives = "respect"
 heuristic = true
 memory.max = "128MB"
+memory.collecting = "32MiB"
 redis = { url = "redis://:hunter2@${REDIS_HOST}:6379/1", budget = "20ms" }
 [ttl]
 short = "5m"
@@ -97,6 +98,7 @@ fn every_key_reaches_its_setting() {
         Some(crate::proxy::Token::new("0123456789abcdef"))
     );
     assert_eq!(config.store.memory.max, 128_000_000);
+    assert_eq!(config.cache.collecting, 32 << 20);
     let coding = &config.cache.coding;
     assert_eq!(coding.codings, [Coding::Gzip, Coding::Br]);
     let levels = &coding.levels;

@@ -5,7 +5,7 @@ use super::{
     inner::{Calling, Within},
 };
 use crate::{
-    cache::{Cache, KeySpec, Rule, Settings},
+    cache::{Cache, KeySpec, Rule, Settings, rule::usual_collecting},
     clock::Clock,
     metrics::Metrics,
     runtime::Runtime,
@@ -34,6 +34,7 @@ pub enum BuildError {
 pub struct Builder {
     policy: Policy,
     settings: Settings,
+    collecting: Option<u64>,
     key: KeySpec,
     memory: u64,
     redis: Option<(String, String)>,
@@ -49,6 +50,7 @@ impl Default for Builder {
         Self {
             policy: Policy::default(),
             settings,
+            collecting: None,
             key: KeySpec::default(),
             memory: 64 << 20,
             redis: None,
@@ -111,6 +113,14 @@ impl Builder {
         self
     }
 
+    /// What all bodies on their way may hold together, in bytes: what comes on top is not stored. 64 MiB by default, or four of
+    /// the largest that are stored.
+    #[must_use]
+    pub fn collecting(mut self, bytes: u64) -> Self {
+        self.collecting = Some(bytes);
+        self
+    }
+
     /// Whether bodies of at least 1,000 bytes are compressed, once for all who accept that. Off by default.
     #[must_use]
     pub fn compress(mut self, compress: bool) -> Self {
@@ -152,6 +162,8 @@ impl Builder {
     /// Starts the tiers and makes the cache.
     pub(super) async fn start(mut self) -> Result<Shared, BuildError> {
         self.settings.body_timeout = Some(self.timeout);
+        let usual = usual_collecting(self.settings.max_object);
+        self.settings.collecting = self.collecting.unwrap_or(usual);
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
         let runtime = Runtime {

@@ -1,8 +1,7 @@
-//! Content codings of bodies ([RFC 9110 §8.4.1]), whole or as they arrive: each piece can be read before the next is there.
+//! Coders of content ([RFC 9110 §8.4.1]), for whole bodies and for pieces as they arrive.
 //!
 //! [RFC 9110 §8.4.1]: https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1
 
-use super::body::{BodyError, Stream};
 use async_compression::{
     Level,
     brotli::EncoderParams,
@@ -11,12 +10,7 @@ use async_compression::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http_body::{Body, Frame};
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::io;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// The largest window that every browser has room for, as a power of two: 8 MiB ([RFC 9659 §3]).
@@ -183,54 +177,10 @@ fn at_once<T>(writing: impl Future<Output = T>) -> T {
         .expect("a Vec takes everything at once")
 }
 
-/// Codes `stream`, flushing after each of its pieces. Trailers do not survive: they may speak of the bytes.
-pub fn stream(stream: Stream, encoder: Encoder) -> Stream {
-    Box::pin(Coded {
-        stream,
-        encoder: Some(encoder),
-    })
-}
-
-struct Coded {
-    stream: Stream,
-    /// `None` once the end of the format has been written, or the coder has failed.
-    encoder: Option<Encoder>,
-}
-
-impl Body for Coded {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        while let Some(encoder) = &mut this.encoder {
-            let coded = match ready!(this.stream.as_mut().poll_frame(cx)) {
-                Some(Ok(frame)) => encoder.piece(frame.data_ref().map_or(b"", |data| data)),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => this.encoder.take().expect("it is there").finish(),
-            };
-            match coded {
-                Ok(coded) if coded.is_empty() => {}
-                Ok(coded) => return Poll::Ready(Some(Ok(Frame::data(coded.into())))),
-                Err(_) => {
-                    this.encoder = None;
-                    return Poll::Ready(Some(Err(BodyError::Coding)));
-                }
-            }
-        }
-        Poll::Ready(None)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
-    use http_body_util::{BodyExt, StreamBody};
-    use std::convert::Infallible;
     use tokio::io::{AsyncRead, AsyncReadExt};
 
     const CODINGS: [&str; 3] = ["gzip", "zstd", "br"];
@@ -273,40 +223,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_piece_can_be_read_before_the_next_is_there() {
-        for coding in CODINGS {
-            let (sender, receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(1);
-            let frames = futures_util::stream::unfold(receiver, |mut receiver| async {
-                let piece = Bytes::from(receiver.recv().await?);
-                Some((Ok::<_, BodyError>(Frame::data(piece)), receiver))
-            });
-            let encoder = encoder(coding, Extent::Stream);
-            let mut coded = stream(Box::pin(StreamBody::new(frames)), encoder);
-            let (mut sent, mut received) = (Vec::new(), Vec::new());
-            // The last two are more than the coder's own buffer and than the window.
-            for piece in [
-                b"one ".to_vec(),
-                b"two".to_vec(),
-                text(100_000),
-                text(700_000),
-            ] {
-                sent.extend_from_slice(&piece);
-                sender.send(piece).await.unwrap();
-                let frame = coded.frame().now_or_never().expect("it goes on at once");
-                received.extend(frame.unwrap().unwrap().into_data().unwrap());
-                let mut read = vec![0; sent.len()];
-                let mut decoder = decoder(coding, &received);
-                decoder.read_exact(&mut read).await.unwrap();
-                assert!(read == sent, "{coding}");
-            }
-            drop(sender);
-            received.extend(coded.frame().await.unwrap().unwrap().into_data().unwrap());
-            assert!(coded.frame().await.is_none(), "{coding}");
-            assert!(decoded(coding, &received).await == sent, "{coding}");
-        }
-    }
-
-    #[tokio::test]
     async fn a_whole_body_comes_back_as_it_was() {
         for coding in CODINGS {
             for size in [0, 1, 1000, 8192, 65_537, 3_000_000] {
@@ -315,33 +231,6 @@ mod tests {
                 assert!(decoded(coding, &coded).await == body, "{coding} of {size}");
                 assert!(size < 1000 || coded.len() < size / 2, "{coding} of {size}");
             }
-        }
-    }
-
-    #[tokio::test]
-    async fn trailers_are_dropped_and_an_error_is_the_last_word() {
-        for coding in CODINGS {
-            let frames = [
-                Ok(Frame::data(Bytes::from_static(b"one"))),
-                Ok(Frame::data(Bytes::new())),
-                Ok(Frame::trailers(http::HeaderMap::new())),
-                Err(BodyError::Broken),
-            ];
-            let body = StreamBody::new(futures_util::stream::iter(frames));
-            let mut coded = stream(Box::pin(body), encoder(coding, Extent::Stream));
-            assert!(coded.frame().await.unwrap().unwrap().is_data(), "{coding}");
-            let broken = coded.frame().await;
-            assert!(matches!(broken, Some(Err(BodyError::Broken))), "{coding}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_empty_stream_is_an_empty_body() {
-        for coding in CODINGS {
-            let body = http_body_util::Empty::new().map_err(|never: Infallible| match never {});
-            let coded = stream(Box::pin(body), encoder(coding, Extent::Stream));
-            let coded = coded.collect().await.unwrap().to_bytes();
-            assert!(decoded(coding, &coded).await.is_empty(), "{coding}");
         }
     }
 

@@ -30,6 +30,8 @@ pub enum Refusal {
     Aged,
     /// Larger than `cache.max_object`.
     TooLarge,
+    /// What all bodies on their way may hold together is full (`cache.memory.collecting`).
+    NoRoom,
     /// It ended early.
     Incomplete,
     /// It is an event stream, which has no end of its own.
@@ -53,7 +55,7 @@ const _: () = assert!(Refusal::ALL.len() == Refusal::HidesVariants as usize + 1)
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Method,
         Self::Status,
         Self::OneRequest,
@@ -67,6 +69,7 @@ impl Refusal {
         Self::NoLifetime,
         Self::Aged,
         Self::TooLarge,
+        Self::NoRoom,
         Self::Incomplete,
         Self::Endless,
         Self::NoVarySearch,
@@ -93,6 +96,7 @@ impl Refusal {
             Self::NoLifetime => "no-lifetime",
             Self::Aged => "aged",
             Self::TooLarge => "too-large",
+            Self::NoRoom => "no-room",
             Self::Incomplete => "incomplete",
             Self::Endless => "endless",
             Self::NoVarySearch => "no-vary-search",

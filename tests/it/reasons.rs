@@ -119,6 +119,7 @@ async fn refused(refusal: Refusal) -> Option<(Scene, &'static str)> {
         Refusal::NoLifetime => refusals::no_lifetime().await,
         Refusal::Aged => refusals::aged().await,
         Refusal::TooLarge => refusals::too_large().await,
+        Refusal::NoRoom => refusals::no_room().await,
         Refusal::Incomplete => refusals::incomplete().await,
         Refusal::Endless => refusals::endless().await,
         Refusal::NoVarySearch => refusals::no_vary_search().await,

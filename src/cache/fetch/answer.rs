@@ -4,15 +4,16 @@ use crate::{
     cache::{
         answer::{Answered, Unanswered},
         ask::Ask,
-        core::Core,
+        coding,
+        core::{Core, limits},
         deliver::{self, AgeField},
-        flight::{Fetched, Flight, Own, OwnAnswer, Provenance},
+        flight::{Coded, Fetched, Flight, Own, OwnAnswer, Provenance, Reading, Seat},
     },
     message::{Body, Stream},
     metrics::Metrics,
     origin::{FetchError, OriginError},
     semantics::{
-        Decision, Outcome, Reason, Refusal, Reuse, Storage, StoredHead, Tier,
+        Coding, Decision, Outcome, Reason, Refusal, Reuse, Storage, StoredHead, Tier,
         reuse::{PurgeState, may_serve_on_error, reuse},
         vary::Selects,
     },
@@ -62,12 +63,14 @@ impl Reply<'_> {
             }
             OwnAnswer::Streaming {
                 head,
-                stream,
+                flight,
+                body,
                 withheld,
+                storage,
             } => {
-                let mut answered = self.of_stream(stream, &head);
+                let mut answered = self.of_stream(&flight, body, &head).await;
                 give_back(&mut answered.response, withheld);
-                answered.decision.storage = Storage::Stored;
+                answered.decision.storage = storage;
                 Ok(answered)
             }
             OwnAnswer::NotShared(response, refusal) => Ok(self.of_refused(response, refusal)),
@@ -77,7 +80,12 @@ impl Reply<'_> {
 
     /// The answer of another request's fetch, where it is for this one too; `second` where it is not the first that this
     /// one waits for.
-    pub(super) async fn of_flight(&self, flight: &Flight, second: bool) -> Followed {
+    pub(super) async fn of_flight(
+        &self,
+        flight: &Arc<Flight>,
+        seat: Seat,
+        second: bool,
+    ) -> Followed {
         let fetched = {
             let _waiting = Waiting::new(&self.core.metrics);
             flight.fetched().await
@@ -87,10 +95,10 @@ impl Reply<'_> {
                 Ok(self.of_stored(&entry, provenance).await)
             }
             Fetched::Streaming(head) if self.may_share(&head, Provenance::Origin) => {
-                let Some(stream) = flight.buffer.read() else {
+                let Some(body) = seat.read() else {
                     return Followed::Alone;
                 };
-                Ok(self.of_stream(stream, &head))
+                Ok(self.of_stream(flight, body, &head).await)
             }
             Fetched::Failed(error) => match failure_of_all(error, second) {
                 Ok(error) => Err(error),
@@ -184,12 +192,20 @@ impl Reply<'_> {
         }
     }
 
-    /// The answer with a body that is being stored and is still arriving.
-    fn of_stream(&self, stream: Stream, head: &StoredHead) -> Answered {
+    /// The answer with a body that arrives, or has just arrived.
+    async fn of_stream(&self, flight: &Flight, body: Reading, head: &StoredHead) -> Answered {
+        if let Some(entry) = flight.stored() {
+            return self.of_stored(entry, Provenance::Origin).await;
+        }
         let settings = &self.ask.rule.settings.coding;
         let (request, now) = (&self.ask.request, self.core.clock.now());
+        let body = Arriving {
+            reply: self,
+            flight,
+            body: Some(body),
+        };
         Answered {
-            response: deliver::arriving(settings, stream, head, request, now),
+            response: deliver::arriving(settings, body, head, request, now),
             decision: Decision::new(Outcome::Miss, self.reason),
         }
     }
@@ -199,12 +215,45 @@ impl Reply<'_> {
         let settings = &self.ask.rule.settings.coding;
         let (method, request) = (&self.ask.method, &self.ask.request);
         Answered {
-            response: deliver::passing(settings, response, method, request, self.core.clock.now()),
+            response: deliver::passing(self.core, settings, response, method, request),
             decision: Decision {
                 storage: Storage::Refused(refusal),
                 ..Decision::new(Outcome::Miss, self.reason)
             },
         }
+    }
+}
+
+/// The body of a flight for one who reads it: as it is, or in a coding that all share who want it.
+struct Arriving<'r> {
+    reply: &'r Reply<'r>,
+    flight: &'r Flight,
+    /// From its beginning. There until it is given away.
+    body: Option<Reading>,
+}
+
+impl deliver::Arriving for Arriving<'_> {
+    fn in_coding(&mut self, coding: Coding) -> Option<Stream> {
+        let core = self.reply.core;
+        match self.flight.in_coding(coding, self.body.take()?) {
+            Coded::Shared(coded) => Some(Box::pin(coded)),
+            Coded::Begun(coded, making) => {
+                core.metrics.coded(coding);
+                let settings = &self.reply.ask.rule.settings;
+                let encoder = coding::stream_encoder(coding, settings.coding.levels);
+                let coders = Arc::clone(&core.stream_coders);
+                core.spawn(making.run(encoder, coders, limits(settings)));
+                Some(Box::pin(coded))
+            }
+            Coded::TooLate(body) => {
+                self.body = Some(body);
+                None
+            }
+        }
+    }
+
+    fn identity(self) -> Stream {
+        Box::pin(self.body.expect("it is given away once"))
     }
 }
 

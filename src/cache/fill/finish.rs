@@ -1,9 +1,12 @@
 //! The ways in which a fill ends, each of which tells those who wait; and the body on its way into their buffer.
 
-use super::{context::Context, stale};
+use super::{context::Context, digest::Digest, stale};
 use crate::{
-    cache::flight::{Leader, Overflow, Provenance},
-    message::{BodyError, Stream},
+    cache::{
+        core::limits,
+        flight::{Leader, Overflow, Provenance},
+    },
+    message::{BodyError, Stream, join::joined},
     origin::FetchError,
     semantics::{Refusal, policy::is_about_one_request, retry_after::is_for_later},
     store::Entry,
@@ -37,8 +40,8 @@ pub(in crate::cache) enum Kept {
 pub(super) enum Collected {
     /// All of it is in the buffer.
     Whole,
-    /// The buffer has more than may be stored, and more is to come.
-    TooLarge,
+    /// More is to come, and the buffer has more than may be stored.
+    Overflow(Refusal),
 }
 
 impl Fill<'_> {
@@ -111,12 +114,23 @@ impl Fill<'_> {
         self.leader.close();
     }
 
-    /// Reads into the buffer until the end or the limit. Cancel safe: what was read is in the buffer.
-    pub(super) async fn collect(&self, body: &mut Stream) -> Result<Collected, BodyError> {
-        let most = self.cx.settings().max_object;
+    /// Takes room for a body of `length` bytes in advance. `false` where there is none.
+    pub(super) fn reserve(&self, length: u64) -> bool {
+        let limits = limits(self.cx.settings());
+        self.leader.buffer().reserve(length, limits)
+    }
+
+    /// Reads into the buffer until the end or a limit, and into `digest` where there is one. Cancel safe: what was read is in
+    /// the buffer.
+    pub(super) async fn collect(
+        &self,
+        body: &mut Stream,
+        mut digest: Option<&mut Digest>,
+    ) -> Result<Collected, BodyError> {
+        let (limits, buffer) = (limits(self.cx.settings()), self.leader.buffer());
         let mut unread = None;
         while let Some(frame) = self.next_frame(body).await {
-            if self.leader.buffer().is_read() {
+            if buffer.is_read() {
                 unread = None;
             } else if unread.get_or_insert_with(Instant::now).elapsed() >= UNREAD_TIMEOUT {
                 return Err(BodyError::Silent);
@@ -124,11 +138,43 @@ impl Fill<'_> {
             let Ok(data) = frame?.into_data() else {
                 continue; // trailers are not stored
             };
-            if self.leader.buffer().collect(data, most) == Err(Overflow) {
-                return Ok(Collected::TooLarge);
+            match buffer.collect(data, limits) {
+                Ok(()) => {}
+                Err(Overflow::Object) => return Ok(Collected::Overflow(Refusal::TooLarge)),
+                Err(Overflow::Together) => return Ok(Collected::Overflow(Refusal::NoRoom)),
+            }
+            if let Some(digest) = &mut digest {
+                digest.catch_up(buffer).await;
             }
         }
+        if let Some(digest) = &mut digest {
+            digest.catch_up(buffer).await; // with what an earlier call left
+        }
         Ok(Collected::Whole)
+    }
+
+    /// What was collected, as one piece. Whoever reads it waits meanwhile.
+    pub(super) async fn whole(&self) -> Result<Bytes, BodyError> {
+        let pieces = self.leader.buffer().take();
+        let length = pieces.iter().map(Bytes::len).sum();
+        joined(pieces, length).await.ok_or(BodyError::Broken) // the runtime is going down
+    }
+
+    /// Whoever reads gets the rest as it comes, with back-pressure.
+    pub(super) async fn pass_on(&self, mut body: Stream) {
+        let buffer = self.leader.buffer();
+        buffer.stop_collecting();
+        while buffer.room().await {
+            match self.next_frame(&mut body).await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        buffer.pass(data);
+                    }
+                }
+                Some(Err(error)) => return buffer.end(Err(error)),
+                None => return buffer.end(Ok(())),
+            }
+        }
     }
 
     /// The next frame of a body that others wait for too: one that goes silent must not be what they wait for.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cache::{flight::Provenance, tags::OriginTags},
-    message::{BodyError, Stream},
+    message::{BodyError, Stream, join},
     origin::FetchError,
     semantics::{
         Refusal, Storability,
@@ -52,17 +52,23 @@ pub(super) async fn store(
     if length.is_none_or(|length| length > most) {
         return fill.refuse(Refusal::TooLarge, response); // it passes as it comes
     }
+    if length.is_some_and(|length| !fill.reserve(length)) {
+        return fill.refuse(Refusal::NoRoom, response);
+    }
     let (mut parts, mut body) = response.into_parts();
-    match fill.collect(&mut body).await {
+    match fill.collect(&mut body, None).await {
         Ok(Collected::Whole) => {}
         // More than it says.
-        Ok(Collected::TooLarge) => return fill.failed(FetchError::broken(BodyError::Broken)),
+        Ok(Collected::Overflow(_)) => return fill.failed(FetchError::broken(BodyError::Broken)),
         Err(error) => {
             fill.broken(error.clone());
             return fill.failed(FetchError::broken(error));
         }
     }
-    let body = fill.leader.buffer().whole();
+    let body = match fill.whole().await {
+        Ok(body) => body,
+        Err(error) => return fill.failed(FetchError::broken(error)),
+    };
     let Some(part) = part_of(&parts.headers, body.len() as u64) else {
         return fill.failed(FetchError::broken(BodyError::Broken)); // not what it says
     };
@@ -83,18 +89,22 @@ pub(super) async fn store(
     let entry = Entry::new(fill.cx.ask().key.clone(), head, body, position);
     let entry = Arc::new(entry);
     let all_arrived = said.is_some_and(|length| length == entry.body.len() as u64);
-    let together = all_arrived.then(|| with_stored(&fill.cx, &entry)).flatten();
+    let together = if all_arrived {
+        with_stored(&fill.cx, &entry).await
+    } else {
+        None
+    };
     fill.cx
         .insert(together.map(Arc::new).as_ref().unwrap_or(&entry));
     fill.leader.close();
     // What came, and not what it was put together with: it is what was asked for.
-    fill.leader.buffer().end(Ok(()));
+    fill.leader.settle(&entry);
     fill.leader.stored(entry, Provenance::Origin, withheld);
     Kept::Stored
 }
 
 /// Both parts as one, where they touch and are of the same representation.
-fn with_stored(cx: &Context<'_>, new: &Entry) -> Option<Entry> {
+async fn with_stored(cx: &Context<'_>, new: &Entry) -> Option<Entry> {
     let stored = cx.job.stored.as_ref()?;
     let (old_part, new_part) = (stored.head.part?, new.head.part?);
     let touch = new_part.range.first <= old_part.range.last.saturating_add(1)
@@ -109,9 +119,9 @@ fn with_stored(cx: &Context<'_>, new: &Entry) -> Option<Entry> {
     let first = old_part.range.first.min(new_part.range.first);
     let (old, new_body) = ((old_part, &stored.body), (new_part, &new.body));
     let body = if old_part.range.first <= new_part.range.first {
-        joined(old, new_body)?
+        joined(old, new_body).await?
     } else {
-        joined(new_body, old)?
+        joined(new_body, old).await?
     };
     if body.len() as u64 > cx.settings().max_object {
         return None;
@@ -159,11 +169,11 @@ pub(super) async fn complete(
         return None;
     };
     headers.remove(CONTENT_RANGE);
-    match fill.collect(response.body_mut()).await {
+    match fill.collect(response.body_mut(), None).await {
         Ok(Collected::Whole) => {}
-        Ok(Collected::TooLarge) | Err(_) => return None,
+        Ok(Collected::Overflow(_)) | Err(_) => return None,
     }
-    let body = fill.leader.buffer().whole();
+    let body = fill.whole().await.ok()?;
     let part = part_of(response.headers(), body.len() as u64);
     let part = part.filter(|part| *part == rest)?; // all of it
     let tags = OriginTags::of(response.extensions_mut()).or(&stored.head.tags)?;
@@ -175,17 +185,23 @@ pub(super) async fn complete(
     withheld.extend(cookies_of_update(response.headers(), &head));
     head.part = Some(part);
     let rest = Entry::new(cx.ask().key.clone(), head, body, cx.start.position);
-    let whole = with_stored(cx, &rest).filter(|entry| entry.head.part.is_none());
+    let whole = with_stored(cx, &rest).await;
+    let whole = whole.filter(|entry| entry.head.part.is_none());
     whole.map(|whole| (whole, withheld))
 }
 
 /// `high` behind `low`, without what both have.
-fn joined((low, low_body): (Part, &Bytes), (high, high_body): (Part, &Bytes)) -> Option<Bytes> {
+async fn joined(
+    (low, low_body): (Part, &Bytes),
+    (high, high_body): (Part, &Bytes),
+) -> Option<Bytes> {
     if high.range.last <= low.range.last {
         return Some(low_body.clone());
     }
     let overlap = usize::try_from((low.range.last + 1).checked_sub(high.range.first)?).ok()?;
-    Some([&low_body[..], high_body.get(overlap..)?].concat().into())
+    let rest = high_body.get(overlap..)?;
+    let pieces = [low_body.clone(), high_body.slice_ref(rest)];
+    join::joined(pieces, low_body.len() + rest.len()).await
 }
 
 #[cfg(test)]
@@ -199,8 +215,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn parts_that_touch_or_overlap_are_joined() {
+    #[tokio::test]
+    async fn parts_that_touch_or_overlap_are_joined() {
         let whole = Bytes::from_static(b"0123456789");
         let of = |first: usize, last: usize| {
             (part(first as u64, last as u64), whole.slice(first..=last))
@@ -213,7 +229,7 @@ mod tests {
         ] {
             let (low, high) = (of(low.0, low.1), of(high.0, high.1));
             assert_eq!(
-                joined((low.0, &low.1), (high.0, &high.1)),
+                joined((low.0, &low.1), (high.0, &high.1)).await,
                 Some(whole.slice(expected))
             );
         }

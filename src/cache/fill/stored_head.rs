@@ -11,12 +11,10 @@ use crate::{
         storability::Verdict,
     },
 };
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{SET_COOKIE, TRAILER},
 };
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 /// What the origin says of its work for one answer (Server-Timing, W3C).
@@ -90,8 +88,7 @@ pub(super) fn cookies_of_update(fields: &HeaderMap, head: &StoredHead) -> Header
 }
 
 /// A strong tag: equal tags mean equal bytes, as far as SHA-256 goes. Half of it is enough for that.
-pub(super) fn generated_etag(body: &Bytes) -> HeaderValue {
-    let digest = Sha256::digest(body);
+pub(super) fn generated_etag(digest: [u8; 32]) -> HeaderValue {
     let half: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
     let tag = [b"\"", &hex(half)[..], b"\""].concat();
     HeaderValue::try_from(tag).expect("hexadecimal digits and quotes are visible ASCII")

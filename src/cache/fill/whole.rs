@@ -3,14 +3,16 @@
 //! [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
 
 use super::{
+    digest::Digest,
     finish::{Collected, Fill, Kept},
     stored_head::{Named, generated_etag, stored_head},
+    unkept,
 };
 use crate::{
     cache::{flight::Provenance, tags::OriginTags},
-    message::Stream,
+    message::{BodyError, Stream},
     origin::FetchError,
-    semantics::{Refusal, StoredHead, fields::is_event_stream, storability::Verdict},
+    semantics::{Refusal, Storage, StoredHead, fields::is_event_stream, storability::Verdict},
     store::Entry,
 };
 use http::{
@@ -18,7 +20,6 @@ use http::{
     header::{CONTENT_LENGTH, ETAG},
 };
 use http_body::Body;
-use http_body_util::BodyExt;
 use std::{sync::Arc, time::Duration};
 
 /// A body that is at most this long is waited for, so that its first answer has an `ETag` and its coding too, in bytes.
@@ -40,30 +41,37 @@ pub(super) async fn store(
     if length.is_some_and(|length| length > fill.cx.settings().max_object) {
         return fill.refuse(Refusal::TooLarge, response);
     }
+    if length.is_some_and(|length| !fill.reserve(length)) {
+        return unkept::share(fill, response, verdict, Refusal::NoRoom).await;
+    }
     let (mut parts, mut body) = response.into_parts();
     let tags = OriginTags::of(&mut parts.extensions)
         .alone()
         .unwrap_or_default();
     let Named { head, withheld } =
         stored_head(&fill.cx, parts.status, parts.headers, verdict, tags);
+    let mut digest = lacks_tag(&head).then(Digest::default);
     if length.is_some_and(|length| length <= AT_HAND) {
-        match tokio::time::timeout(AT_HAND_TIMEOUT, fill.collect(&mut body)).await {
-            Ok(Ok(Collected::Whole)) => return keep_at_hand(fill, head, withheld),
-            Ok(Err(error)) => {
-                fill.broken(error.clone());
-                return fill.failed(FetchError::broken(error)); // nothing was sent to anyone yet
-            }
-            Ok(Ok(Collected::TooLarge)) | Err(_) => {}
+        let collecting = fill.collect(&mut body, digest.as_mut());
+        match tokio::time::timeout(AT_HAND_TIMEOUT, collecting).await {
+            Ok(Ok(Collected::Whole)) => return keep_at_hand(fill, head, digest, withheld).await,
+            Ok(Err(error)) => return broken_at_hand(fill, error),
+            Ok(Ok(Collected::Overflow(_))) | Err(_) => {}
         }
     }
-    fill.leader.streaming(Arc::new(head.clone()), withheld);
-    match fill.collect(&mut body).await {
-        Ok(Collected::Whole) => {
-            keep(fill, head);
-            Kept::Stored
-        }
-        Ok(Collected::TooLarge) => {
-            pass_on(fill, body).await;
+    let shown = Arc::new(head.clone());
+    fill.leader.streaming(shown, withheld, Storage::Stored);
+    match fill.collect(&mut body, digest.as_mut()).await {
+        Ok(Collected::Whole) => match keep(fill, head, digest).await {
+            Ok(_) => Kept::Stored,
+            Err(error) => {
+                fill.broken(error);
+                Kept::Nothing
+            }
+        },
+        Ok(Collected::Overflow(refusal)) => {
+            overflown(fill, refusal);
+            fill.pass_on(body).await;
             Kept::Nothing
         }
         Err(error) => {
@@ -73,18 +81,53 @@ pub(super) async fn store(
     }
 }
 
-fn keep_at_hand(fill: &mut Fill<'_>, head: StoredHead, withheld: HeaderMap) -> Kept {
-    let entry = keep(fill, head);
-    fill.leader.stored(entry, Provenance::Origin, withheld);
-    Kept::Stored
+/// It turned out that it cannot be stored.
+fn overflown(fill: &Fill<'_>, refusal: Refusal) {
+    fill.cx.core.metrics.refused(refusal);
+    if refusal == Refusal::TooLarge {
+        fill.close_as_hit_for_miss();
+    } else {
+        fill.leader.close();
+    }
 }
 
-/// Puts the whole response into the store, and only then lets the readers come to its end.
-fn keep(fill: &Fill<'_>, mut head: StoredHead) -> Arc<Entry> {
+/// Nothing was sent to anyone yet.
+fn broken_at_hand(fill: &mut Fill<'_>, error: BodyError) -> Kept {
+    fill.broken(error.clone());
+    fill.failed(FetchError::broken(error))
+}
+
+async fn keep_at_hand(
+    fill: &mut Fill<'_>,
+    head: StoredHead,
+    digest: Option<Digest>,
+    withheld: HeaderMap,
+) -> Kept {
+    match keep(fill, head, digest).await {
+        Ok(entry) => {
+            fill.leader.stored(entry, Provenance::Origin, withheld);
+            Kept::Stored
+        }
+        Err(error) => broken_at_hand(fill, error),
+    }
+}
+
+/// Whether it needs a tag that is made of its body.
+fn lacks_tag(head: &StoredHead) -> bool {
+    head.status == StatusCode::OK && !head.headers.contains_key(ETAG)
+}
+
+/// Puts the whole response into the store, and only then lets the readers come to its end. `digest` is that of its body.
+async fn keep(
+    fill: &Fill<'_>,
+    mut head: StoredHead,
+    digest: Option<Digest>,
+) -> Result<Arc<Entry>, BodyError> {
     let cx = &fill.cx;
-    let body = fill.leader.buffer().whole();
-    if head.status == StatusCode::OK && !head.headers.contains_key(ETAG) {
-        head.headers.insert(ETAG, generated_etag(&body));
+    let body = fill.whole().await?;
+    if let Some(digest) = digest {
+        let tag = generated_etag(digest.finish());
+        head.headers.insert(ETAG, tag);
         head.generated_etag = true;
     }
     if !head.headers.contains_key(CONTENT_LENGTH) && head.status != StatusCode::NO_CONTENT {
@@ -95,25 +138,6 @@ fn keep(fill: &Fill<'_>, mut head: StoredHead) -> Arc<Entry> {
     let entry = Arc::new(entry);
     cx.insert(&entry);
     fill.close_behind(&entry);
-    fill.leader.buffer().end(Ok(()));
-    entry
-}
-
-/// Larger than may be stored, as it turned out: whoever reads gets the rest, with back-pressure.
-async fn pass_on(fill: &Fill<'_>, mut body: Stream) {
-    fill.cx.core.metrics.refused(Refusal::TooLarge);
-    fill.close_as_hit_for_miss();
-    let buffer = fill.leader.buffer();
-    buffer.stop_collecting();
-    while buffer.room().await {
-        match body.frame().await {
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    buffer.pass(data);
-                }
-            }
-            Some(Err(error)) => return buffer.end(Err(error)),
-            None => return buffer.end(Ok(())),
-        }
-    }
+    fill.leader.settle(&entry);
+    Ok(entry)
 }

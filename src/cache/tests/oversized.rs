@@ -97,7 +97,7 @@ async fn past_the_limit_a_fetch_ends_when_nobody_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_follower_that_missed_the_beginning_goes_on_alone() {
+async fn the_beginning_is_kept_for_a_follower_that_has_not_woken() {
     let scene = Scene::new().await;
     let reply = Reply::fresh("", 60)
         .piece(bytes(MOST + 1))
@@ -106,11 +106,11 @@ async fn a_follower_that_missed_the_beginning_goes_on_alone() {
     let (leader, follower, gate) = scene
         .together(one, other, reply, Reply::fresh("b", 60))
         .await;
-    leader.leaves().await; // nobody reads, and the beginning is dropped before the follower wakes
+    leader.leaves().await; // nobody reads before the follower wakes
     gate.open();
     let got = follower.got().await;
-    assert_eq!(got.says, "fwd=uri-miss; stored");
-    assert_eq!(got.text().await, "b");
+    assert_eq!(got.says, "fwd=uri-miss; collapsed");
+    assert_eq!(got.text().await.len(), MOST + 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,8 +8,9 @@ use crate::config::{
 
 /// The system ends a process that takes more than there is.
 pub(super) fn more_than_there_is(facts: &Facts<'_>, found: &mut Vec<Problem>) {
-    let max = facts.config.store.memory.max;
-    let Some(memory) = facts.system.memory.filter(|memory| max > memory.bytes) else {
+    let (max, collecting) = (facts.config.store.memory.max, facts.config.cache.collecting);
+    let most = max.saturating_add(collecting);
+    let Some(memory) = facts.system.memory.filter(|memory| most > memory.bytes) else {
         return;
     };
     let (owner, size) = (
@@ -21,8 +22,9 @@ pub(super) fn more_than_there_is(facts: &Facts<'_>, found: &mut Vec<Problem>) {
         print_size((memory.bytes / MIB).max(1) * MIB),
     );
     let message = format!(
-        "`cache.memory.max`, {}, is more than {owner}: {size}",
-        print_size(max)
+        "`cache.memory.max` and `cache.memory.collecting`, {} and {}, are more than {owner}: {size}",
+        print_size(max),
+        print_size(collecting)
     );
     let half = print_size((memory.bytes / 2 / MIB).max(1) * MIB);
     let help = format!(

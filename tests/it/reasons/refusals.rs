@@ -1,7 +1,7 @@
 //! One scenario for each refusal: the proxy, and what it says of its last answer.
 
 use super::Scene;
-use crate::support::Reply;
+use crate::support::{Reply, client::Connection, until};
 
 type Said = (Scene, &'static str);
 
@@ -70,6 +70,22 @@ pub(super) async fn too_large() -> Said {
     let toml = "[cache]\nmax_object = \"1KiB\"\n";
     let reply = Reply::fresh("x".repeat(1025), 60);
     first(toml, reply, &[], "fwd=uri-miss; detail=too-large").await
+}
+
+pub(super) async fn no_room() -> Said {
+    let toml = "[cache]\nmax_object = \"1KiB\"\nmemory.collecting = \"1KiB\"\n";
+    let scene = Scene::of(toml, Reply::fresh("a", 60)).await;
+    let begun = "HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ncontent-length: 1024\r\n\r\nx";
+    scene
+        .origin
+        .answer("/begun", Reply::raw(begun).then_never());
+    let mut waiting = Connection::open(scene.proxy.address()).await;
+    waiting.send("GET /begun HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    until("all the room is taken", async || {
+        scene.proxy.metric("sidecache_collecting_bytes") == 1024.0
+    })
+    .await;
+    (scene.get("/a").await, "fwd=uri-miss; detail=no-room")
 }
 
 /// Of the request it says that the upstream failed.

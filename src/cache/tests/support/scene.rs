@@ -134,7 +134,15 @@ impl Scene {
 
     /// Waits until no fetch is under way.
     pub(crate) async fn landed(&self) {
-        until("the fetches have ended", || self.metrics.flights.get() == 0).await;
+        self.landed_but(0).await;
+    }
+
+    /// Waits until only so many fetches are under way, and nobody waits.
+    pub(crate) async fn landed_but(&self, count: i64) {
+        until("the fetches have ended", || {
+            self.metrics.flights.get() == count
+        })
+        .await;
         assert_eq!(self.metrics.followers.get(), 0, "nobody waits any more");
     }
 
@@ -143,19 +151,29 @@ impl Scene {
         self.counted("refusals", refusal.as_str())
     }
 
+    /// How many bodies were coded so.
+    pub(crate) fn coded(&self, coding: &str) -> u64 {
+        self.value(&format!("sidecache_codings_total{{coding=\"{coding}\"}} "))
+    }
+
+    /// How many bytes of bodies on their way are held.
+    pub(crate) fn collecting(&self) -> i64 {
+        self.metrics.collecting_bytes.get()
+    }
+
     /// The counter `name` with the label `reason`.
     pub(crate) fn counted(&self, name: &str, reason: &str) -> u64 {
-        let line = format!("sidecache_{name}_total{{reason=\"{reason}\"}} ");
-        let text = self.metrics.encode();
-        let value = text.lines().find_map(|text| text.strip_prefix(&line));
-        value.expect("it is exposed").parse().unwrap()
+        self.value(&format!("sidecache_{name}_total{{reason=\"{reason}\"}} "))
     }
 
     /// The counter `name` without labels.
     pub(crate) fn total(&self, name: &str) -> u64 {
-        let line = format!("sidecache_{name}_total ");
+        self.value(&format!("sidecache_{name}_total "))
+    }
+
+    fn value(&self, line: &str) -> u64 {
         let text = self.metrics.encode();
-        let value = text.lines().find_map(|text| text.strip_prefix(&line));
+        let value = text.lines().find_map(|text| text.strip_prefix(line));
         value.expect("it is exposed").parse().unwrap()
     }
 }
