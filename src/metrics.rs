@@ -12,13 +12,10 @@ pub use self::{
     labels::{CutOff, RedisCall, Removal},
     striped::{Counter, Histogram},
 };
+pub use prometheus_client::metrics::gauge::Gauge;
 
 use crate::semantics::{Outcome, Reason, Refusal};
-use prometheus_client::{
-    encoding::text::encode,
-    metrics::{family::Family, gauge::Gauge},
-    registry::Registry,
-};
+use prometheus_client::{encoding::text::encode, metrics::family::Family, registry::Registry};
 use std::sync::{Arc, OnceLock};
 
 /// The handles of one process.

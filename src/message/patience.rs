@@ -111,7 +111,9 @@ mod tests {
             let mut lasted = true;
             for _ in 0..30 {
                 lasted &= lasts(&mut patience, second).await;
-                burst.iter().for_each(|bytes| drop(patience.moved(*bytes)));
+                for bytes in burst {
+                    patience.moved(*bytes);
+                }
             }
             assert_eq!(lasted, kept);
         }
