@@ -104,7 +104,7 @@ impl Upstream {
         let places = |most, taken| Places::new(most, settings.connect_timeout, taken, metrics);
         Self {
             stack,
-            places: places(settings.max_connections, metrics.places.clone()),
+            places: places(settings.max_connections, metrics.shares.places.clone()),
             first_parts: places(content::MOST_FIRST_PARTS, Gauge::default()),
             health: Health::new(settings.authority.clone(), metrics),
             authority: settings.authority,

@@ -56,7 +56,7 @@ impl Places {
             queue: Mutex::new(Queue::new(places)),
             wait,
             taken,
-            cut_off: CutOff::ALL.map(|why| metrics.cut_off(why)),
+            cut_off: CutOff::ALL.map(|why| metrics.shares.cut_off(why)),
         }))
     }
 
