@@ -1,5 +1,5 @@
-//! Messages on their way: bodies and their codings, the copies that are kept of fields, and the names of fields that are
-//! ours.
+//! Messages on their way: bodies and their codings, the copies that are kept of fields, the names of fields that are ours,
+//! and how long and for whom a message may take.
 //!
 //! Both sides of the proxy use this room. It knows neither of them.
 
@@ -15,6 +15,7 @@ pub mod interim;
 pub mod join;
 pub mod names;
 pub mod pace;
+pub mod party;
 pub mod patience;
 pub mod problem;
 
@@ -26,6 +27,7 @@ pub use self::{
     idle_timeout::IdleTimeout,
     interim::Interim,
     pace::Pace,
+    party::Party,
     patience::Patience,
 };
 

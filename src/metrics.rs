@@ -5,20 +5,19 @@
 
 mod labels;
 mod registration;
+mod shares;
 mod striped;
 
 use self::registration::{Labels, Registration};
 pub use self::{
     labels::{CutOff, RedisCall, Removal},
+    shares::Shares,
     striped::{Counter, Histogram},
 };
+pub use prometheus_client::metrics::gauge::Gauge;
 
 use crate::semantics::{Coding, Outcome, Reason, Refusal, coding};
-use prometheus_client::{
-    encoding::text::encode,
-    metrics::{family::Family, gauge::Gauge},
-    registry::Registry,
-};
+use prometheus_client::{encoding::text::encode, metrics::family::Family, registry::Registry};
 use std::sync::{Arc, OnceLock};
 
 /// The handles of one process.
@@ -34,12 +33,8 @@ pub struct Metrics {
     upstream_failures: Family<Labels, Counter>,
     /// Connections of clients that are open.
     pub connections: Gauge,
-    /// Times that a client came while there were as many connections as may be.
-    pub connections_full: Counter,
-    /// `sidecache_cut_off_total{reason}`, by [`CutOff`].
-    cut_off: Vec<Counter>,
-    /// Places of the upstream that are taken.
-    pub places: Gauge,
+    /// What clients compete for.
+    pub shares: Shares,
     /// Tunnels between clients and the upstream that are open.
     pub tunnels: Gauge,
     /// Tunnels that were opened.
@@ -139,22 +134,8 @@ impl Metrics {
                 ("redis_calls", "Calls to Redis by result"),
                 ("result", RedisCall::ALL.map(RedisCall::as_str)),
             ),
-            cut_off: r.counters(
-                (
-                    "cut_off",
-                    "Clients cut off before their request or answer was over, by reason",
-                ),
-                ("reason", CutOff::ALL.map(CutOff::as_str)),
-            ),
+            shares: Shares::new(&mut r),
             connections: r.gauge("connections", "Open client connections"),
-            connections_full: r.counter(
-                "connections_full",
-                "Times that a client came while server.max_connections were open",
-            ),
-            places: r.gauge(
-                "places",
-                "Requests under way to the upstream, of upstream.max_connections",
-            ),
             tunnels: r.gauge(
                 "tunnels",
                 "Open tunnels between clients and the upstream, such as WebSockets",
@@ -230,11 +211,6 @@ impl Metrics {
     /// So many entries left the memory tier.
     pub fn memory_removed(&self, why: Removal, count: u64) {
         self.memory_removed[why as usize].add(count);
-    }
-
-    /// Counts the clients that are cut off for this.
-    pub fn cut_off(&self, why: CutOff) -> Counter {
-        self.cut_off[why as usize].clone()
     }
 
     /// One more call to Redis with this result.

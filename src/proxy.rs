@@ -13,6 +13,7 @@ mod forwarding;
 mod head;
 mod live;
 mod observe;
+mod party;
 mod pass;
 mod peer;
 mod post;
@@ -251,7 +252,9 @@ async fn ask_question<B: Content>(
     received: &Received,
     request: Request<B>,
 ) -> Result<Answered, Problem> {
-    let Question { parts, content } = query::read(request).await?;
+    let party = received.party(request.headers());
+    let Question { parts, content } =
+        query::read(&received.shared.upstream, request, party).await?;
     let (cache, rule) = (&received.shared.cache, &received.route.rule);
     let builder = cache.key(rule, &received.target.parts(), &parts.headers);
     let key = query::key(builder, &parts.headers, &content);

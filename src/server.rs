@@ -63,7 +63,7 @@ pub async fn run<F, S, B>(
     let writes = WriteLimits {
         timeout: settings.idle_timeout,
         min_rate: settings.min_rate,
-        cut_off: metrics.cut_off(CutOff::NotReading),
+        cut_off: metrics.shares.cut_off(CutOff::NotReading),
     };
     loop {
         let next = async {

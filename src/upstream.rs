@@ -1,14 +1,14 @@
 //! The upstream: a pooled client behind a stack of limits, each of which bounds one wait.
 //!
-//! Content of a client has to begin before anything is asked (`content`). Then comes a stack of [`tower`] services, from the
-//! outside in: a place among the requests under way
-//! (`concurrency_limit`), the time until the head of the response (`time_limit`), one more try where the upstream
-//! closed or garbled a kept connection (`retry`), the client and its pool; below it the bytes of each connection (`wire`).
+//! The first part of a client's content has to be here before anything is asked (`content`), and then a request needs a place
+//! among those under way (`places`). What follows is a stack of [`tower`] services, from the outside in: the time until the
+//! head of the response (`time_limit`), one more try where the upstream closed or garbled a kept connection (`retry`), the
+//! client and its pool; below it the bytes of each connection (`wire`).
 
-mod concurrency_limit;
 mod content;
 mod error;
 mod health;
+mod places;
 mod response;
 mod retry;
 mod surplus;
@@ -19,15 +19,15 @@ mod wire;
 pub use self::tunnel::tunnel;
 
 use self::{
-    concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitLayer},
     health::Health,
+    places::Places,
     retry::Once,
     time_limit::{TimeLimit, TimeLimitLayer},
     wire::Connector,
 };
 use crate::{
-    message::Stream,
-    metrics::Metrics,
+    message::{Party, Stream},
+    metrics::{Gauge, Metrics},
     origin::{FetchError, RequestBody},
 };
 use http::{Request, Response, header::UPGRADE, uri::Authority};
@@ -68,8 +68,7 @@ pub struct Settings {
 type Pooled = Client<Connector, RequestBody>;
 
 /// See the module docs.
-type Stack =
-    ConcurrencyLimit<TimeLimit<MapErr<Retry<Once, Pooled>, fn(legacy::Error) -> FetchError>>>;
+type Stack = TimeLimit<MapErr<Retry<Once, Pooled>, fn(legacy::Error) -> FetchError>>;
 
 /// The way to one upstream.
 #[derive(Debug)]
@@ -78,6 +77,9 @@ pub struct Upstream {
     health: Health,
     authority: Authority,
     content: content::Limits,
+    places: Places,
+    /// Of first parts of content that are waited for.
+    first_parts: Places,
     tunnel_timeout: Duration,
 }
 
@@ -95,16 +97,15 @@ impl Upstream {
             .build(Connector::new(connector, settings.body_timeout));
         let classify: fn(legacy::Error) -> FetchError = error::classify;
         let stack = ServiceBuilder::new()
-            .layer(ConcurrencyLimitLayer::new(
-                settings.max_connections,
-                settings.connect_timeout,
-            ))
             .layer(TimeLimitLayer::new(settings.timeout, settings.body_timeout))
             .map_err(classify)
             .layer(RetryLayer::new(Once))
             .service(client);
+        let places = |most, taken| Places::new(most, settings.connect_timeout, taken, metrics);
         Self {
             stack,
+            places: places(settings.max_connections, metrics.shares.places.clone()),
+            first_parts: places(content::MOST_FIRST_PARTS, Gauge::default()),
             health: Health::new(settings.authority.clone(), metrics),
             authority: settings.authority,
             tunnel_timeout: settings.tunnel_timeout,
@@ -125,16 +126,26 @@ impl Upstream {
         self.tunnel_timeout
     }
 
-    /// Sends `request` and waits for the head of the response. Dropping the future gives the request up.
+    /// The content of a request of `party`, all of it that is at most 64 KiB, or its first part.
+    ///
+    /// # Errors
+    /// [`FetchError`], where it comes too slowly, breaks off, or too many others wait for theirs.
+    pub async fn receive(&self, content: Stream, party: Party) -> Result<Stream, FetchError> {
+        let begun = content::begun(content, self.content, &self.first_parts, party).await;
+        Ok(Box::pin(begun?))
+    }
+
+    /// Sends `request` for `party` and waits for the head of the response. Dropping the future gives the request up.
     ///
     /// # Errors
     /// [`FetchError`], by who is to blame. Each wait has a limit; content of the client may take as long as it keeps
-    /// coming, and [`Settings::timeout`] counts from its end.
+    /// coming and nobody waits for its place, and [`Settings::timeout`] counts from its end.
     pub async fn send(
         &self,
         request: Request<RequestBody>,
+        party: Party,
     ) -> Result<Response<Stream>, FetchError> {
-        let answer = self.exchange(request).await;
+        let answer = self.exchange(request, party).await;
         self.health.note(&answer);
         answer
     }
@@ -142,10 +153,26 @@ impl Upstream {
     async fn exchange(
         &self,
         request: Request<RequestBody>,
+        party: Party,
     ) -> Result<Response<Stream>, FetchError> {
         let upgrade = request.headers().get(UPGRADE).cloned();
-        let request = content::begun(request, self.content).await?;
-        let response = self.stack.clone().oneshot(request).await?;
-        response::checked(response, upgrade.as_ref(), self.content.patience).await
+        let (parts, body) = request.into_parts();
+        let stack = self.stack.clone();
+        let (response, place) = match body {
+            RequestBody::Whole(_) => {
+                let place = self.places.take(party).await?;
+                let request = Request::from_parts(parts, body);
+                (stack.oneshot(request).await?, place)
+            }
+            RequestBody::Stream(content) => {
+                let content = content::begun(content, self.content, &self.first_parts, party);
+                let content = content.await?;
+                let place = self.places.take(party).await?;
+                let request = Request::from_parts(parts, content.sent_by(place.hold()));
+                let response = place.unless_displaced(stack.oneshot(request)).await?;
+                (response, place)
+            }
+        };
+        response::checked(response, place, upgrade.as_ref(), self.content.patience).await
     }
 }

@@ -26,6 +26,11 @@ impl Pace {
         (self.least > 0).then(|| self.patience.saturating_sub(self.debt))
     }
 
+    /// How late somebody is who has been waited for, for so long now.
+    pub fn behind(&self, waiting: Duration) -> Duration {
+        self.debt + waiting
+    }
+
     /// Whether there is a debt.
     pub fn is_behind(&self) -> bool {
         !self.debt.is_zero()

@@ -1,8 +1,8 @@
 //! The proxy's way to the upstream, as the cache sees it.
 
-use super::{forward, shared::Shared, target::Target};
+use super::{forward, party, shared::Shared, target::Target};
 use crate::{
-    message::Interim,
+    message::{Interim, Party},
     origin::{Origin, RequestBody, Sending},
 };
 use http::{HeaderMap, HeaderValue, Request};
@@ -16,6 +16,19 @@ pub(super) struct Forwarding {
     pub(super) peer: SocketAddr,
     pub(super) id: HeaderValue,
     pub(super) interim: Option<Interim>,
+    /// Nobody waits for the answer.
+    pub(super) in_background: bool,
+}
+
+impl Forwarding {
+    /// Whose share of the upstream a request with these fields is counted to.
+    fn party(&self, fields: &HeaderMap) -> Party {
+        if self.in_background {
+            return Party::ITSELF;
+        }
+        let live = self.shared.live.load();
+        party::of(&live.settings.trusted, self.peer.ip(), fields)
+    }
 }
 
 impl Origin for Forwarding {
@@ -33,8 +46,9 @@ impl Origin for Forwarding {
 
     fn send(&self, request: Request<RequestBody>) -> Sending {
         let shared = Arc::clone(&self.shared);
+        let party = self.party(request.headers());
         Box::pin(async move {
-            let mut response = shared.upstream.send(request).await?;
+            let mut response = shared.upstream.send(request, party).await?;
             forward::prepare_response(&mut response, shared.clock.now())?;
             Ok(response)
         })
@@ -44,6 +58,7 @@ impl Origin for Forwarding {
         let mut background = Self {
             id: HeaderValue::from_static("refresh"),
             interim: None,
+            in_background: true,
             ..Self::clone(&self)
         };
         background.target.detach();

@@ -4,11 +4,15 @@
 //!
 //! [RFC 10008]: https://www.rfc-editor.org/rfc/rfc10008
 
-use super::{content::Content, problem::Problem};
+use super::{
+    content::{self, Content},
+    problem::Problem,
+};
 use crate::{
-    message::IdleTimeout,
-    origin::FetchError,
+    message::Party,
+    origin::{FetchError, RequestBody},
     semantics::{Key, key::Builder},
+    upstream::Upstream,
 };
 use bytes::Bytes;
 use http::{
@@ -20,7 +24,6 @@ use http::{
 };
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 
 /// Larger bodies pass through and their answers are not stored, in bytes.
 const MAX_BODY: u64 = 64 << 10;
@@ -32,9 +35,6 @@ const METADATA: [HeaderName; 4] = [
     CONTENT_LANGUAGE,
     CONTENT_LOCATION,
 ];
-
-/// What may pass between two pieces of the body.
-const CONTENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Whether `method` is QUERY.
 pub(super) fn is_one(method: &Method) -> bool {
@@ -57,11 +57,23 @@ pub(super) struct Question {
     pub(super) content: Bytes,
 }
 
-/// Reads the content. [`is_small`] has bounded it, and hyper holds the client to its Content-Length.
-pub(super) async fn read<B: Content>(request: Request<B>) -> Result<Question, Problem> {
+/// Reads the content, as content is read that goes on. [`is_small`] has bounded it, and hyper holds the client to its
+/// Content-Length.
+pub(super) async fn read<B: Content>(
+    upstream: &Upstream,
+    request: Request<B>,
+    party: Party,
+) -> Result<Question, Problem> {
     let (mut parts, body) = request.into_parts();
-    let content = IdleTimeout::new(body, CONTENT_TIMEOUT).collect().await;
-    let content = content.map_err(|_| FetchError::ClientBody)?.to_bytes();
+    let content = match content::forwarded(body) {
+        (RequestBody::Whole(content), _) => content,
+        (RequestBody::Stream(stream), _) => {
+            let content = upstream.receive(stream, party).await?.collect().await;
+            content
+                .map_err(|error| FetchError::content(&error))?
+                .to_bytes()
+        }
+    };
     parts.headers.remove(RANGE); // which only GET knows (RFC 9110 §14.2)
     Ok(Question { parts, content })
 }

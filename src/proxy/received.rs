@@ -1,12 +1,12 @@
 //! A request on its way, as far as it is not the message itself.
 
 use super::{
-    forwarding::Forwarding, live::Live, observe::Observed, route::Compiled, shared::Shared,
+    forwarding::Forwarding, live::Live, observe::Observed, party, route::Compiled, shared::Shared,
     target::Target,
 };
 use crate::{
     cache::{Ask, Write},
-    message::Interim,
+    message::{Interim, Party},
     semantics::{Key, path::loosest},
 };
 use bytes::Bytes;
@@ -63,7 +63,13 @@ impl Received {
             peer: self.peer,
             id: self.id.clone(),
             interim: self.interim.clone(),
+            in_background: false,
         }
+    }
+
+    /// Whose share of the upstream it is counted to, with these fields.
+    pub(super) fn party(&self, fields: &HeaderMap) -> Party {
+        party::of(&self.live.settings.trusted, self.peer.ip(), fields)
     }
 
     /// What the cache is asked with `key`, by the rule of `self.route`.

@@ -12,6 +12,7 @@ use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{CONNECTION, UPGRADE},
 };
+use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub(super) fn open(
     mut response: Response<Stream>,
 ) -> Answered {
     let upstream = hyper::upgrade::on(&mut response);
-    let (mut parts, place) = response.into_parts();
+    let (mut parts, mut place) = response.into_parts();
     let shared = &received.shared;
     let (open, limit) = (Open::new(&shared.metrics), shared.upstream.tunnel_timeout());
     let stop = shared.tunnels.stop.clone();
@@ -50,6 +51,7 @@ pub(super) fn open(
         tokio::select! {
             () = tunnel(client, upstream, limit) => {}
             () = stop.cancelled() => {}
+            _ = place.frame() => {} // another one gets it
         }
         drop((open, place)); // the place of the request in the upstream lasts as long
     });

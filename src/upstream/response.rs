@@ -1,6 +1,6 @@
 //! The response of the upstream: what it must be to be passed on, and its body.
 
-use super::concurrency_limit::Place;
+use super::places::Place;
 use crate::{
     message::{BodyError, IdleTimeout, Stream, body::size_from},
     origin::FetchError,
@@ -9,9 +9,9 @@ use crate::{
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::TRANSFER_ENCODING};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -22,21 +22,24 @@ use tokio::time::timeout;
 /// cache with what is stale, can still be told so. What begins late is not waited for.
 const BEGINNING: Duration = Duration::from_millis(10);
 
-/// `upgrade` is what the request asked for. The response with a body that may not go silent for longer than `body_timeout`, and that has not broken yet.
+/// `upgrade` is what the request asked for. The response with a body that may not go silent for longer than `body_timeout`, and
+/// that has not broken yet; it has the place of its request until all of it has come.
 pub(super) async fn checked(
-    response: Response<(Incoming, Place)>,
+    response: Response<Incoming>,
+    place: Place,
     upgrade: Option<&HeaderValue>,
     body_timeout: Duration,
 ) -> Result<Response<Stream>, FetchError> {
     if !is_sound(&response, upgrade) {
         return Err(FetchError::broken(BodyError::Broken));
     }
-    let (parts, (incoming, place)) = response.into_parts();
-    let mut body = UpstreamBody {
-        begun: None,
-        body: IdleTimeout::new(incoming, body_timeout),
-        _place: place,
-    };
+    let (parts, incoming) = response.into_parts();
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        place.tunnel()?;
+        return Ok(Response::from_parts(parts, Box::pin(Tunnel(place))));
+    }
+    place.answer(Box::pin(IdleTimeout::new(incoming, body_timeout)))?;
+    let mut body = UpstreamBody { begun: None, place };
     if !body.is_end_stream() && !is_event_stream(&parts.headers) {
         body.begin().await?;
     }
@@ -82,18 +85,18 @@ fn is_removed_or_none(coding: &[u8]) -> bool {
             && !CODINGS.iter().any(|name| coding.eq_ignore_ascii_case(name)))
 }
 
-/// A body that holds the place of its request in the limit until it ends.
+/// A body that has the place of its request until all of it has come.
 struct UpstreamBody {
     /// What has come of it already.
     begun: Option<Frame<Bytes>>,
-    body: IdleTimeout<Incoming>,
-    _place: Place,
+    place: Place,
 }
 
 impl UpstreamBody {
     /// Waits for the first piece, but not for long.
     async fn begin(&mut self) -> Result<(), FetchError> {
-        match timeout(BEGINNING, self.body.frame()).await {
+        let piece = poll_fn(|cx| self.place.poll_frame(cx));
+        match timeout(BEGINNING, piece).await {
             Ok(Some(Err(error))) => return Err(FetchError::broken(error)),
             Ok(Some(Ok(frame))) => self.begun = Some(frame),
             Ok(None) | Err(_) => {}
@@ -113,16 +116,32 @@ impl Body for UpstreamBody {
         if let Some(frame) = self.begun.take() {
             return Poll::Ready(Some(Ok(frame)));
         }
-        Pin::new(&mut self.body).poll_frame(cx)
+        self.place.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.begun.is_none() && self.body.is_end_stream()
+        self.begun.is_none() && self.place.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         let begun = self.begun.as_ref().and_then(Frame::data_ref);
         let begun = begun.map_or(0, |data| data.len() as u64);
-        size_from(begun, &self.body.size_hint())
+        size_from(begun, &self.place.size_hint())
+    }
+}
+
+/// What stands for the place of a tunnel: it fails once another one gets that.
+struct Tunnel(Place);
+
+impl Body for Tunnel {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let displaced = self.0.poll_displaced(cx);
+        displaced.map(|()| Some(Err(BodyError::Lagging)))
     }
 }

@@ -248,6 +248,35 @@ async fn a_tunnel_takes_a_place_of_the_upstream() {
     .await;
 }
 
+/// One address may have all places while nobody else wants one.
+#[tokio::test]
+async fn a_tunnel_of_who_has_most_gives_way_to_who_has_none() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::to_address(echo.address, "max_connections = 2\n").await;
+    let mut tunnels = Vec::new();
+    for _ in 0..2 {
+        let mut client = Connection::open_from([127, 0, 0, 2].into(), proxy.address()).await;
+        client
+            .send(
+                "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            )
+            .await;
+        assert!(client.read_until(|bytes| bytes.ends_with(b"hello")).await);
+        tunnels.push(client);
+    }
+    assert_eq!(proxy.get("/a").await.text(), "http");
+    assert_eq!(
+        proxy.metric("sidecache_cut_off_total{reason=\"tunnel\"}"),
+        1.0
+    );
+    until("one is closed", async || {
+        proxy.metric("sidecache_tunnels") == 1.0 && echo.open() <= 2
+    })
+    .await;
+    assert!(tunnels[0].is_closed().await, "the older one");
+    says(&mut tunnels[1], "still here").await;
+}
+
 #[tokio::test]
 async fn a_drain_lets_tunnels_go_on_until_its_end() {
     let echo = Echo::start().await;

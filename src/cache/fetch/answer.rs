@@ -258,13 +258,13 @@ impl deliver::Arriving for Arriving<'_> {
 }
 
 /// The error that a follower fails with too. An origin that cannot be reached answers nobody; another failure may be about
-/// one request. Neither does one answer that hangs twice, and to find that out has taken long enough.
+/// one request. Neither does one answer that hangs twice, and to find that out has taken long enough. That there was no
+/// place for the leader may be because of all that its client asks for; another one's turn comes sooner.
 fn failure_of_all(error: FetchError, second: bool) -> Result<FetchError, Followed> {
     match error {
-        FetchError::Origin(OriginError::Connect(_) | OriginError::ConnectTimeout)
-        | FetchError::Overloaded => Ok(error),
-        FetchError::Origin(OriginError::Timeout) if second => Ok(error),
-        FetchError::Origin(OriginError::Timeout) => Err(Followed::Again),
+        FetchError::Origin(OriginError::Connect(_) | OriginError::ConnectTimeout) => Ok(error),
+        FetchError::Origin(OriginError::Timeout) | FetchError::Overloaded if second => Ok(error),
+        FetchError::Origin(OriginError::Timeout) | FetchError::Overloaded => Err(Followed::Again),
         FetchError::Origin(OriginError::Broken(_))
         | FetchError::ClientBody
         | FetchError::ClientSlow

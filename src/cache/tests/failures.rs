@@ -15,7 +15,6 @@ async fn an_origin_that_cannot_be_reached_answers_no_follower_either() {
     for reply in [
         Reply::unreachable(),
         Reply::failed(OriginError::ConnectTimeout),
-        Reply::failed(FetchError::Overloaded),
     ] {
         let scene = Scene::new().await;
         let (one, other) = (scene.request("/a"), scene.request("/a"));
@@ -41,6 +40,36 @@ async fn a_failure_that_may_be_about_one_request_is_not_shared() {
         gate.open();
         leader.failed().await;
         assert_eq!(follower.got().await.text().await, "a");
+    }
+}
+
+/// The leader's client may have had its share; one of the others asks for all of them, and that is the end of it.
+#[tokio::test(start_paused = true)]
+async fn where_there_was_no_place_for_the_leader_one_follower_asks_for_the_others() {
+    for (second, cause) in [
+        (Reply::fresh("a", 60), None),
+        (Reply::failed(FetchError::Overloaded), Some("upstream_busy")),
+    ] {
+        let scene = Scene::new().await;
+        let (first, first_gate) = Reply::failed(FetchError::Overloaded).held();
+        let (second, second_gate) = second.held();
+        scene.origin.answers([first, second]);
+        let leader = scene.request("/a").begin();
+        scene.origin.asked(1).await;
+        let followers = [1, 2].map(|_| scene.request("/a").begin());
+        scene.followers(2).await;
+        first_gate.open();
+        assert_eq!(leader.failed().await.error.cause(), "upstream_busy");
+        scene.origin.asked(2).await;
+        scene.followers(1).await;
+        second_gate.open();
+        for follower in followers {
+            match cause {
+                None => assert_eq!(follower.got().await.text().await, "a"),
+                Some(cause) => assert_eq!(follower.failed().await.error.cause(), cause),
+            }
+        }
+        assert_eq!(scene.origin.count(), 2);
     }
 }
 

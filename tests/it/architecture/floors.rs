@@ -61,7 +61,7 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
             "access query rescue shared",
             "live",
             "route forward",
-            "target token",
+            "target token party",
             "circle",
             "content peer problem",
         ],
