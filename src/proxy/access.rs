@@ -75,7 +75,7 @@ impl Drop for Event {
         tracing::info!(
             target: "access",
             method = %self.line.method,
-            host = self.line.host.as_ref().and_then(|host| host.to_str().ok()),
+            host = self.line.host.as_ref().and_then(|host| host.to_str().ok()).map(redacted).as_deref(),
             path = &*redacted(self.line.uri.path()),
             query = self.line.uri.query().map(redacted).as_deref(),
             status = self.status.as_u16(),
