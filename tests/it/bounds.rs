@@ -83,6 +83,43 @@ async fn the_end_of_a_long_via_is_read() {
     assert_eq!(proxy.get_with("/a", &[("Via", &via(10))]).await.status, 508);
 }
 
+#[tokio::test]
+async fn an_answer_may_have_200_fields_and_one_with_more_says_so() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let of = |count: usize| {
+        let fields = (0..count).map(|n| (format!("x-{n}"), n.to_string()));
+        fields.fold(Reply::fresh("a", 60), |reply, (name, value)| {
+            reply.header(&name, value)
+        })
+    };
+    for path in ["/a", "/a"] {
+        origin.answer(path, of(190));
+        let answer = proxy.get(path).await;
+        assert_eq!((answer.status, answer.header("x-189")), (200, Some("189")));
+    }
+    assert!(proxy.get("/a").await.is_hit());
+    origin.answer("/b", of(250));
+    let refused = proxy.get("/b").await;
+    assert_eq!(refused.status, 502);
+    let said = refused.json();
+    assert_eq!(said["cause"], "upstream_head");
+    assert!(
+        said["detail"].as_str().unwrap().contains("200 fields"),
+        "{said}"
+    );
+    let counted = "sidecache_upstream_failures_total{cause=\"upstream_head\"}";
+    assert_eq!(proxy.metric(counted), 1.0);
+    // A write that is answered so has been carried out for all anybody knows.
+    origin.answer("/b", of(1));
+    assert_eq!(proxy.get("/b").await.text(), "a");
+    assert!(proxy.get("/b").await.is_hit());
+    origin.answer("/b", of(250));
+    assert_eq!(proxy.send("PUT", "/b", &[], "").await.status, 502);
+    origin.answer("/b", of(1));
+    assert!(!proxy.get("/b").await.is_hit());
+}
+
 /// Nobody is given another one's answer, and nothing is kept that nobody could be given.
 #[tokio::test]
 async fn what_is_too_long_to_be_compared_selects_nothing() {

@@ -216,7 +216,7 @@ fn failure_of_all(error: FetchError, second: bool) -> Result<FetchError, Followe
         | FetchError::Overloaded => Ok(error),
         FetchError::Origin(OriginError::Timeout) if second => Ok(error),
         FetchError::Origin(OriginError::Timeout) => Err(Followed::Again),
-        FetchError::Origin(OriginError::Broken(_))
+        FetchError::Origin(OriginError::TooLarge | OriginError::Broken(_))
         | FetchError::ClientBody
         | FetchError::ClientSlow
         | FetchError::Abandoned
