@@ -77,8 +77,14 @@ impl Cache {
         &self.0.store
     }
 
-    /// The key of a request for `target` with these fields, as far as those make it.
-    pub(crate) fn key(&self, rule: &Rule, target: &Target<'_>, request: &HeaderMap) -> Builder<'_> {
+    /// The key of a request for `target` with these fields, as far as those make it. `None` where it cannot be made: the request
+    /// [is too long](crate::semantics::Reason::TooLong) for the cache.
+    pub(crate) fn key(
+        &self,
+        rule: &Rule,
+        target: &Target<'_>,
+        request: &HeaderMap,
+    ) -> Option<Builder<'_>> {
         key::of(&self.0, rule, target, request)
     }
 

@@ -56,7 +56,7 @@ use self::{
 use crate::{
     cache::{Lookup, Target},
     message::{Body, BodyError, ResponseFuture},
-    semantics::reached,
+    semantics::{Reason, reached},
     store::{Purge, Reach, Selector},
 };
 use bytes::Bytes;
@@ -197,12 +197,15 @@ where
             shared: Arc::clone(shared),
             origin: Arc::new(Inner::new(self.inner.clone(), &shared.calling, parts)),
         };
-        let has_content = call::has_content(&parts, &content);
-        if let Some(reason) = shared.bypass(&parts, has_content) {
+        let pass = |reason, parts: Parts, content: B| {
             let call = call(&parts);
             let content = content.map_err(|_| BodyError::Broken);
             let content = RequestBody::Stream(Box::pin(content));
-            return ResponseFuture::going(async move { call.pass(reason, &parts, content).await });
+            ResponseFuture::going(async move { call.pass(reason, &parts, content).await })
+        };
+        let has_content = call::has_content(&parts, &content);
+        if let Some(reason) = shared.bypass(&parts, has_content) {
+            return pass(reason, parts, content);
         }
         let (rule, cache) = (&shared.rule, &shared.cache);
         rule.policy.cookies.take_ignored(&mut parts.headers);
@@ -212,10 +215,14 @@ where
             counted: &counted,
             ..call::target(&parts)
         };
-        let mut key = cache.key(rule, &target, &parts.headers);
-        if let Some(inner) = call::rewritten(&parts) {
-            key = key.field(":inner", Some(inner.as_bytes()));
-        }
+        let key = cache.key(rule, &target, &parts.headers);
+        let key = key.map(|key| match call::rewritten(&parts) {
+            Some(inner) => key.field(":inner", Some(inner.as_bytes())),
+            None => key,
+        });
+        let Some(key) = key.filter(|key| key.is_whole()) else {
+            return pass(Reason::TooLong, parts, content);
+        };
         let key = key.build();
         match cache.lookup(rule, &key, &parts.method, &parts.headers) {
             Lookup::Hit(answered, refresh) => {

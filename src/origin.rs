@@ -98,6 +98,11 @@ pub enum OriginError {
     /// The head of the response did not come in time.
     #[error("the upstream did not answer in time")]
     Timeout,
+    /// The head of the response is larger than it may be.
+    #[error(
+        "the head of the upstream's answer is too large: 200 fields and some 400 KiB are the most"
+    )]
+    TooLarge,
     /// The connection broke, or what came is no valid response.
     #[error("the upstream broke the connection or sent no valid response")]
     Broken(#[source] Arc<dyn Error + Send + Sync>),
@@ -130,10 +135,11 @@ pub enum FetchError {
 
 impl FetchError {
     /// All words that [`Self::cause`] gives.
-    pub const CAUSES: [&'static str; 9] = [
+    pub const CAUSES: [&'static str; 10] = [
         "upstream_connect",
         "upstream_connect_timeout",
         "upstream_timeout",
+        "upstream_head",
         "upstream_broken",
         "upstream_busy",
         "request",
@@ -160,9 +166,9 @@ impl FetchError {
     /// [RFC 9110 §15.6]: https://www.rfc-editor.org/rfc/rfc9110#section-15.6
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Origin(OriginError::Connect(_) | OriginError::Broken(_)) => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::Origin(
+                OriginError::Connect(_) | OriginError::TooLarge | OriginError::Broken(_),
+            ) => StatusCode::BAD_GATEWAY,
             Self::Origin(OriginError::ConnectTimeout | OriginError::Timeout)
             | Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
             Self::Overloaded | Self::Abandoned => StatusCode::SERVICE_UNAVAILABLE,
@@ -177,6 +183,7 @@ impl FetchError {
             Self::Origin(OriginError::Connect(_)) => "upstream_connect",
             Self::Origin(OriginError::ConnectTimeout) => "upstream_connect_timeout",
             Self::Origin(OriginError::Timeout) => "upstream_timeout",
+            Self::Origin(OriginError::TooLarge) => "upstream_head",
             Self::Origin(OriginError::Broken(_)) => "upstream_broken",
             Self::Overloaded => "upstream_busy",
             Self::ClientBody => "request",

@@ -48,6 +48,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{Method, Request, Response, request};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc};
 
@@ -125,11 +126,14 @@ impl Proxy {
                 cookies.take_ignored(request.headers_mut());
                 Step::Question
             }
-            Plan::Cached => {
+            Plan::Cached => 'step: {
                 let (rule, cache) = (&route.rule, &shared.cache);
                 rule.policy.cookies.take_ignored(request.headers_mut());
                 let (method, headers) = (request.method(), request.headers());
-                let key = cache.key(rule, &target.parts(), headers).build();
+                let Some(key) = cache.key(rule, &target.parts(), headers) else {
+                    break 'step Step::Pass(Reason::TooLong);
+                };
+                let key = key.build();
                 match cache.lookup(rule, &key, method, headers) {
                     Lookup::Hit(answered, refresh) => {
                         if let Some(refresh) = refresh {
@@ -256,8 +260,13 @@ async fn ask_question<B: Content>(
     let Question { parts, content } =
         query::read(&received.shared.upstream, request, party).await?;
     let (cache, rule) = (&received.shared.cache, &received.route.rule);
-    let builder = cache.key(rule, &received.target.parts(), &parts.headers);
-    let key = query::key(builder, &parts.headers, &content);
+    let key = cache
+        .key(rule, &received.target.parts(), &parts.headers)
+        .and_then(|key| query::key(key, &parts.headers, &content));
+    let Some(key) = key else {
+        let request = Request::from_parts(parts, Full::new(content));
+        return pass::pass(received, Reason::TooLong, request, None).await;
+    };
     match cache.lookup(rule, &key, &parts.method, &parts.headers) {
         Lookup::Hit(answered, refresh) => {
             if let Some(refresh) = refresh {

@@ -64,6 +64,11 @@ pub struct Settings {
     pub max_connections: usize,
 }
 
+/// An answer with more fields is none; the library's own limit is 100. [`OriginError::TooLarge`] names it.
+///
+/// [`OriginError::TooLarge`]: crate::origin::OriginError::TooLarge
+const MOST_FIELDS: usize = 200;
+
 /// The client with its pool.
 type Pooled = Client<Connector, RequestBody>;
 
@@ -94,6 +99,7 @@ impl Upstream {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(settings.idle_timeout)
             .set_host(false) // the client's own Host goes on
+            .http1_max_headers(MOST_FIELDS)
             .build(Connector::new(connector, settings.body_timeout));
         let classify: fn(legacy::Error) -> FetchError = error::classify;
         let stack = ServiceBuilder::new()

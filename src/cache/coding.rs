@@ -6,7 +6,7 @@ use crate::{
         Coding, accept_encoding,
         coding::NAMES,
         etag,
-        fields::{all_members, all_tags},
+        fields::{all_members, request_tags},
     },
 };
 use http::{
@@ -284,7 +284,7 @@ pub(super) fn name_coded(response: &mut HeaderMap, request: &HeaderMap, settings
     };
     let coded = etag::of_coding(tag, coding.name());
     let known = etag::opaque(coded.as_bytes());
-    if coded != tag && all_tags(request, &IF_NONE_MATCH).any(|tag| etag::opaque(tag) == known) {
+    if coded != tag && request_tags(request, &IF_NONE_MATCH).any(|tag| etag::opaque(tag) == known) {
         response.insert(ETAG, coded);
         vary_by_encoding(response);
     }

@@ -182,7 +182,7 @@ impl Own {
 }
 
 /// Flights by caller; several, so that they rarely wait for each other.
-type Stripe = Mutex<HashMap<Caller, Arc<Flight>>>;
+type Stripe = Mutex<HashMap<Caller, Arc<Flight>, foldhash::quality::RandomState>>;
 
 const STRIPES: usize = 16;
 

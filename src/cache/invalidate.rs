@@ -72,9 +72,9 @@ impl Write {
                 self.purges_of_success(response.headers())
             }
             // It was sent and nobody knows what became of it.
-            Err(FetchError::Origin(OriginError::Timeout | OriginError::Broken(_))) if was_whole => {
-                self.purges_of_success(&HeaderMap::new())
-            }
+            Err(FetchError::Origin(
+                OriginError::Timeout | OriginError::TooLarge | OriginError::Broken(_),
+            )) if was_whole => self.purges_of_success(&HeaderMap::new()),
             Ok(_) | Err(_) => Vec::new(),
         }
     }

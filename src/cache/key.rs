@@ -3,7 +3,7 @@
 //! [RFC 9111 §2]: https://www.rfc-editor.org/rfc/rfc9111#section-2
 
 use super::{core::Core, rule::Rule};
-use crate::semantics::key::Builder;
+use crate::semantics::{cookies, key::Builder};
 use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
 
 /// What a request is about ([RFC 9110 §7.1]).
@@ -26,8 +26,28 @@ pub(crate) struct Target<'a> {
     pub(crate) counted: &'a [(HeaderName, HeaderValue)],
 }
 
-/// The primary key, with everything that tells the origin how it was reached, because it may answer by that.
+/// The primary key, with everything that tells the origin how it was reached, because it may answer by that. `None` where a
+/// field that would be part of it is longer than is read.
 pub(super) fn of<'c>(
+    core: &'c Core,
+    rule: &Rule,
+    target: &Target<'_>,
+    request: &HeaderMap,
+) -> Option<Builder<'c>> {
+    let key = with_fields(core, rule, target, request);
+    let key = if rule.key.no_vary_search {
+        let Target { path, query, .. } = *target;
+        let host = rule.key.host_of(target.host);
+        let counted = core.query_rules.counted(host, path, query);
+        rule.key.complete(key, counted.as_deref(), request)
+    } else {
+        rule.key.complete(key, target.query, request)
+    };
+    Some(key).filter(Builder::is_whole)
+}
+
+/// What it has before its query.
+fn with_fields<'c>(
     core: &'c Core,
     rule: &Rule,
     target: &Target<'_>,
@@ -37,7 +57,11 @@ pub(super) fn of<'c>(
     let mut key = Builder::new(target.scheme, host, target.path)
         .veiled_by(core.store.secret())
         .shared_by(rule.sharing);
-    for (name, value) in rule.policy.cookies.in_key(request) {
+    let cookies = &rule.policy.cookies;
+    if !cookies.key.is_empty() && cookies::are_too_many(request) {
+        return key.too_long();
+    }
+    for (name, value) in cookies.in_key(request) {
         key = key.field(&format!("cookie:{name}"), value.as_deref());
     }
     if rule.key.host.is_none() && target.own_host != target.host {
@@ -46,10 +70,5 @@ pub(super) fn of<'c>(
     for (name, value) in target.counted {
         key = key.field(name.as_str(), Some(value.as_bytes()));
     }
-    if !rule.key.no_vary_search {
-        return rule.key.complete(key, target.query, request);
-    }
-    let Target { path, query, .. } = *target;
-    let counted = core.query_rules.counted(host, path, query);
-    rule.key.complete(key, counted.as_deref(), request)
+    key
 }

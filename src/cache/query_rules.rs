@@ -1,6 +1,6 @@
 //! What origins said of queries that make no other answer: remembered by host and path, where a route asks for it.
 
-use crate::semantics::{Key, key::Builder, no_vary_search::Rule};
+use crate::semantics::{Key, fields::LONGEST_READ, key::Builder, no_vary_search::Rule};
 use http::HeaderMap;
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
@@ -32,8 +32,8 @@ impl QueryRules {
     /// What of `query` counts; `None` where nothing does.
     pub(super) fn counted(&self, host: &[u8], path: &str, query: Option<&str>) -> Option<String> {
         let query = query?;
-        let name = name(&Builder::new("", host, path).build())?;
-        let Some(rule) = self.0.get(&name) else {
+        let name = name(&Builder::new("", host, path).build());
+        let Some(rule) = name.and_then(|name| self.0.get(&name)) else {
             return Some(query.to_owned());
         };
         Some(rule.apply(query)).filter(|counted| !counted.is_empty())
@@ -63,6 +63,8 @@ pub(super) fn may_store(key: &Key, query: Option<&str>, response: &HeaderMap) ->
     left.is_some_and(|left| left.as_bytes() == counted.unwrap_or_default())
 }
 
+/// `None` of what is longer than is read.
 fn name(key: &Key) -> Option<[u8; 32]> {
-    key.target().map(|target| Sha256::digest(target).into())
+    let target = key.target().filter(|target| target.len() <= LONGEST_READ);
+    target.map(|target| Sha256::digest(target).into())
 }

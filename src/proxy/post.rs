@@ -55,7 +55,7 @@ pub(super) fn ask(
     ] {
         headers.remove(name);
     }
-    let key = shared.cache.key(&route.rule, &target, &headers).build();
+    let key = shared.cache.key(&route.rule, &target, &headers)?.build();
     let received = Received {
         route: Arc::clone(route),
         ..received.clone()

@@ -14,6 +14,15 @@ pub(super) enum Problem {
     /// The target is not a path.
     #[error("the request target must be a path or an absolute URL")]
     Target,
+    /// The target is longer than it can be read: its path has escapes, dot segments or what else servers read in several
+    /// ways, or it is not ASCII (RFC 9110 §15.5.15).
+    #[error(
+        "a path that is not in its one spelling, or a target that is not ASCII, may have 4 KiB"
+    )]
+    LongTarget,
+    /// `Connection` lists more fields than are looked for (RFC 9110 §5.4, RFC 6585 §5).
+    #[error("the Connection field may have 1 KiB")]
+    LongConnection,
     /// A transfer coding other than chunked (RFC 9112 §6.1).
     #[error("the only transfer coding that is served is chunked")]
     TransferCoding,
@@ -55,6 +64,8 @@ impl Problem {
             Self::Fetch(unanswered) => unanswered.error.cause(),
             Self::Host => "host",
             Self::Target => "target",
+            Self::LongTarget => "long_target",
+            Self::LongConnection => "long_connection",
             Self::TransferCoding => "transfer_coding",
             Self::PurgeToken => "purge_token",
             Self::Loop(_) => "loop",

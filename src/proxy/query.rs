@@ -78,12 +78,13 @@ pub(super) async fn read<B: Content>(
     Ok(Question { parts, content })
 }
 
-/// The key of a QUERY: with its content and what says how to read it.
-pub(super) fn key(mut key: Builder<'_>, headers: &HeaderMap, content: &Bytes) -> Key {
+/// The key of a QUERY: with its content and what says how to read it. `None` where that is too long.
+pub(super) fn key(mut key: Builder<'_>, headers: &HeaderMap, content: &Bytes) -> Option<Key> {
     for name in METADATA {
         for line in headers.get_all(&name) {
             key = key.field(name.as_str(), Some(line.as_bytes()));
         }
     }
-    key.query_content(&Sha256::digest(content)).build()
+    let key = key.query_content(&Sha256::digest(content));
+    key.is_whole().then(|| key.build())
 }

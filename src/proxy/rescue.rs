@@ -17,6 +17,8 @@ fn status(problem: &Problem) -> StatusCode {
     match problem {
         Problem::Fetch(unanswered) => unanswered.error.status(),
         Problem::Host | Problem::Target => StatusCode::BAD_REQUEST,
+        Problem::LongTarget => StatusCode::URI_TOO_LONG,
+        Problem::LongConnection => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Problem::TransferCoding => StatusCode::NOT_IMPLEMENTED,
         Problem::PurgeToken => StatusCode::FORBIDDEN,
         Problem::Loop(_) => StatusCode::LOOP_DETECTED,
@@ -31,6 +33,8 @@ fn decision(problem: &Problem) -> Decision {
         Problem::PurgeToken => Decision::new(Outcome::Failed, Reason::Token),
         Problem::Host
         | Problem::Target
+        | Problem::LongTarget
+        | Problem::LongConnection
         | Problem::TransferCoding
         | Problem::Connect
         | Problem::Loop(_) => Decision::new(Outcome::Failed, Reason::Request),

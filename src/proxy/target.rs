@@ -4,16 +4,17 @@
 //! Route, key, purges and the way to the upstream all read this one value, so that they cannot disagree about where a
 //! request goes and how it was reached.
 
+mod spelling;
+
 use super::{circle, problem::Problem};
 use crate::{
     cache,
     message::compact,
     semantics::{
-        fields::all_members,
+        fields::{is_too_long, request_members},
         forwarded::{self, FORWARDED},
         hop_by_hop,
         host::normal,
-        key,
         path::canonical,
         reached::{Reached, is_closed},
         seen::Seen,
@@ -76,7 +77,7 @@ impl Target {
                 return Err(Problem::TransferCoding);
             }
         }
-        let uri = encoded(request.uri())?;
+        let uri = spelling::encoded(request.uri())?;
         let authority = uri.authority().map(|authority| authority.as_str());
         let (host, respelt) = host(
             authority,
@@ -87,6 +88,9 @@ impl Target {
             request.headers_mut().insert(HOST, host.clone());
         }
         let canonical = canonical(uri.path());
+        if canonical.is_too_long {
+            return Err(Problem::LongTarget);
+        }
         let mut target = Self {
             host,
             reached: None,
@@ -102,6 +106,9 @@ impl Target {
             upgrade: None,
         };
         if seen.connection {
+            if hop_by_hop::lists_too_much(request.headers()) {
+                return Err(Problem::LongConnection);
+            }
             target.accepts_trailers = accepts_trailers(request.headers());
             target.upgrade = upgrade::asked(request.headers());
             // Before anything looks at the fields: key, variants and credentials are of what the upstream will see.
@@ -214,7 +221,7 @@ fn reached(
     }
     let lines = headers.get_all(FORWARDED).iter();
     let lines: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
-    if !is_closed(&lines.join(&b", "[..])) {
+    if is_too_long(headers, &FORWARDED) || !is_closed(&lines.join(&b", "[..])) {
         headers.remove(FORWARDED);
     }
     Some(Box::new(Reached::of(headers, host)))
@@ -256,23 +263,9 @@ fn value(host: &[u8]) -> Result<HeaderValue, Problem> {
     HeaderValue::from_bytes(host).map_err(|_| Problem::Host)
 }
 
-/// `uri` with an escape for each byte that is not ASCII: what the upstream gets, and what everybody here reads.
-fn encoded(uri: &Uri) -> Result<Uri, Problem> {
-    let foreign = uri
-        .path_and_query()
-        .filter(|path| !path.as_str().is_ascii());
-    let Some(path) = foreign else {
-        return Ok(uri.clone());
-    };
-    let path = key::encoded(path.as_str()).into_owned();
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(path.try_into().map_err(|_| Problem::Target)?);
-    Uri::from_parts(parts).map_err(|_| Problem::Target)
-}
-
 /// Whether a request says that its sender takes trailers.
 fn accepts_trailers(request: &HeaderMap) -> bool {
-    all_members(request, &TE).any(|member| member.eq_ignore_ascii_case(b"trailers"))
+    request_members(request, &TE).any(|member| member.eq_ignore_ascii_case(b"trailers"))
 }
 
 #[cfg(test)]
@@ -385,22 +378,6 @@ mod tests {
             ("http", &b"a"[..], 1)
         );
         assert_eq!(stranger.parts().counted, []);
-    }
-
-    #[test]
-    fn bytes_that_are_no_uri_are_escaped_for_everybody() {
-        let target = check(|r| r.uri("/caf\u{e9}?q=\u{fc}").header(HOST, "a")).unwrap();
-        assert_eq!(
-            (target.parts().path, target.parts().query),
-            ("/caf%C3%A9", Some("q=%C3%BC"))
-        );
-        assert_eq!(target.canonical_path(), "/caf%C3%A9");
-        assert!(!target.has_ambiguous_path());
-        let absolute = check(|r| r.uri("http://b/\u{e9}").header(HOST, "a")).unwrap();
-        assert_eq!(
-            (absolute.parts().host, absolute.parts().path),
-            (&b"b"[..], "/%C3%A9")
-        );
     }
 
     #[test]

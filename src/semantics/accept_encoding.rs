@@ -4,7 +4,7 @@
 
 use super::{
     coding::Coding,
-    fields::{all_members, quality},
+    fields::{quality, request_members},
 };
 use http::{HeaderMap, header::ACCEPT_ENCODING};
 
@@ -40,7 +40,7 @@ impl Weights {
             return None;
         }
         let mut weights = Self::default();
-        for member in all_members(request, &ACCEPT_ENCODING) {
+        for member in request_members(request, &ACCEPT_ENCODING) {
             let name = member.split(|b| *b == b';').next().unwrap_or_default();
             let named = match name.trim_ascii() {
                 b"*" => &mut weights.any,
@@ -138,6 +138,13 @@ mod tests {
         assert_eq!(chosen(line, &[Gzip, Zstd]), Some(Gzip));
         assert_eq!(chosen(line, &[Br]), Some(Br));
         assert_eq!(chosen(line, &[]), None);
+    }
+
+    #[test]
+    fn nothing_is_coded_for_a_list_that_is_too_long() {
+        let long = format!("gzip{}", ",br".repeat(1400));
+        assert_eq!(chosen(&long, &Coding::ALL), None);
+        assert!(chosen(&long[..4000], &Coding::ALL).is_some());
     }
 
     #[test]

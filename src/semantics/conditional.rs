@@ -3,7 +3,7 @@
 //! [RFC 9110 §13]: https://www.rfc-editor.org/rfc/rfc9110#section-13
 //! [RFC 9111 §4.3.2]: https://www.rfc-editor.org/rfc/rfc9111#section-4.3.2
 
-use super::{date, etag, fields::all_tags};
+use super::{date, etag, fields::request_tags};
 use http::{
     HeaderMap, HeaderName, StatusCode,
     header::{
@@ -87,7 +87,7 @@ fn precondition(request: &HeaderMap) -> Option<Precondition> {
 /// [RFC 9110 §13.1.2]: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
 fn none_match_fails(request: &HeaderMap, selected: &HeaderMap) -> bool {
     let tag = selected.get(ETAG).map(|tag| etag::opaque(tag.as_bytes()));
-    all_tags(request, &IF_NONE_MATCH)
+    request_tags(request, &IF_NONE_MATCH)
         .any(|candidate| candidate == b"*" || tag.is_some_and(|tag| tag == etag::opaque(candidate)))
 }
 

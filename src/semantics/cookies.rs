@@ -62,6 +62,25 @@ pub const ANALYTICS: &[&str] = &[
     "plausible_*",
 ];
 
+/// Of more cookies in one request none is told from the others, nor of those that are longer together, in bytes: each is compared
+/// with every name that a route lists.
+const MOST: usize = 256;
+const LONGEST: usize = 8 << 10;
+
+/// Whether `request` has more cookies than are told apart.
+pub fn are_too_many(request: &HeaderMap) -> bool {
+    let lines = || request.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    // So many of them fit into a byte, which lets the compiler count several at once.
+    let ends = |line: &[u8]| -> usize {
+        let of_piece = |piece: &[u8]| piece.iter().map(|byte| u8::from(*byte == b';')).sum::<u8>();
+        line.chunks(255)
+            .map(|piece| usize::from(of_piece(piece)))
+            .sum()
+    };
+    lines().map(<[u8]>::len).sum::<usize>() > LONGEST
+        || lines().map(|line| 1 + ends(line)).sum::<usize>() > MOST
+}
+
 /// What a route says of cookies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cookies {
@@ -72,9 +91,10 @@ pub struct Cookies {
 }
 
 impl Cookies {
-    /// Takes what is ignored out of `request`; what remains is one line, in the order in which it came.
+    /// Takes what is ignored out of `request`, unless that has [too many](are_too_many); what remains is one line, in the order
+    /// in which it came.
     pub fn take_ignored(&self, request: &mut HeaderMap) {
-        if self.ignore.is_empty() || !request.contains_key(COOKIE) {
+        if self.ignore.is_empty() || !request.contains_key(COOKIE) || are_too_many(request) {
             return;
         }
         let kept: Vec<&[u8]> = pairs(request)
@@ -104,10 +124,11 @@ impl Cookies {
         &'a self,
         request: &'a HeaderMap,
     ) -> impl Iterator<Item = (&'a str, Option<Vec<u8>>)> {
-        self.key.iter().map(|known| {
-            let same: Vec<&[u8]> = pairs(request)
-                .filter(|pair| may_be_read_as(known, pair))
-                .collect();
+        let sent = (!self.key.is_empty()).then(|| pairs(request).map(Sent::of));
+        let sent: Vec<Sent<'_>> = sent.into_iter().flatten().collect();
+        self.key.iter().map(move |known| {
+            let same = sent.iter().filter(|sent| sent.may_be_read_as(known));
+            let same: Vec<&[u8]> = same.map(|sent| sent.pair).collect();
             let value = (!same.is_empty()).then(|| same.join(&b"; "[..]));
             (&**known, value)
         })
@@ -129,24 +150,60 @@ fn pairs(request: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         .filter(|pair| !pair.is_empty())
 }
 
-/// Whether some origin reads the cookie `known` in `pair`: it has that name, or the name stands somewhere in it, because they
-/// separate cookies at white space and commas too, tell quotes and case in their own ways, and PHP puts `_` for `.` and `[`.
-fn may_be_read_as(known: &str, pair: &[u8]) -> bool {
-    let own = name(pair);
-    if own == known.as_bytes() || own.contains(&b'%') {
-        return true; // some decode names
-    }
-    let fold = |byte: &u8| match byte.to_ascii_lowercase() {
-        byte if byte.is_ascii_alphanumeric() => byte,
-        _ => b'_',
-    };
-    let known = known.as_bytes();
-    if known.is_empty() {
-        return false; // that is the name of a cookie without one, and stands in every other
-    }
-    let mut places = pair.windows(known.len());
-    places.any(|place| place.iter().map(fold).eq(known.iter().map(fold)))
+/// A pair of a request.
+struct Sent<'a> {
+    pair: &'a [u8],
+    name: &'a [u8],
+    /// Some servers decode names.
+    is_escaped: bool,
 }
+
+impl<'a> Sent<'a> {
+    fn of(pair: &'a [u8]) -> Self {
+        let name = name(pair);
+        Self {
+            pair,
+            name,
+            is_escaped: name.contains(&b'%'),
+        }
+    }
+
+    /// Whether some origin reads the cookie `known` in it: it has that name, or the name stands somewhere in it, because they
+    /// separate cookies at white space and commas too, tell quotes and case in their own ways, and PHP puts `_` for `.` and `[`.
+    fn may_be_read_as(&self, known: &str) -> bool {
+        if self.name == known.as_bytes() || self.is_escaped {
+            return true;
+        }
+        let Some((first, rest)) = known.as_bytes().split_first() else {
+            return false; // that is the name of a cookie without one, and stands in every other
+        };
+        let fold = |byte: &u8| FOLDED[usize::from(*byte)];
+        let (first, mut after) = (fold(first), self.pair);
+        while let Some(at) = after.iter().position(|byte| fold(byte) == first) {
+            after = &after[at + 1..];
+            let Some(place) = after.get(..rest.len()) else {
+                return false;
+            };
+            if place.iter().map(fold).eq(rest.iter().map(fold)) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Letters in lower case, digits, and `_` for everything else.
+const FOLDED: [u8; 256] = {
+    let mut folded = [b'_'; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            folded[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    folded
+};
 
 /// What is before the first `=`; a pair without one has no name.
 fn name(pair: &[u8]) -> &[u8] {
@@ -191,6 +248,21 @@ mod tests {
             Some("b=2; c=4".into())
         );
         assert_eq!(left(&["*"], &["a=1; b; =c"]), None);
+    }
+
+    #[test]
+    fn of_too_many_cookies_none_is_told_from_the_others() {
+        for (many, few) in [
+            ("a=1;".repeat(256), "a=1;".repeat(255)),
+            (format!("a={}", "1".repeat(8191)), "a=1".into()),
+        ] {
+            let (many, few) = [many, few].map(|line| request(&[&*line.leak()])).into();
+            assert!(are_too_many(&many) && !are_too_many(&few));
+            let mut left = [many.clone(), few];
+            left.iter_mut()
+                .for_each(|left| cookies(&["a"], &[]).take_ignored(left));
+            assert_eq!(left, [many, HeaderMap::new()]);
+        }
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub enum Reason {
     Precondition,
     /// The path is not in its one spelling: servers disagree about what it names.
     Path,
+    /// A field that would be part of its key is longer than is read, or there are too many cookies.
+    TooLong,
     /// The request has content, which may be part of what it asks for.
     Content,
     /// The request asks for another protocol on its connection.
@@ -104,7 +106,7 @@ const _: () = assert!(Reason::ALL.len() == Reason::Request as usize + 1);
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Fresh,
         Self::WhileRevalidate,
         Self::IfError,
@@ -124,6 +126,7 @@ impl Reason {
         Self::Range,
         Self::Precondition,
         Self::Path,
+        Self::TooLong,
         Self::Content,
         Self::Upgrade,
         Self::OnlyIfCached,
@@ -153,6 +156,7 @@ impl Reason {
             Self::Range => "range",
             Self::Precondition => "precondition",
             Self::Path => "path",
+            Self::TooLong => "too-long",
             Self::Content => "content",
             Self::Upgrade => "upgrade",
             Self::OnlyIfCached => "only-if-cached",
@@ -170,6 +174,7 @@ impl Reason {
             | Self::Token
             | Self::Precondition
             | Self::Path
+            | Self::TooLong
             | Self::Content
             | Self::Upgrade
             | Self::Method => Outcome::Bypass,
@@ -215,6 +220,7 @@ impl Reason {
             | Self::Token
             | Self::Precondition
             | Self::Path
+            | Self::TooLong
             | Self::Content
             | Self::Upgrade => Some("bypass"),
             Self::Upstream => Some("miss"),
@@ -306,6 +312,7 @@ mod tests {
             Reason::Token,
             Reason::Precondition,
             Reason::Path,
+            Reason::TooLong,
             Reason::Content,
             Reason::Upgrade,
         ];

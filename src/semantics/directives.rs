@@ -10,7 +10,7 @@
 mod scan;
 
 use self::scan::Piece;
-use super::fields::{all_members, delta_seconds, unquote};
+use super::fields::{all_members, delta_seconds, is_too_long, request_members, unquote};
 use http::{
     HeaderMap, HeaderName,
     header::{CACHE_CONTROL, PRAGMA},
@@ -62,8 +62,16 @@ impl ResponseDirectives {
     }
 
     /// Reads every line of `field` as if it were `Cache-Control`.
+    ///
+    /// One that is longer than is read may forbid everything: nothing is stored of such a response.
     pub(super) fn of_field(headers: &HeaderMap, field: &HeaderName) -> Self {
-        let mut found = Self::default();
+        let mut found = Self {
+            no_store: is_too_long(headers, field),
+            ..Self::default()
+        };
+        if found.no_store {
+            return found;
+        }
         for member in all_members(headers, field) {
             let (name, argument) = split(member);
             match &*name {
@@ -114,7 +122,13 @@ impl ResponseDirectives {
 
     /// What the lines of `field` forbid, and permit nothing by it, however they are written.
     pub(super) fn forbidden_by(headers: &HeaderMap, field: &HeaderName) -> Self {
-        let mut found = Self::default();
+        let mut found = Self {
+            no_store: is_too_long(headers, field),
+            ..Self::default()
+        };
+        if found.no_store {
+            return found;
+        }
         for line in headers.get_all(field) {
             found.take_however_written(line.as_bytes());
         }
@@ -186,7 +200,7 @@ impl RequestDirectives {
     /// Reads every `Cache-Control` line of `headers`, or `Pragma` in its absence.
     pub fn of(headers: &HeaderMap) -> Self {
         let mut found = Self::default();
-        for member in all_members(headers, &CACHE_CONTROL) {
+        for member in request_members(headers, &CACHE_CONTROL) {
             let (name, argument) = split(member);
             match &*name {
                 b"no-cache" => found.no_cache = true,
@@ -201,7 +215,7 @@ impl RequestDirectives {
         }
         if !headers.contains_key(CACHE_CONTROL) {
             found.no_cache =
-                all_members(headers, &PRAGMA).any(|m| m.eq_ignore_ascii_case(b"no-cache"));
+                request_members(headers, &PRAGMA).any(|m| m.eq_ignore_ascii_case(b"no-cache"));
         }
         found
     }
@@ -242,6 +256,16 @@ mod tests {
 
     fn secs(seconds: u64) -> Option<Duration> {
         Some(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_field_that_is_longer_than_is_read_forbids_in_a_response_and_says_nothing_in_a_request() {
+        let long = format!("max-age=60{}", ", a=1".repeat(1000));
+        let found = response(&long);
+        assert!(found.no_store && found.max_age.is_none());
+        let request = RequestDirectives::of(&lines(&[&long, "no-cache"]));
+        assert_eq!(request, RequestDirectives::default());
+        assert_eq!(response(&long[..4000]).max_age, secs(60));
     }
 
     #[test]

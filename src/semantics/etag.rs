@@ -2,8 +2,11 @@
 //!
 //! [RFC 9110 §8.8.3]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3
 
-use super::fields::all_tags;
+use super::fields::request_tags;
 use http::{HeaderMap, HeaderName, HeaderValue, header::ETAG};
+
+/// Nobody has so many renditions of one representation.
+const MOST_TAGS: usize = 64;
 
 /// The tag without a leading `W/`: two tags match weakly when these are equal ([RFC 9110 §8.8.3.2]).
 ///
@@ -37,7 +40,7 @@ pub fn without_coding<'a>(tag: &'a [u8], coding: &str) -> Option<(&'a [u8], &'st
 }
 
 /// The value of `name` with the tag of the identity representation beside each tag that may be of a coding of ours, for an
-/// origin, which knows only its own tags. `None` where there is none.
+/// origin, which knows only its own tags. `None` where there is none, or where there are too many to look at each.
 ///
 /// The tag as it came stays in the list, because the suffix may be the origin's own: Apache's mod_deflate adds `-gzip` too.
 pub fn with_uncoded(
@@ -45,25 +48,30 @@ pub fn with_uncoded(
     name: &HeaderName,
     codings: &[&str],
 ) -> Option<HeaderValue> {
-    let mut listed: Vec<Vec<u8>> = all_tags(fields, name).map(<[u8]>::to_vec).collect();
-    let uncoded: Vec<Vec<u8>> = listed
-        .iter()
-        .filter_map(|tag| {
-            let found = codings
-                .iter()
-                .find_map(|coding| without_coding(tag, coding));
-            found.map(|(head, tail)| [head, tail].concat())
-        })
-        .collect();
+    let listed: Vec<&[u8]> = request_tags(fields, name).take(MOST_TAGS + 1).collect();
+    if listed.len() > MOST_TAGS {
+        return None;
+    }
+    let uncoded = listed.iter().filter_map(|tag| {
+        let found = codings
+            .iter()
+            .find_map(|coding| without_coding(tag, coding));
+        found.map(|(head, tail)| [head, tail].concat())
+    });
+    let mut uncoded: Vec<Vec<u8>> = uncoded.collect();
     if uncoded.is_empty() {
         return None;
     }
-    for tag in uncoded {
-        if !listed.contains(&tag) {
-            listed.push(tag);
-        }
-    }
-    HeaderValue::from_bytes(&listed.join(&b", "[..])).ok()
+    let mut known = listed.clone();
+    known.sort_unstable();
+    uncoded.sort_unstable();
+    uncoded.dedup();
+    uncoded.retain(|tag| known.binary_search(&tag.as_slice()).is_err());
+    let all: Vec<&[u8]> = listed
+        .into_iter()
+        .chain(uncoded.iter().map(Vec::as_slice))
+        .collect();
+    HeaderValue::from_bytes(&all.join(&b", "[..])).ok()
 }
 
 /// `tag` for bytes that may be others each time they are made, as those of a stream that is coded piece by piece are

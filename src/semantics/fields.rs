@@ -3,12 +3,31 @@
 //! [RFC 9110 §5.6]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6
 //! [RFC 9111 §1.2.2]: https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The largest delta-seconds that is told apart from larger ones, in seconds: 2^31 ([RFC 9111 §1.2.2]).
 ///
 /// [RFC 9111 §1.2.2]: https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2
 pub const MAX_DELTA_SECONDS: u64 = 1 << 31;
+
+/// Of a request no longer field is read as a list, and none is compared or put into a key, in bytes: whatever its members cost,
+/// one request makes it no dearer. Ordinary ones have a tenth of that.
+pub const LONGEST_READ: usize = 4 << 10;
+
+/// Whether the lines of `name` are longer together than [`LONGEST_READ`].
+pub fn is_too_long(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let lines = headers.get_all(name).into_iter();
+    lines.map(HeaderValue::len).sum::<usize>() > LONGEST_READ
+}
+
+/// The members of every line of `name` in a request; none where that [is too long](is_too_long), as if it had said nothing.
+pub fn request_members<'a>(
+    request: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let read = (!is_too_long(request, name)).then(|| all_members(request, name));
+    read.into_iter().flatten()
+}
 
 /// The members of a comma-separated list value; commas inside quoted strings do not separate.
 ///
@@ -43,12 +62,17 @@ pub fn all_members<'a>(
         .flat_map(|line| members(line.as_bytes()))
 }
 
-/// The members of every line of `name` as entity tags, in which a backslash is itself ([RFC 9110 §8.8.3]).
+/// The members of every line of `name` in a request as entity tags, in which a backslash is itself ([RFC 9110 §8.8.3]); none
+/// where that [is too long](is_too_long).
 ///
 /// [RFC 9110 §8.8.3]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3
-pub fn all_tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(name).into_iter();
-    lines
+pub fn request_tags<'a>(
+    request: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let read = (!is_too_long(request, name)).then(|| request.get_all(name));
+    read.into_iter()
+        .flatten()
         .flat_map(|line| {
             let mut quoted = false;
             line.as_bytes().split(move |byte| {
@@ -61,8 +85,11 @@ pub fn all_tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<
 }
 
 fn split_first_member(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let Some(begin) = value.iter().position(|byte| matches!(byte, b',' | b'"')) else {
+        return (value, None);
+    };
     let (mut quoted, mut escaped) = (false, false);
-    for (at, &byte) in value.iter().enumerate() {
+    for (at, &byte) in value.iter().enumerate().skip(begin) {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
@@ -180,6 +207,20 @@ mod tests {
             "an escaped quote does not end the string"
         );
         assert_eq!(list(r#"a="never closed, b"#), [r#"a="never closed, b"#]);
+    }
+
+    #[test]
+    fn a_long_field_of_a_request_is_not_read() {
+        let request = |length| -> HeaderMap {
+            let line = HeaderValue::from_str(&"a,".repeat(length / 4)).unwrap();
+            let lines = [(http::header::TE, line.clone()), (http::header::TE, line)];
+            lines.into_iter().collect()
+        };
+        let read = |length| request_members(&request(length), &http::header::TE).count();
+        assert_eq!(read(LONGEST_READ), 2048);
+        assert_eq!(read(LONGEST_READ + 4), 0);
+        let tags = |length| request_tags(&request(length), &http::header::TE).count();
+        assert_eq!((tags(LONGEST_READ), tags(LONGEST_READ + 4)), (2048, 0));
     }
 
     #[test]

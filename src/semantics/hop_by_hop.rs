@@ -5,7 +5,7 @@
 
 use super::{fields::all_members, targeted::CDN_CACHE_CONTROL};
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap, HeaderName, HeaderValue,
     header::{
         AGE, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, DATE, HOST,
         PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VARY,
@@ -15,6 +15,9 @@ use http::{
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-authentication-info");
+
+/// See [`lists_too_much`].
+const LONGEST_LIST: usize = 1 << 10;
 
 /// Fields that no connection can take away ([RFC 9110 §7.6.1]).
 ///
@@ -32,6 +35,15 @@ const FOR_ALL: [HeaderName; 10] = [
     COOKIE,
 ];
 
+/// Whether `Connection` lists more than is read of a request, in bytes. Such a request cannot be passed on: what it lists has to
+/// go ([RFC 9110 §5.4]).
+///
+/// [RFC 9110 §5.4]: https://www.rfc-editor.org/rfc/rfc9110#section-5.4
+pub fn lists_too_much(request: &HeaderMap) -> bool {
+    let lines = request.get_all(CONNECTION).into_iter();
+    lines.map(HeaderValue::len).sum::<usize>() > LONGEST_LIST
+}
+
 /// Removes them from `headers`: those that `Connection` lists and those that never pass.
 ///
 /// Fields for all recipients stay even when listed: without them the message means something else, and may be shared
@@ -40,7 +52,9 @@ const FOR_ALL: [HeaderName; 10] = [
 pub fn remove(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         let listed: Vec<HeaderName> = all_members(headers, &CONNECTION)
-            .filter_map(|name| HeaderName::from_bytes(name).ok())
+            .filter_map(|name| std::str::from_utf8(name).ok())
+            .filter(|name| headers.contains_key(*name))
+            .filter_map(|name| name.parse().ok())
             .collect();
         for name in listed {
             if !FOR_ALL.contains(&name) {
@@ -66,7 +80,15 @@ pub fn remove(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+
+    #[test]
+    fn a_list_of_a_kilobyte_is_read() {
+        let lists = |count: usize| {
+            let line = HeaderValue::from_str(&"a,".repeat(count)).unwrap();
+            lists_too_much(&[(CONNECTION, line)].into_iter().collect())
+        };
+        assert!(!lists(512) && lists(513));
+    }
 
     #[test]
     fn listed_and_known_fields_go_and_the_rest_stays() {

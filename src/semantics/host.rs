@@ -6,11 +6,19 @@
 use core::net::Ipv6Addr;
 use std::borrow::Cow;
 
+/// The longest name of the DNS as text, with a dot at its end ([RFC 1035 §2.3.4]), and a port.
+///
+/// [RFC 1035 §2.3.4]: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
+const LONGEST: usize = 254 + ":65535".len();
+
 /// `written` in its one spelling: in lower case, without an empty port, the port without needless zeros. `None` where it is no
 /// host: anything else is an attempt to confuse somebody.
 ///
 /// The one that is stricter here than its grammar is the comma, by which two lines of `Host` would pass for one name.
 pub fn normal(written: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if written.len() > LONGEST {
+        return None;
+    }
     if is_ordinary(written) {
         return Some(written.into());
     }
@@ -112,6 +120,13 @@ mod tests {
 
     fn spelt(written: &str) -> Option<String> {
         normal(written.as_bytes()).map(|host| String::from_utf8(host.into_owned()).unwrap())
+    }
+
+    #[test]
+    fn no_host_is_longer_than_a_name_of_the_dns() {
+        let longest = format!("{}:65535", "a".repeat(254));
+        assert_eq!(spelt(&longest), Some(longest.clone()));
+        assert_eq!(spelt(&format!("a{longest}")), None);
     }
 
     #[test]

@@ -6,7 +6,10 @@
 //!
 //! [RFC 9111 §2]: https://www.rfc-editor.org/rfc/rfc9111#section-2
 
-use super::veil::{Veil, veiled};
+use super::{
+    fields::LONGEST_READ,
+    veil::{Veil, veiled},
+};
 use bytes::Bytes;
 use std::{borrow::Cow, fmt};
 
@@ -65,6 +68,8 @@ pub struct Builder<'v> {
     key: Vec<u8>,
     /// Hides the values of fields; without one they are kept as they are.
     veil: Option<&'v dyn Veil>,
+    /// A value was longer than is read.
+    is_too_long: bool,
 }
 
 impl fmt::Debug for Builder<'_> {
@@ -81,6 +86,7 @@ impl<'v> Builder<'v> {
                 1 + 4 * PREFIX + scheme.len() + host.len() + path.len() + size_of::<u64>(),
             ),
             veil: None,
+            is_too_long: false,
         };
         builder.key.push(VERSION);
         let start = builder.part(TAG_URI, host);
@@ -114,8 +120,12 @@ impl<'v> Builder<'v> {
         self
     }
 
-    /// A request field that the route put into the key; its absence is a part too.
+    /// A request field that the route put into the key; its absence is a part too. One that is longer than
+    /// [`LONGEST_READ`](super::fields::LONGEST_READ) makes it a key of nothing.
     pub fn field(mut self, name: &str, value: Option<&[u8]>) -> Self {
+        if value.is_some_and(|value| value.len() > LONGEST_READ) {
+            return self.too_long();
+        }
         self.part(TAG_FIELD, name.as_bytes());
         match (value, self.veil) {
             (Some(value), Some(veil)) => self.part(TAG_FIELD, &veiled(veil, name, value)),
@@ -131,6 +141,19 @@ impl<'v> Builder<'v> {
     pub fn query_content(mut self, digest: &[u8]) -> Self {
         self.part(TAG_CONTENT, digest);
         self
+    }
+
+    /// Without something that would be part of it, because it is longer than is read.
+    pub fn too_long(self) -> Self {
+        Self {
+            is_too_long: true,
+            ..self
+        }
+    }
+
+    /// Whether all of it could be read: else there may be another one that looks the same.
+    pub fn is_whole(&self) -> bool {
+        !self.is_too_long
     }
 
     /// The finished key.
@@ -179,32 +202,32 @@ pub fn plain(path: &str) -> Cow<'_, str> {
         return path.into();
     }
     let path = encoded(path);
-    let mut plain = String::with_capacity(path.len());
-    let mut rest = &*path;
-    while let Some((before, after)) = rest.split_once('%') {
-        plain.push_str(before);
-        let mut digits = after.bytes();
-        let digits = digits.next().and_then(hex).zip(digits.next().and_then(hex));
-        let byte = digits.map(|(high, low)| high << 4 | low);
-        match byte.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
-            Some(byte) => {
-                plain.push(char::from(byte));
+    let mut plain = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte != b'%' {
+            plain.push(*byte);
+            continue;
+        }
+        let digits = match after {
+            [high, low, ..] => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match digits.map(|(high, low)| high << 4 | low) {
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                plain.push(byte);
                 rest = &after[2..];
             }
             // What stays is spelled in one way, so that to read it twice changes nothing.
-            None if byte.is_some() => {
-                plain.push('%');
-                plain.push_str(&after[..2].to_ascii_uppercase());
+            Some(byte) => {
+                plain.extend_from_slice(&escape(byte));
                 rest = &after[2..];
             }
-            None => {
-                plain.push_str("%25");
-                rest = after;
-            }
+            None => plain.extend_from_slice(b"%25"),
         }
     }
-    plain += rest;
-    plain.into()
+    ascii(plain).into()
 }
 
 /// `text` with an escape for each byte that is not ASCII, which none of a URI may be ([RFC 3986 §2.1], [RFC 3987 §3.1]).
@@ -215,21 +238,35 @@ pub fn encoded(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return text.into();
     }
-    let mut encoded = String::with_capacity(text.len() * 2);
+    let mut encoded = Vec::with_capacity(text.len() * 2);
     for byte in text.bytes() {
         if byte.is_ascii() {
-            encoded.push(char::from(byte));
+            encoded.push(byte);
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.extend_from_slice(&escape(byte));
         }
     }
-    encoded.into()
+    ascii(encoded).into()
 }
 
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+/// `%XX`, in upper case ([RFC 3986 §2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1)).
+fn escape(byte: u8) -> [u8; 3] {
+    let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value & 0xf)];
+    [b'%', digit(byte >> 4), digit(byte)]
+}
+
+fn ascii(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("every byte that is not ASCII became an escape")
+}
+
+/// The value of a hexadecimal digit.
+pub(super) fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
 }
 
 struct Parts<'a>(&'a [u8]);

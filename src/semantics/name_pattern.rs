@@ -56,6 +56,10 @@ impl NamePattern {
 
     /// Whether it names `name`; case counts.
     pub fn matches(&self, name: &str) -> bool {
+        let first = self.before.as_bytes().first();
+        if first.is_some() && first != name.as_bytes().first() {
+            return false; // nearly always: without this every comparison is a call
+        }
         match &self.after {
             None => *name == *self.before,
             Some(after) => {

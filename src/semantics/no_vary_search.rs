@@ -4,7 +4,9 @@
 //! that everything counts.
 
 use super::{
+    fields::is_too_long,
     key::decoded,
+    query::is_of_many,
     structured::{Item, dictionary},
 };
 use http::{HeaderMap, HeaderName};
@@ -36,6 +38,9 @@ enum Ignored {
 impl Rule {
     /// What `response` says; `None` where everything counts.
     pub fn of(response: &HeaderMap) -> Option<Self> {
+        if is_too_long(response, &NO_VARY_SEARCH) {
+            return None;
+        }
         let lines: Vec<&[u8]> = response
             .get_all(NO_VARY_SEARCH)
             .iter()
@@ -70,9 +75,9 @@ impl Rule {
     }
 
     /// `query` without what does not count; what is left stays as received. A query with `;` counts as a whole, because
-    /// some origins split there too.
+    /// some origins split there too, and so does one that [is of many](is_of_many) parameters.
     pub fn apply(&self, query: &str) -> String {
-        if query.contains(';') {
+        if is_of_many(query) || query.contains(';') {
             return query.to_owned();
         }
         let counts = |name: &String| match &self.ignored {
@@ -135,6 +140,18 @@ mod tests {
             ("key-order, params=(\"c\")", "c=3&b=2&a=1", "a=1&b=2"),
         ] {
             assert_eq!(rule(value).unwrap().apply(query), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_query_of_many_parameters_counts_as_a_whole() {
+        let rule = rule("params").unwrap();
+        for (many, counts) in [
+            ("a&".repeat(255), false),
+            ("a&".repeat(256), true),
+            ("a".repeat(8193), true),
+        ] {
+            assert_eq!(rule.apply(&many) == many, counts, "{}", many.len());
         }
     }
 

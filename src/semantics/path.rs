@@ -2,7 +2,10 @@
 //!
 //! [RFC 3986 §6.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
 
-use super::key::plain;
+use super::{
+    fields::LONGEST_READ,
+    key::{hex, plain},
+};
 use std::borrow::Cow;
 
 /// A path in its one spelling.
@@ -13,6 +16,8 @@ pub struct Canonical<'p> {
     /// Servers disagree about what such a path names, so nobody can tell whose it is: segments were taken out, or it holds
     /// what some read as a separator, as an end or as an escape, and others do not.
     pub is_ambiguous: bool,
+    /// It is not in its one spelling, and longer than [`LONGEST_READ`]: so it was not read.
+    pub is_too_long: bool,
 }
 
 /// The one spelling of `path`.
@@ -20,10 +25,12 @@ pub struct Canonical<'p> {
 /// For matching only: what is forwarded and what is in the key is the path as received, because a server may tell the
 /// spellings apart. `%2F` and its like stay escaped: they are no separators.
 pub fn canonical(path: &str) -> Canonical<'_> {
-    if is_plain(path.as_bytes()) {
+    let is_plain = is_plain(path.as_bytes());
+    if is_plain || path.len() > LONGEST_READ {
         return Canonical {
             path: path.into(),
-            is_ambiguous: false,
+            is_ambiguous: !is_plain,
+            is_too_long: !is_plain,
         };
     }
     let unescaped = plain(path);
@@ -33,49 +40,48 @@ pub fn canonical(path: &str) -> Canonical<'_> {
         return Canonical {
             path: unescaped,
             is_ambiguous: misread,
+            is_too_long: false,
         };
     }
     let resolved = without_dot_segments(&unescaped);
     Canonical {
         is_ambiguous: misread || resolved != *unescaped,
         path: resolved.into(),
+        is_too_long: false,
     }
 }
 
 /// Whether it has neither escapes, nor segments that would go, nor anything else that two servers may read in two ways: nearly
 /// every path, and each byte counts for each of them.
 fn is_plain(path: &[u8]) -> bool {
-    const LOOK_AT: [bool; 256] = {
-        let mut table = [true; 256];
-        let mut byte = 0_u8;
-        while byte < 128 {
-            table[byte as usize] = matches!(byte, b'/' | b'%' | b';' | b'\\');
-            byte += 1;
-        }
-        table
+    let odd = |byte: u8| !byte.is_ascii() | (byte == b'%') | (byte == b';') | (byte == b'\\');
+    let goes = |next: u8| (next == b'/') | (next == b'.');
+    let Some((first, rest)) = path.split_first() else {
+        return true;
     };
-    let mut rest = path.iter();
-    while let Some(byte) = rest.find(|byte| LOOK_AT[usize::from(**byte)]) {
-        if *byte != b'/' || matches!(rest.as_slice(), [b'/' | b'.', ..]) {
-            return false;
-        }
-    }
-    true
+    // Without a way out in the middle the compiler looks at many bytes at once.
+    let found = path
+        .iter()
+        .zip(rest)
+        .fold(odd(*first), |found, (byte, next)| {
+            found | odd(*next) | ((*byte == b'/') & goes(*next))
+        });
+    !found
 }
 
 /// Whether some servers see a separator, an end or another escape in `received` where others see text; `unescaped` is the
 /// same without needless escapes.
 fn is_misread(received: &str, unescaped: &str) -> bool {
-    if unescaped.contains([';', '\\']) {
-        return true; // `;` begins parameters, which servlet containers take away
-    }
-    if unescaped.contains("%20/") || unescaped.ends_with("%20") {
-        return true; // a space at the end is lost on Windows, and to whoever trims
+    // `;` begins parameters, which servlet containers take away.
+    if unescaped.bytes().any(|byte| matches!(byte, b';' | b'\\')) {
+        return true;
     }
     if escapes(received.as_bytes()).any(|(byte, _)| byte.is_none()) {
         return true;
     }
     escapes(unescaped.as_bytes()).any(|(byte, after)| match byte {
+        // At the end of a segment it is lost on Windows, and to whoever trims.
+        Some(b' ') => matches!(after, [] | [b'/', ..]),
         Some(b'%') => begins_with_digits(after),
         Some(byte) => separates(byte) || overlong(byte, after).is_some(),
         None => true,
@@ -98,8 +104,7 @@ fn escaped(text: &[u8]) -> Option<u8> {
     let [b'%', high, low, ..] = text else {
         return None;
     };
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()
+    Some(hex(*high)? << 4 | hex(*low)?)
 }
 
 fn begins_with_digits(text: &[u8]) -> bool {
@@ -152,22 +157,30 @@ pub fn loosest(path: &str) -> Cow<'_, str> {
         }
         read = plain(&decoded).into_owned();
     }
-    let end = read.find(|c: char| c == '?' || c == '#' || c.is_ascii_control());
-    let segments = read[..end.unwrap_or(read.len())].split(['/', '\\']);
-    let named: Vec<&str> = segments
-        .map(|segment| segment.split(';').next().unwrap_or_default())
-        .map(|segment| segment.trim_end_matches("%20"))
-        .collect();
-    without_dot_segments(&named.join("/")).into()
+    let ends = |byte: u8| byte.is_ascii_control() || matches!(byte, b'?' | b'#');
+    let read = parts(&read, ends).next().unwrap_or_default();
+    let mut named = String::with_capacity(read.len());
+    for segment in parts(read, |byte| matches!(byte, b'/' | b'\\')) {
+        let mut segment = parts(segment, |byte| byte == b';')
+            .next()
+            .unwrap_or_default();
+        while let Some(trimmed) = segment.strip_suffix("%20") {
+            segment = trimmed;
+        }
+        named.push_str(segment);
+        named.push('/');
+    }
+    named.pop();
+    without_dot_segments(&named).into()
 }
 
 /// `path` with the escapes decoded that hide separators or other escapes.
 fn separators_decoded(path: &str) -> String {
     let mut decoded = String::with_capacity(path.len());
     let mut rest = path;
-    while let Some((before, _)) = rest.split_once('%') {
-        decoded.push_str(before);
-        rest = &rest[before.len()..];
+    while let Some(at) = rest.bytes().position(|byte| byte == b'%') {
+        decoded.push_str(&rest[..at]);
+        rest = &rest[at..];
         let taken = escaped(rest.as_bytes()).and_then(|byte| {
             let after = &rest.as_bytes()[3..];
             if separates(byte) || (byte == b'%' && begins_with_digits(after)) {
@@ -184,25 +197,35 @@ fn separators_decoded(path: &str) -> String {
     decoded + rest
 }
 
+/// What stands between the bytes of `text` that `separate`, all of them ASCII. Paths are looked at in so many ways that the
+/// searches of the library, made for characters, would be most of the cost.
+fn parts(text: &str, separate: impl Fn(u8) -> bool) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.bytes().position(&separate);
+        rest = end.map(|end| &text[end + 1..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
+}
+
 /// Dot segments resolved ([RFC 3986 §5.2.4]) and empty segments left out, but for a slash at the end.
 ///
 /// [RFC 3986 §5.2.4]: https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4
 fn without_dot_segments(path: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => drop(kept.pop()),
-            _ => kept.push(segment),
+    let mut out = String::with_capacity(path.len());
+    let mut is_folder = true;
+    for segment in parts(path, |byte| byte == b'/') {
+        is_folder = matches!(segment, "" | "." | "..");
+        if !is_folder {
+            out.push('/');
+            out.push_str(segment);
+        } else if segment == ".." {
+            let kept = out.bytes().rposition(|byte| byte == b'/');
+            out.truncate(kept.unwrap_or(0));
         }
     }
-    let folder = ["/", "/.", "/.."].iter().any(|end| path.ends_with(end));
-    let mut out = String::with_capacity(path.len());
-    for segment in &kept {
-        out.push('/');
-        out.push_str(segment);
-    }
-    if folder || kept.is_empty() {
+    if is_folder {
         out.push('/');
     }
     out
@@ -233,6 +256,17 @@ mod tests {
             ("/%zz%4", "/%25zz%254"),
         ] {
             assert_eq!(canonical(spelt).path, canonical_spelling, "{spelt}");
+        }
+    }
+
+    #[test]
+    fn a_long_path_is_read_where_it_is_in_its_one_spelling() {
+        let long = |end: &str| format!("/{}{end}", "a/".repeat(2500));
+        let is_too_long = |path: &str| canonical(path).is_too_long;
+        assert!(!is_too_long(&long("a")));
+        for end in ["%61", "/b", "./b", ";b", "\\b", "é"] {
+            assert!(is_too_long(&long(end)), "{end}");
+            assert!(!is_too_long(&long(end)[1000..]), "{end}");
         }
     }
 

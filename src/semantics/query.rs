@@ -2,7 +2,7 @@
 //!
 //! Origins disagree about what a parameter is called: PHP reads `q[]`, `+q` and `q%00` as `q`, ASP.NET reads `Q` as `q`. What a
 //! key leaves out must be left out by every origin, so a query with a name that some of them read as a listed one counts as a
-//! whole, as received. So does one with `;`, at which some of them split, and one with more than [`MOST_PARAMETERS`].
+//! whole, as received. So does one with `;`, at which some of them split, and one that [is of many](is_of_many) parameters.
 
 mod credential;
 mod pattern;
@@ -17,6 +17,15 @@ use std::borrow::Cow;
 
 /// More make a query count as a whole: each is read, compared and sorted on every request.
 pub const MOST_PARAMETERS: usize = 256;
+
+/// A longer query counts as a whole too, in bytes.
+pub const LONGEST_QUERY: usize = 8 << 10;
+
+/// Whether `query` has more parameters, or is longer, than is looked at one by one.
+pub fn is_of_many(query: &str) -> bool {
+    let separators = query.bytes().filter(|byte| *byte == b'&');
+    query.len() > LONGEST_QUERY || separators.count() >= MOST_PARAMETERS
+}
 
 /// Which parameters count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -93,8 +102,7 @@ impl CountedQuery {
     }
 
     fn parameters<'a>(&self, query: &'a str) -> Result<Vec<Parameter<'a>>, Whole> {
-        let separators = query.bytes().filter(|byte| *byte == b'&');
-        if separators.count() >= MOST_PARAMETERS || query.contains(';') {
+        if is_of_many(query) || query.contains(';') {
             return Err(Whole);
         }
         let mut parameters = Vec::new();

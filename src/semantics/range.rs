@@ -96,6 +96,7 @@ fn specs(request: &HeaderMap) -> Option<Vec<Spec>> {
         .split(',')
         .map(str::trim_ascii)
         .filter(|spec| !spec.is_empty())
+        .take(MAX_RANGES + 1)
         .map(spec)
         .collect::<Option<_>>()?;
     (1..=MAX_RANGES).contains(&specs.len()).then_some(specs)

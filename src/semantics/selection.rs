@@ -19,7 +19,7 @@ const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-or
 /// What selected `response`, given the request that fetched it: what `Vary` names, and what can be seen in it.
 ///
 /// # Errors
-/// As [`Selecting::of`].
+/// As [`Selecting::of`], and where a field is too long to be compared.
 pub fn selection(response: &HeaderMap, request: &Selects<'_>) -> Result<Selecting, VaryStar> {
     let mut selecting = Selecting::of(response, request)?;
     if is_for_one_site(response, request.fields()) {
@@ -27,6 +27,9 @@ pub fn selection(response: &HeaderMap, request: &Selects<'_>) -> Result<Selectin
     }
     if is_coded(response) {
         selecting = selecting.and(ACCEPT_ENCODING, request);
+    }
+    if selecting.is_of_none() {
+        return Err(VaryStar);
     }
     Ok(selecting)
 }
@@ -151,6 +154,14 @@ mod tests {
             "accept-encoding"
         );
         assert_eq!(names(&[("content-encoding", "identity")], None), "");
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_compared_selects_nothing_that_is_stored() {
+        let long = HeaderValue::from_str(&"x".repeat(5000)).unwrap();
+        let request: HeaderMap = [(ORIGIN, long)].into_iter().collect();
+        let selects = Selects::new(&request, &Thin);
+        assert_eq!(selection(&map(&[]), &selects), Err(VaryStar));
     }
 
     #[test]

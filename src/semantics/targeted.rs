@@ -4,7 +4,7 @@
 
 use super::{
     directives::ResponseDirectives,
-    fields::MAX_DELTA_SECONDS,
+    fields::{MAX_DELTA_SECONDS, is_too_long},
     structured::{Item, dictionary},
 };
 use http::{HeaderMap, HeaderName};
@@ -56,8 +56,11 @@ fn with(
     found
 }
 
-/// `None` where the field is absent, empty, or no dictionary with members of the right types.
+/// `None` where the field is absent, empty, longer than is read, or no dictionary with members of the right types.
 fn of_field(headers: &HeaderMap, name: &HeaderName) -> Option<ResponseDirectives> {
+    if is_too_long(headers, name) {
+        return None;
+    }
     let lines: Vec<&[u8]> = headers
         .get_all(name)
         .iter()
@@ -143,6 +146,12 @@ mod tests {
             headers.append(CDN_CACHE_CONTROL, HeaderValue::from_static(line));
         }
         directives(&headers, &[CDN_CACHE_CONTROL])
+    }
+
+    #[test]
+    fn a_field_that_is_longer_than_is_read_forbids() {
+        let long: &'static str = Box::leak(format!("max-age=60{}", ", a=1".repeat(1000)).into());
+        assert!(read(&[long], "max-age=60").no_store);
     }
 
     fn secs(seconds: u64) -> Option<Duration> {

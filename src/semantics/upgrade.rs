@@ -2,7 +2,7 @@
 //!
 //! [RFC 9110 §7.8]: https://www.rfc-editor.org/rfc/rfc9110#section-7.8
 
-use super::fields::{all_members, members};
+use super::fields::{members, request_members};
 use http::{
     HeaderMap, HeaderValue,
     header::{CONNECTION, UPGRADE},
@@ -11,12 +11,13 @@ use http::{
 /// The protocols that `headers` ask for, as one line, where `Connection` says so too: without that the field is about
 /// another hop.
 pub fn asked(headers: &HeaderMap) -> Option<HeaderValue> {
-    let is_meant =
-        || all_members(headers, &CONNECTION).any(|member| member.eq_ignore_ascii_case(b"upgrade"));
+    let is_meant = || {
+        request_members(headers, &CONNECTION).any(|member| member.eq_ignore_ascii_case(b"upgrade"))
+    };
     if !headers.contains_key(UPGRADE) || !is_meant() {
         return None;
     }
-    let asked: Vec<&[u8]> = all_members(headers, &UPGRADE).collect();
+    let asked: Vec<&[u8]> = request_members(headers, &UPGRADE).collect();
     HeaderValue::from_bytes(&asked.join(&b", "[..])).ok()
 }
 

@@ -6,7 +6,7 @@ mod selects;
 
 pub use self::selects::Selects;
 
-use self::selects::Selected;
+use self::selects::{Selected, TOO_LONG};
 use super::{
     fields::all_members,
     on_the_way::{OnTheWay, on_the_way},
@@ -22,6 +22,9 @@ use http::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selecting(Vec<Selected>);
 
+/// A response that more fields select is not stored: each of them is looked up and compared on every request.
+const MOST_NAMES: usize = 32;
+
 /// `Vary: *`: nothing but the origin can tell which request selects the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VaryStar;
@@ -30,12 +33,12 @@ impl Selecting {
     /// What selected `response`, given the request that fetched it.
     ///
     /// # Errors
-    /// [`VaryStar`] where a member of `Vary` is `*`, or cannot be compared: it is no field name, or the proxy changes the
-    /// field on the way.
+    /// [`VaryStar`] where a member of `Vary` is `*`, or cannot be compared: it is no field name, the proxy changes the
+    /// field on the way, or there are too many.
     pub fn of(response: &HeaderMap, request: &Selects<'_>) -> Result<Self, VaryStar> {
         let mut names = Vec::new();
         for member in all_members(response, &VARY) {
-            if member == b"*" {
+            if member == b"*" || names.len() >= MOST_NAMES {
                 return Err(VaryStar);
             }
             let name = HeaderName::from_bytes(member).map_err(|_| VaryStar)?;
@@ -92,6 +95,12 @@ impl Selecting {
         self.0.iter().map(|(name, _)| name)
     }
 
+    /// Whether no request selects the response, not even the one that fetched it: its fields are too long to be compared.
+    pub fn is_of_none(&self) -> bool {
+        let mut values = self.0.iter().map(|(_, value)| value.as_deref());
+        values.any(|value| value == Some(TOO_LONG))
+    }
+
     /// Whether every request selects the response.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -105,10 +114,11 @@ impl Selecting {
     /// [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
     pub fn matches(&self, request: &Selects<'_>, response: &HeaderMap) -> bool {
         self.0.iter().all(|(name, stored)| {
-            request.with(name, |value| value == stored.as_deref())
-                || (*name == ACCEPT_LANGUAGE
-                    && language_of(response)
-                        .is_some_and(|language| request.language() == Some(&language)))
+            request.with(name, |value| {
+                value == stored.as_deref() && value != Some(TOO_LONG)
+            }) || (*name == ACCEPT_LANGUAGE
+                && language_of(response)
+                    .is_some_and(|language| request.language() == Some(&language)))
         })
     }
 
@@ -242,6 +252,41 @@ mod tests {
             &[("x-real-ip", "1")],
             &[("x-real-ip", "2")]
         ));
+    }
+
+    #[test]
+    fn long_values_are_compared_as_they_are_and_longer_ones_equal_nothing() {
+        let value = |length: usize, comma: &str| {
+            let members = vec!["aaaa"; length / 5];
+            HeaderValue::from_str(&members.join(comma)).unwrap()
+        };
+        let request = |value: HeaderValue| {
+            [(HeaderName::from_static("foo"), value)]
+                .into_iter()
+                .collect()
+        };
+        let selects = |stored: HeaderValue, asked: HeaderValue| {
+            let (stored, asked) = (request(stored), request(asked));
+            let vary = map(&[("vary", "foo")]);
+            let stored = Selecting::of(&vary, &Selects::new(&stored, &Thin)).unwrap();
+            stored.matches(&Selects::new(&asked, &Thin), &HeaderMap::new())
+        };
+        assert!(selects(value(800, ","), value(800, ", ")));
+        assert!(!selects(value(2000, ","), value(2000, ", ")));
+        assert!(selects(value(2000, ","), value(2000, ",")));
+        assert!(!selects(value(5000, ","), value(5000, ",")));
+    }
+
+    #[test]
+    fn more_fields_than_are_compared_are_a_star() {
+        let vary = |count: usize| {
+            let names: Vec<_> = (0..count).map(|n| format!("x-{n}")).collect();
+            let line = HeaderValue::from_str(&names.join(", ")).unwrap();
+            let response = [(VARY, line)].into_iter().collect();
+            Selecting::of(&response, &Selects::new(&HeaderMap::new(), &Thin))
+        };
+        assert!(vary(32).is_ok());
+        assert_eq!(vary(33), Err(VaryStar));
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(super) fn classify(error: legacy::Error) -> FetchError {
         _ if source::<io::Error>(&error).is_some_and(|e| e.kind() == io::ErrorKind::TimedOut) => {
             OriginError::Timeout.into() // it did not read the request
         }
+        Some(e) if e.is_parse_too_large() => OriginError::TooLarge.into(),
         _ => OriginError::Broken(Arc::new(error)).into(),
     }
 }

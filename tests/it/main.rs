@@ -12,6 +12,7 @@ mod admin;
 mod architecture;
 mod attacks;
 mod bad_config;
+mod bounds;
 mod callers;
 mod check;
 mod cli;

@@ -95,6 +95,7 @@ async fn decided(reason: Reason) -> (Scene, &'static str) {
         Reason::Range => decisions::range().await,
         Reason::Precondition => decisions::precondition().await,
         Reason::Path => decisions::path().await,
+        Reason::TooLong => decisions::too_long().await,
         Reason::Content => decisions::content().await,
         Reason::Upgrade => decisions::upgrade().await,
         Reason::OnlyIfCached => decisions::only_if_cached().await,

@@ -265,7 +265,7 @@ fn failure_of_all(error: FetchError, second: bool) -> Result<FetchError, Followe
         FetchError::Origin(OriginError::Connect(_) | OriginError::ConnectTimeout) => Ok(error),
         FetchError::Origin(OriginError::Timeout) | FetchError::Overloaded if second => Ok(error),
         FetchError::Origin(OriginError::Timeout) | FetchError::Overloaded => Err(Followed::Again),
-        FetchError::Origin(OriginError::Broken(_))
+        FetchError::Origin(OriginError::TooLarge | OriginError::Broken(_))
         | FetchError::ClientBody
         | FetchError::ClientSlow
         | FetchError::Abandoned

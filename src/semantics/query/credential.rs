@@ -8,23 +8,25 @@
 use crate::semantics::key::decoded;
 use std::borrow::Cow;
 
-/// What gives it away, whatever else the name says.
-const PARTS: [&str; 14] = [
-    "token",
-    "secret",
-    "passwd",
-    "password",
-    "passphrase",
-    "apikey",
-    "accesskey",
-    "accessid",
-    "signature",
-    "credential",
-    "session",
-    "sessid",
-    "jwt",
-    "bearer",
-];
+/// More of a path or a query is not shown, in bytes: nobody reads it, and a line of the log is kept in memory until it is written.
+const LONGEST_SHOWN: usize = 2 << 10;
+
+/// What is behind more parameters is not shown either: each is looked at.
+const MOST_SHOWN: usize = 64;
+
+/// What gives a name away, whatever else it says: the words that begin with `first`, in lower case.
+const fn parts(first: u8) -> &'static [&'static str] {
+    match first {
+        b'a' => &["apikey", "accesskey", "accessid"],
+        b'b' => &["bearer"],
+        b'c' => &["credential"],
+        b'j' => &["jwt"],
+        b'p' => &["passwd", "password", "passphrase"],
+        b's' => &["secret", "signature", "session", "sessid"],
+        b't' => &["token"],
+        _ => &[],
+    }
+}
 
 /// Beginnings: signed links of clouds and of content delivery networks.
 const BEGINNINGS: [&str; 5] = ["xamz", "xgoog", "xoss", "xcos", "hdn"];
@@ -56,39 +58,85 @@ const NAMES: [&str; 21] = [
 
 /// Whether a parameter with this name, decoded, may be a credential.
 pub(super) fn is_credential(name: &str) -> bool {
-    let letters = |text: &str| -> String {
-        let letters = text.chars().filter(char::is_ascii_alphanumeric);
-        letters.map(|c| c.to_ascii_lowercase()).collect()
-    };
-    let all = letters(name);
-    let own = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
-    let own = own.split(['[', '.', ' ', '\0', '%']).next();
-    let own = own.map_or_else(String::new, letters);
-    NAMES.contains(&&*own)
-        || BEGINNINGS.iter().any(|begins| own.starts_with(begins))
-        || PARTS.iter().any(|part| all.contains(part))
-        || is_of_authentication(&all)
+    let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    let all: Vec<u8> = letters.map(|byte| byte.to_ascii_lowercase()).collect();
+    // Its letters up to what begins a key inside it; what stands before them is of no name.
+    let ends = |byte: u8| matches!(byte, b'[' | b'.' | b' ' | b'\0' | b'%');
+    let begun = name
+        .bytes()
+        .skip_while(|byte| !byte.is_ascii_alphanumeric());
+    let own = begun.take_while(|byte| !ends(*byte));
+    let own = &all[..own.filter(u8::is_ascii_alphanumeric).count()];
+    NAMES.iter().any(|known| known.as_bytes() == own)
+        || BEGINNINGS
+            .iter()
+            .any(|begins| own.starts_with(begins.as_bytes()))
+        || (0..all.len()).any(|at| begins_with_one(&all[at..]))
 }
 
-/// `query` for those who are not to read what callers prove themselves with: their values are gone. A path may have such pairs
-/// too: `/cart;jsessionid=…`.
+/// Whether one of [`parts`] stands here, or `auth`, `oauth_verifier` or `authorization`, but not `author`.
+fn begins_with_one(letters: &[u8]) -> bool {
+    let [first, ..] = letters else { return false };
+    let is_author = |rest: &[u8]| {
+        rest.starts_with(b"or") && !rest.starts_with(b"oriz") && !rest.starts_with(b"oris")
+    };
+    // Two bytes tell nearly all of them apart, without a call.
+    let begins = |part: &str| {
+        let part = part.as_bytes();
+        letters.get(1) == part.get(1) && letters.starts_with(part)
+    };
+    parts(*first).iter().any(|part| begins(part))
+        || letters
+            .strip_prefix(b"auth")
+            .is_some_and(|rest| !is_author(rest))
+}
+
+/// The beginning of `query` for those who are not to read what callers prove themselves with: their values are gone. A path may
+/// have such pairs too: `/cart;jsessionid=…`.
 pub fn redacted(query: &str) -> Cow<'_, str> {
-    if !query.split(['&', ';']).any(shows_credential) {
+    let end = shown(query);
+    if end == query.len() && !pairs(query).any(|(pair, _)| shows_credential(pair)) {
         return query.into();
     }
-    let mut out = String::with_capacity(query.len());
-    for pair in query.split_inclusive(['&', ';']) {
-        let bare = pair.trim_end_matches(['&', ';']);
-        match bare.split_once('=').filter(|_| shows_credential(bare)) {
+    let mut out = String::with_capacity(end + "…".len());
+    for (pair, after) in pairs(&query[..end]) {
+        match pair.split_once('=').filter(|_| shows_credential(pair)) {
             Some((name, _)) => {
                 out.push_str(name);
                 out.push_str("=…");
-                out.push_str(&pair[bare.len()..]);
             }
             None => out.push_str(pair),
         }
+        out.push_str(after);
+    }
+    if end < query.len() {
+        out.push('…');
     }
     out.into()
+}
+
+/// The parameters of `query`, each with what ends it.
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = query;
+    std::iter::from_fn(move || {
+        let end = rest.bytes().position(ends_pair).unwrap_or(rest.len());
+        let (pair, after) = rest.split_at(end);
+        let (end, after) = after.split_at(after.len().min(1));
+        rest = after;
+        (!pair.is_empty() || !end.is_empty()).then_some((pair, end))
+    })
+}
+
+fn ends_pair(byte: u8) -> bool {
+    matches!(byte, b'&' | b';')
+}
+
+/// How much of `query` is shown, in bytes.
+fn shown(query: &str) -> usize {
+    let end = query.floor_char_boundary(LONGEST_SHOWN);
+    let bytes = query[..end].bytes().enumerate();
+    let mut ends = bytes.filter(|(_, byte)| ends_pair(*byte));
+    ends.nth(MOST_SHOWN - 1).map_or(end, |(at, _)| at)
 }
 
 /// Whether the value of a pair is a credential, or a link or form with one in it: `to=https%3A%2F%2Fa%2F%3Ftoken%3D1`.
@@ -98,24 +146,12 @@ fn shows_credential(pair: &str) -> bool {
         return false;
     };
     is_one(name, value)
-        || decoded(value)
-            .split(['?', '&', ';', '#'])
-            .filter_map(|inner| inner.split_once('='))
-            .any(|(name, value)| is_one(name, value))
-}
-
-/// `auth`, `oauth_verifier`, `authorization`, and not `author`.
-fn is_of_authentication(name: &str) -> bool {
-    let mut rest = name;
-    while let Some(at) = rest.find("auth") {
-        rest = &rest[at + "auth".len()..];
-        let is_author =
-            rest.starts_with("or") && !rest.starts_with("oriz") && !rest.starts_with("oris");
-        if !is_author {
-            return true;
-        }
-    }
-    false
+        // Pairs inside it have an `=` of their own, as it is or escaped.
+        || value.contains(['=', '%'])
+            && decoded(value)
+                .split(['?', '&', ';', '#'])
+                .filter_map(|inner| inner.split_once('='))
+                .any(|(name, value)| is_one(name, value))
 }
 
 #[cfg(test)]
@@ -138,6 +174,20 @@ mod tests {
         ] {
             assert_eq!(redacted(query), shown);
         }
+    }
+
+    #[test]
+    fn the_beginning_is_shown_of_what_is_long() {
+        let long = "é".repeat(2000);
+        assert_eq!(redacted(&long), format!("{}…", "é".repeat(1024)));
+        let cut = format!("a={}&token={}", "x".repeat(2030), "secret".repeat(9));
+        let shown = redacted(&cut);
+        assert!(
+            shown.ends_with("&token=……") && !shown.contains("secret"),
+            "{shown}"
+        );
+        let many = "a=1&".repeat(70);
+        assert_eq!(redacted(&many), format!("{}a=1…", "a=1&".repeat(63)));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What a request says for itself when variants are chosen among.
 
 use crate::semantics::{
-    fields::{all_members, members, quality},
+    fields::{is_too_long, members, quality, request_members},
     veil::{Veil, veiled},
 };
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap, HeaderName, HeaderValue,
     header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE},
 };
 use std::{
@@ -15,6 +15,14 @@ use std::{
 
 /// A field and its value as it is kept; `None` where the request has no such field.
 pub(super) type Selected = (HeaderName, Option<Box<[u8]>>);
+
+/// In the place of a value that is too long to be compared: no value of a field begins with a control character, and it is
+/// equal to nothing, not even to itself.
+pub(super) const TOO_LONG: &[u8] = &[1];
+
+/// Longer values are compared as they are, in bytes: to bring their members into one spelling and order would cost more than
+/// what they may find.
+const LONGEST_NORMALISED: usize = 1 << 10;
 
 /// A request as far as it selects among variants. Each value is made once, however many variants it is compared with.
 pub struct Selects<'r> {
@@ -45,8 +53,12 @@ impl<'r> Selects<'r> {
         let mut values = self.values.borrow_mut();
         let at = values.iter().position(|(known, _)| known == name);
         let at = at.unwrap_or_else(|| {
-            let value = normalised(self.request, name);
-            let value = value.map(|value| veiled(self.veil, name.as_str(), &value));
+            let value = if is_too_long(self.request, name) {
+                Some(TOO_LONG.into())
+            } else {
+                let value = normalised(self.request, name);
+                value.map(|value| veiled(self.veil, name.as_str(), &value))
+            };
             values.push((name.clone(), value));
             values.len() - 1
         });
@@ -67,11 +79,16 @@ impl fmt::Debug for Selects<'_> {
     }
 }
 
-/// The lines of `name` combined into one value, white space around commas gone; for fields whose members have no order
+/// The lines of `name` combined into one value, white space around commas gone unless it is long; for fields whose members have no order
 /// the members sorted, in lower case. `None` where the request has no such field.
 fn normalised(request: &HeaderMap, name: &HeaderName) -> Option<Vec<u8>> {
     let mut lines = request.get_all(name).into_iter().peekable();
     lines.peek()?;
+    let length: usize = request.get_all(name).iter().map(HeaderValue::len).sum();
+    if length > LONGEST_NORMALISED {
+        let lines: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
+        return Some(lines.join(&b", "[..]));
+    }
     let unordered = *name == ACCEPT_LANGUAGE || *name == ACCEPT_ENCODING;
     let mut all: Vec<Vec<u8>> = if unordered {
         lines
@@ -96,7 +113,7 @@ fn normalised(request: &HeaderMap, name: &HeaderName) -> Option<Vec<u8>> {
 /// [RFC 9110 §12.5.4]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4
 fn preferred_language(request: &HeaderMap) -> Option<Vec<u8>> {
     let mut best: Option<(u16, Vec<u8>)> = None;
-    for member in all_members(request, &ACCEPT_LANGUAGE) {
+    for member in request_members(request, &ACCEPT_LANGUAGE) {
         let tag = member
             .split(|byte| *byte == b';')
             .next()

@@ -153,6 +153,13 @@ pub(super) async fn path() -> Said {
     (scene.get("/b/../a").await, "fwd=bypass; detail=path")
 }
 
+pub(super) async fn too_long() -> Said {
+    let toml = "[[route]]\nname = \"a\"\npath = \"/a\"\nkey = { headers = [\"x-tenant\"] }\n";
+    let scene = Scene::of(toml, Reply::fresh("a", 60)).await;
+    let scene = scene.with("/a", &[("X-Tenant", &"x".repeat(4097))]).await;
+    (scene, "fwd=bypass; detail=too-long")
+}
+
 pub(super) async fn content() -> Said {
     let scene = Scene::of("", Reply::fresh("a", 60)).await;
     let scene = scene.with_content("/a", "{}").await;

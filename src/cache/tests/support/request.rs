@@ -117,7 +117,8 @@ impl Request {
 
     fn key(&self) -> Key {
         let cache = &self.scene.cache;
-        cache.key(&self.rule, &self.target(), &self.fields).build()
+        let key = cache.key(&self.rule, &self.target(), &self.fields);
+        key.expect("nothing of it is too long").build()
     }
 
     /// What the cache is asked.
