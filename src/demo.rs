@@ -7,6 +7,7 @@
 mod database;
 mod error;
 mod layers;
+mod meters;
 mod migrations;
 mod page;
 mod pool;
@@ -27,8 +28,9 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
+pub use self::profiler::ProfileSettings;
 pub use self::{database::Database, error::DemoError, pool::PoolSettings};
-use self::{pools::Pools, profiler::Total, routes::App};
+use self::{pools::Pools, profiler::Profiler, routes::App};
 
 /// How long open exchanges may take to end after the shutdown began.
 const GRACE: Duration = Duration::from_secs(5);
@@ -44,6 +46,8 @@ pub struct Settings {
     pub database: Database,
     /// Its connections.
     pub pool: PoolSettings,
+    /// What is worth a warning in the log.
+    pub profile: ProfileSettings,
     /// How many messages an empty database is filled with, or a few more: 100 to 1,000,000.
     pub messages: u32,
 }
@@ -55,7 +59,7 @@ pub struct Settings {
 pub struct Demo {
     address: SocketAddr,
     tasks: TaskTracker,
-    total: Arc<Total>,
+    profiler: Arc<Profiler>,
 }
 
 // === impl Settings ===
@@ -67,6 +71,7 @@ impl Default for Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             database: Database::default(),
             pool: PoolSettings::default(),
+            profile: ProfileSettings::default(),
             messages: 1200,
         }
     }
@@ -93,15 +98,16 @@ impl Demo {
             .await
             .map_err(DemoError::Migrate)?;
         let fill = seed::fill_if_empty(&pools, settings.messages);
-        let (seeded, total) = profiler::listen(fill).await;
+        let (seeded, profiler) = profiler::listen(settings.profile, fill).await;
         seeded.map_err(DemoError::Seed)?;
 
-        let total = Arc::new(total);
+        let profiler = Arc::new(profiler);
         let app = App {
             pools: pools.clone(),
+            profiler: Arc::clone(&profiler),
             shutdown: shutdown.clone(),
         };
-        let router = layers::around(routes::router(app), Arc::clone(&total), longest);
+        let router = layers::around(routes::router(app), Arc::clone(&profiler), longest);
         let tasks = TaskTracker::new();
         tasks.spawn(async move {
             let serve = axum::serve(listener, router)
@@ -121,7 +127,7 @@ impl Demo {
         Ok(Self {
             address,
             tasks,
-            total,
+            profiler,
         })
     }
 
@@ -134,7 +140,7 @@ impl Demo {
     ///
     /// Stays 0 unless [`profiler::layer`] is installed: it does the counting.
     pub fn statements_total(&self) -> u64 {
-        self.total.count()
+        self.profiler.meters.statements()
     }
 
     /// Waits until the server has ended and a temporary database is deleted.

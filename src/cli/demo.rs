@@ -33,6 +33,9 @@ pub(super) struct Demo {
     /// Runs the backend alone, without the proxy
     #[arg(long)]
     backend_only: bool,
+    /// Logs every SQL statement of every request; as RUST_LOG=info,sidecache::demo=debug does
+    #[arg(long)]
+    echo: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -40,7 +43,10 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn execute(self) -> Result<(), Failure> {
         let settings = self.backend.settings(self.place.database()?);
-        let (config, advice) = judged(self.load()?)?;
+        let (mut config, advice) = judged(self.load()?)?;
+        if self.echo {
+            config.log.level.push_str(",sidecache::demo=debug");
+        }
         let guard = begin_log(&config, Some(Box::new(profiler::layer())))?;
         log(&advice);
         runtime(&config)?.block_on(async {

@@ -23,13 +23,13 @@ use tracing::error;
 
 use super::{
     problem::Problem,
-    profiler::{self, Total},
+    profiler::{self, Profiler},
 };
 
 const BODY_LIMIT: usize = 64 * 1024;
 
 /// Puts `routes` inside the layers. Requests pass those below first. An answer may take `longest` until it begins.
-pub(super) fn around(routes: Router, total: Arc<Total>, longest: Duration) -> Router {
+pub(super) fn around(routes: Router, profiler: Arc<Profiler>, longest: Duration) -> Router {
     let overdue = StatusCode::SERVICE_UNAVAILABLE;
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request| profiler::span(request))
@@ -42,7 +42,7 @@ pub(super) fn around(routes: Router, total: Arc<Total>, longest: Duration) -> Ro
         .layer(CatchPanicLayer::custom(panicked))
         .layer(map_response(move |response| explained(response, longest)))
         .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(from_fn_with_state(total, profiler::profile))
+        .layer(from_fn_with_state(profiler, profiler::profile))
         .layer(trace)
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }

@@ -42,6 +42,9 @@ macro_rules! step {
 
 const STEPS: [Step; 1] = [step!(1, "0001_messenger", "messenger")];
 
+/// The number of the last step.
+pub(super) const LATEST: i64 = STEPS[STEPS.len() - 1].number;
+
 /// Takes every step that was not taken yet, or none.
 pub(super) async fn up(pool: &Pool) -> Result<(), MigrateError> {
     match pool.connections() {

@@ -5,7 +5,10 @@ use std::{
     future::ready,
     path::Path,
     str::FromStr,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,6 +41,19 @@ pub struct PoolSettings {
     pub recycle: Option<Duration>,
 }
 
+/// What a pool is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PoolUse {
+    /// Connections that nobody uses.
+    pub(super) idle: u32,
+    /// Connections that are in use.
+    pub(super) used: u32,
+    /// How many connections there may be.
+    pub(super) most: u32,
+    /// How many statements have waited for a connection in vain.
+    pub(super) timed_out: u64,
+}
+
 /// See the module docs. A clone is the same pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool(Arc<Shared>);
@@ -45,6 +61,7 @@ pub(crate) struct Pool(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     connections: Connections,
+    timed_out: AtomicU64,
 }
 
 /// The connections of one kind or the other.
@@ -137,6 +154,7 @@ impl Pool {
             let pool = Weak::clone(pool);
             Shared {
                 connections: make(Box::new(move || Some(pool.upgrade()?.connections.open()))),
+                timed_out: AtomicU64::new(0),
             }
         }))
     }
@@ -152,28 +170,50 @@ impl Pool {
 
     /// All rows that a statement brings.
     pub(crate) async fn rows(&self, sql: Sql, values: &[Value]) -> Result<Vec<Row>, sqlx::Error> {
-        match &self.0.connections {
+        let rows = match &self.0.connections {
             Connections::Sqlite(pool) => sql.sqlite(values).map(Row::Sqlite).fetch_all(pool).await,
             Connections::Postgres(pool) => {
                 let rows = sql.postgres(values).map(Row::Postgres);
                 rows.fetch_all(pool).await
             }
-        }
+        };
+        self.counted(rows)
     }
 
     /// Begins a transaction that may write. SQLite's takes the right to at once: asking for it later could fail.
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        match &self.0.connections {
+        let begun = match &self.0.connections {
             Connections::Sqlite(pool) => {
                 let begun = pool.begin_with("BEGIN IMMEDIATE").await;
                 begun.map(Transaction::Sqlite)
             }
             Connections::Postgres(pool) => pool.begin().await.map(Transaction::Postgres),
+        };
+        self.counted(begun)
+    }
+
+    fn counted<T>(&self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        if let Err(sqlx::Error::PoolTimedOut) = &result {
+            self.0.timed_out.fetch_add(1, Ordering::Relaxed);
         }
+        result
     }
 
     pub(super) fn connections(&self) -> &Connections {
         &self.0.connections
+    }
+
+    pub(super) fn used(&self) -> PoolUse {
+        let (open, idle, most) = match &self.0.connections {
+            Connections::Sqlite(pool) => measure(pool),
+            Connections::Postgres(pool) => measure(pool),
+        };
+        PoolUse {
+            idle,
+            used: open - idle,
+            most,
+            timed_out: self.0.timed_out.load(Ordering::Relaxed),
+        }
     }
 
     /// Waits until every connection is back and closed.
@@ -201,4 +241,11 @@ async fn try_out<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Result<(), sqlx::
     let connect = timeout(pool.options().get_acquire_timeout(), options.connect());
     let connection = connect.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
     connection.close().await
+}
+
+/// How many are open, how many of those idle, and how many there may be.
+fn measure<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> (u32, u32, u32) {
+    let open = pool.size();
+    let idle = u32::try_from(pool.num_idle()).unwrap_or(open).min(open);
+    (open, idle, pool.options().get_max_connections())
 }

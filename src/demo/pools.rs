@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::{
     database::{Database, Place},
     error::DemoError,
-    pool::{Pool, PoolSettings},
+    pool::{Connections, Pool, PoolSettings, PoolUse},
     sql::{Record, Row, Sql, Value},
     transaction::Transaction,
 };
@@ -114,6 +114,25 @@ impl Pools {
     /// Where tables are made and changed.
     pub(super) fn writer(&self) -> &Pool {
         &self.writer
+    }
+
+    /// Which database it is.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.writer.connections() {
+            Connections::Sqlite(_) => "sqlite",
+            Connections::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// What each pool is doing, with its name.
+    pub(crate) fn used(&self) -> Vec<(&'static str, PoolUse)> {
+        match self.writer.connections() {
+            Connections::Sqlite(_) => vec![
+                ("readers", self.readers.used()),
+                ("writer", self.writer.used()),
+            ],
+            Connections::Postgres(_) => vec![("all", self.writer.used())],
+        }
     }
 
     /// Waits until every connection is back and closed.

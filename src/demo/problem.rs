@@ -42,6 +42,19 @@ struct Details {
     detail: String,
 }
 
+/// Whether the database had no time: no connection, a lock that another writer holds, or its own limit.
+fn is_busy(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(error) => {
+            // SQLITE_BUSY; query_canceled, too_many_connections
+            let code = error.code();
+            code.is_some_and(|code| ["5", "57014", "53300"].contains(&&*code))
+        }
+        _ => false,
+    }
+}
+
 impl Problem {
     fn status(&self) -> StatusCode {
         match self {
@@ -51,7 +64,7 @@ impl Problem {
             Problem::Route | Problem::Missing { .. } => StatusCode::NOT_FOUND,
             Problem::Method => StatusCode::METHOD_NOT_ALLOWED,
             Problem::Conflict(_) => StatusCode::CONFLICT,
-            Problem::Database(sqlx::Error::PoolTimedOut) => StatusCode::SERVICE_UNAVAILABLE,
+            Problem::Database(error) if is_busy(error) => StatusCode::SERVICE_UNAVAILABLE,
             Problem::Database(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -1,4 +1,4 @@
-//! Counts the SQL statements of each request.
+//! Counts and times the SQL statements of each request.
 //!
 //! sqlx tells of every executed statement in an event; its driver of PostgreSQL in the caller's task, that of SQLite in the
 //! caller's span, which it enters in the thread that runs the statement. So the layer here finds the request by the span
@@ -7,23 +7,20 @@
 //! for one database and not for the other). The event of a statement that fails may come after
 //! the response; all expected conflicts are therefore written as statements that succeed.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+mod shared;
+mod tally;
+
+use std::sync::Arc;
 
 use axum::{
-    extract::{Request, State},
-    http::{HeaderName, HeaderValue},
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, StatusCode},
     middleware::Next,
     response::Response,
 };
-use parking_lot::Mutex;
+use tokio::time::Instant;
 use tower_http::request_id::RequestId;
-use tracing::{Event, Instrument as _, Span, Subscriber, debug, debug_span, field};
+use tracing::{Event, Instrument as _, Span, Subscriber, debug_span};
 use tracing_subscriber::{
     Layer, Registry,
     filter::{LevelFilter, filter_fn},
@@ -31,10 +28,12 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-const TARGET: &str = "sidecache::demo";
+pub use self::shared::ProfileSettings;
+pub(super) use self::shared::Profiler;
+use self::{shared::TARGET, tally::Tally};
+use super::meters::Of;
+
 const STATEMENTS: &str = "sqlx::query";
-/// What is not counted.
-const FRAME: [&str; 4] = ["PRAGMA", "BEGIN", "COMMIT", "ROLLBACK"];
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The layer that counts statements; without it no response says a number.
@@ -55,46 +54,29 @@ where
     Counter.with_filter(wanted.with_max_level_hint(LevelFilter::DEBUG))
 }
 
-/// The statements of all requests of one demo.
-#[derive(Debug, Default)]
-pub(super) struct Total {
-    count: AtomicU64,
-    /// Whether statements come to be counted at all; otherwise no number is told.
-    heard: bool,
-}
-
 /// Finds the [`Tally`] of the request around each statement's event.
 struct Counter;
 
-/// The statements of one request; an extension of its span.
-struct Tally {
-    statements: Mutex<Vec<Statement>>,
-    total: Arc<Total>,
-}
-
-#[derive(Default)]
-struct Statement {
-    summary: String,
-    seconds: f64,
+/// A request under way. Its end is counted, whether it is answered or its client has left.
+struct Running {
+    tally: Arc<Tally>,
+    began: Instant,
+    status: Option<StatusCode>,
 }
 
 /// Runs `start`, which executes statements, and learns from them whether any are heard.
 ///
 /// Not `tracing::enabled!`: a question that no event follows leaves the answers of the other
 /// layers' filters behind in the thread, and their next span goes missing.
-pub(super) async fn listen<T>(start: impl Future<Output = T>) -> (T, Total) {
-    let trial = Arc::new(Total::default());
+pub(super) async fn listen<T>(
+    settings: ProfileSettings,
+    start: impl Future<Output = T>,
+) -> (T, Profiler) {
+    let trial = Arc::new(Tally::new(Arc::default(), Of::nobody()));
     let span = debug_span!(target: TARGET, "start");
-    Tally::attach(&span, Arc::clone(&trial));
+    attach(&span, &trial);
     let started = start.instrument(span).await;
-    let heard = trial.count() > 0;
-    (
-        started,
-        Total {
-            heard,
-            ..Total::default()
-        },
-    )
+    (started, Profiler::new(settings, trial.count() > 0))
 }
 
 /// The span of a request, in which its statements are found.
@@ -106,27 +88,45 @@ pub(super) fn span(request: &Request) -> Span {
 
 /// Says in the response what the request cost. To be put inside the layer that makes its [`span`].
 pub(super) async fn profile(
-    State(total): State<Arc<Total>>,
+    State(profiler): State<Arc<Profiler>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let tally = if total.heard {
-        Tally::attach(&Span::current(), total)
-    } else {
-        None
+    let route = request.extensions().get::<MatchedPath>();
+    let of = Of::new(request.method(), route.map(MatchedPath::as_str));
+    let tally = Arc::new(Tally::new(Arc::clone(&profiler), of));
+    let heard = profiler.heard && attach(&Span::current(), &tally);
+    let mut running = Running {
+        tally,
+        began: Instant::now(),
+        status: None,
     };
     let mut response = next.run(request).await;
-    if let Some(tally) = tally {
-        response.headers_mut().insert(SERVER_TIMING, tally.report());
+    running.status = Some(response.status());
+    if heard {
+        let field = running.tally.field();
+        response.headers_mut().insert(SERVER_TIMING, field);
     }
     response
 }
 
-// === impl Total ===
+/// Lets `tally` be found through `span`; `false` if nobody would count.
+fn attach(span: &Span, tally: &Arc<Tally>) -> bool {
+    let attached = span.with_subscriber(|(id, subscriber)| {
+        subscriber.downcast_ref::<Counter>()?;
+        let span = subscriber.downcast_ref::<Registry>()?.span(id)?;
+        span.extensions_mut().replace(Arc::clone(tally));
+        Some(())
+    });
+    attached.flatten().is_some()
+}
 
-impl Total {
-    pub(super) fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
+// === impl Running ===
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.tally.meter(self.status, self.began.elapsed());
+        self.tally.log();
     }
 }
 
@@ -147,73 +147,6 @@ where
             }
         }
     }
-}
-
-// === impl Tally ===
-
-impl Tally {
-    /// A tally that will be found through `span`; none if nobody would count.
-    fn attach(span: &Span, total: Arc<Total>) -> Option<Arc<Self>> {
-        span.with_subscriber(|(id, subscriber)| {
-            subscriber.downcast_ref::<Counter>()?;
-            let span = subscriber.downcast_ref::<Registry>()?.span(id)?;
-            let tally = Arc::new(Self {
-                statements: Mutex::default(),
-                total,
-            });
-            span.extensions_mut().replace(Arc::clone(&tally));
-            Some(tally)
-        })?
-    }
-
-    fn record(&self, event: &Event<'_>) {
-        let mut statement = Statement::default();
-        event.record(&mut statement);
-        if !FRAME.contains(&statement.verb()) {
-            self.total.count.fetch_add(1, Ordering::Relaxed);
-            self.statements.lock().push(statement);
-        }
-    }
-
-    /// Logs the statements and sums them up for the header.
-    fn report(&self) -> HeaderValue {
-        let statements = std::mem::take(&mut *self.statements.lock());
-        for Statement { summary, seconds } in &statements {
-            debug!(target: TARGET, summary, ms = seconds * 1e3, "statement");
-        }
-        let count = statements.len();
-        // Not `sum`: that of nothing is -0.0.
-        let ms = statements
-            .iter()
-            .fold(0.0, |sum, statement| sum + statement.seconds * 1e3);
-        debug!(target: TARGET, statements = count, ms, "request");
-        HeaderValue::from_str(&format!("db;dur={ms:.2};desc=\"n={count}\""))
-            .expect("digits and the constant text are visible ASCII")
-    }
-}
-
-// === impl Statement ===
-
-impl Statement {
-    fn verb(&self) -> &str {
-        self.summary.split(' ').next().unwrap_or_default()
-    }
-}
-
-impl field::Visit for Statement {
-    fn record_str(&mut self, field: &field::Field, value: &str) {
-        if field.name() == "summary" {
-            value.clone_into(&mut self.summary);
-        }
-    }
-
-    fn record_f64(&mut self, field: &field::Field, value: f64) {
-        if field.name() == "elapsed_secs" {
-            self.seconds = value;
-        }
-    }
-
-    fn record_debug(&mut self, _: &field::Field, _: &dyn fmt::Debug) {}
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub(super) fn router(app: App) -> Router {
         .delete(messages::delete);
     Router::new()
         .route("/healthz", get(extras::health))
+        .route("/__version__", get(extras::version))
+        .route("/metrics", get(extras::metrics))
         .route("/api/users", get(users::list).post(users::create))
         .route("/api/users/{id}", users)
         .route(

@@ -19,6 +19,7 @@ macro_rules! on_both {
 }
 
 mod life;
+mod operations;
 mod problems;
 mod resources;
 mod server;
@@ -137,6 +138,13 @@ impl Messenger {
                 .await,
         )
         .await
+    }
+
+    /// What `/metrics` says of one metric with its labels.
+    async fn metric(&self, name: &str) -> Option<f64> {
+        let metrics = self.get("/metrics").await;
+        let mut lines = str::from_utf8(&metrics.body).unwrap().lines();
+        lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     /// All items of a list, page by page.

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{failure::Failure, output::complain},
-    demo::{Database, PoolSettings, Settings},
+    demo::{Database, PoolSettings, ProfileSettings, Settings},
 };
 use clap::{Args, value_parser};
 use std::{net::SocketAddr, time::Duration};
@@ -33,6 +33,14 @@ pub(super) struct Backend {
     #[arg(long, value_name = "SECONDS", env = "DB_POOL_RECYCLE", default_value_t = 1800,
           value_parser = value_parser!(u64).range(0..=86_400))]
     pool_recycle: u64,
+    /// From how many milliseconds on a statement is logged as slow
+    #[arg(long, value_name = "MILLISECONDS", env = "SLOW_QUERY_THRESHOLD_MS", default_value_t = 100,
+          value_parser = value_parser!(u64).range(1..=60_000))]
+    slow_query: u64,
+    /// From how many repetitions on, within one request, a statement is logged as a suspected N+1
+    #[arg(long, value_name = "NUMBER", env = "REPEATED_QUERY_THRESHOLD", default_value_t = 10,
+          value_parser = value_parser!(u32).range(1..=100_000))]
+    repeated_query: u32,
 }
 
 /// Which database, for all that has to do with the demo.
@@ -63,6 +71,10 @@ impl Backend {
                     0 => None,
                     seconds => Some(Duration::from_secs(seconds)),
                 },
+            },
+            profile: ProfileSettings {
+                slow: Duration::from_millis(self.slow_query),
+                repeated: self.repeated_query,
             },
             messages: self.messages,
         }

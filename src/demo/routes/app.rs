@@ -1,5 +1,7 @@
 //! What the handlers work with, and an answer that several of them give.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     http::{StatusCode, header::LOCATION},
@@ -8,11 +10,12 @@ use axum::{
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::demo::pools::Pools;
+use crate::demo::{pools::Pools, profiler::Profiler};
 
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) pools: Pools,
+    pub(crate) profiler: Arc<Profiler>,
     /// Ends streams.
     pub(crate) shutdown: CancellationToken,
 }

@@ -1,4 +1,4 @@
-//! The routes beside the messenger: health, search, a private answer, a stream.
+//! The routes beside the messenger: health, version, metrics, search, a private answer, a stream.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -18,12 +18,14 @@ use tokio::time::interval;
 
 use super::app::App;
 use crate::demo::{
+    migrations,
     page::short_hash,
     problem::Problem,
     queries::messages::{self, Found},
     receive::Parameters,
 };
 
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// How many events a stream has, one each second.
 const EVENTS: u32 = 60;
 /// The offset of a later page costs as much as all before it.
@@ -33,6 +35,23 @@ const SEARCH_LENGTH: usize = 100;
 /// Says that requests are answered; asks the database nothing.
 pub(crate) async fn health() -> Response {
     Json(json!({ "status": "ok" })).into_response()
+}
+
+/// What runs here.
+pub(crate) async fn version(State(app): State<App>) -> Response {
+    Json(json!({
+        "name": concat!(env!("CARGO_PKG_NAME"), " demo"),
+        "version": env!("CARGO_PKG_VERSION"),
+        "database": app.pools.kind(),
+        "schema": migrations::LATEST,
+    }))
+    .into_response()
+}
+
+/// What was counted since the start.
+pub(crate) async fn metrics(State(app): State<App>) -> Response {
+    let text = app.profiler.meters.text(&app.pools.used());
+    ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
 }
 
 pub(crate) async fn search(

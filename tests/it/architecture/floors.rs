@@ -113,7 +113,7 @@ pub(super) const ONLY_IN: &[(&str, &str)] = &[
     ("zstd", "store"),
     ("async_compression", "message"),
     ("crc16", "store"),
-    ("prometheus_client", "metrics"),
+    ("prometheus_client", "metrics demo"),
     ("clap", "cli"),
     ("toml", "config"),
     ("annotate_snippets", "config"),
