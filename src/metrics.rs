@@ -4,6 +4,7 @@
 //! costs one relaxed addition to a stripe of its own per thread.
 
 mod labels;
+mod redis;
 mod registration;
 mod shares;
 mod striped;
@@ -11,6 +12,7 @@ mod striped;
 use self::registration::{Labels, Registration};
 pub use self::{
     labels::{CutOff, RedisCall, Removal},
+    redis::RedisUse,
     shares::Shares,
     striped::{Counter, Histogram},
 };
@@ -55,12 +57,8 @@ pub struct Metrics {
     pub memory_entries: Gauge,
     /// `sidecache_memory_removed_total{reason}`, by [`Removal`].
     memory_removed: Vec<Counter>,
-    /// Redis servers in use; 0 while Redis is out.
-    pub redis_up: Gauge,
-    /// Redis servers that should be in use: 1, or the primaries of a cluster.
-    pub redis_servers: Gauge,
-    /// `sidecache_redis_calls_total{result}`, by [`RedisCall`].
-    redis_calls: Vec<Counter>,
+    /// Calls to Redis and its servers.
+    pub redis: RedisUse,
     /// Purges that this replica asked for or learned of.
     pub purges: Counter,
     /// Background refreshes that found no free slot.
@@ -130,10 +128,7 @@ impl Metrics {
                 "upstream_failures",
                 "Requests that the upstream did not answer, by cause",
             ),
-            redis_calls: r.counters(
-                ("redis_calls", "Calls to Redis by result"),
-                ("result", RedisCall::ALL.map(RedisCall::as_str)),
-            ),
+            redis: RedisUse::new(&mut r),
             shares: Shares::new(&mut r),
             connections: r.gauge("connections", "Open client connections"),
             tunnels: r.gauge(
@@ -162,11 +157,6 @@ impl Metrics {
             ),
             memory_bytes: r.gauge("memory_bytes", "Bytes held by the memory tier"),
             memory_entries: r.gauge("memory_entries", "Keys held by the memory tier"),
-            redis_up: r.gauge("redis_up", "Redis servers in use; 0 while Redis is out"),
-            redis_servers: r.gauge(
-                "redis_servers",
-                "Redis servers that should be in use: 1, or the primaries of a cluster",
-            ),
             log_lines_dropped: r.gauge(
                 "log_lines_dropped",
                 "Log lines dropped because the sink did not keep up, or failed",
@@ -213,11 +203,6 @@ impl Metrics {
         self.memory_removed[why as usize].add(count);
     }
 
-    /// One more call to Redis with this result.
-    pub fn redis_call(&self, result: RedisCall) {
-        self.redis_calls[result as usize].inc();
-    }
-
     /// One more body that is coded.
     pub fn coded(&self, coding: Coding) {
         self.codings[coding.index()].inc();
@@ -255,7 +240,7 @@ mod tests {
         metrics.route("list").count(Outcome::Hit, 0.0004);
         metrics.decided(Reason::Fresh);
         metrics.refused(Refusal::Private);
-        metrics.redis_call(RedisCall::Timeout);
+        metrics.redis.call(RedisCall::Timeout);
         let text = metrics.encode();
         for line in [
             "sidecache_requests_total{route=\"list\",outcome=\"hit\"} 1",

@@ -164,7 +164,7 @@ impl Tier {
         tokio::time::timeout(self.budget, looked_up)
             .await
             .unwrap_or_else(|_| {
-                self.metrics.redis_call(RedisCall::Timeout);
+                self.metrics.redis.call(RedisCall::Timeout);
                 Answer::Unavailable
             })
     }
@@ -182,7 +182,7 @@ impl Tier {
                 Err(answer) => return answer,
             },
         };
-        self.metrics.redis_call(RedisCall::Hit);
+        self.metrics.redis.call(RedisCall::Hit);
         if value
             .head
             .is_selected_by(&Selects::new(request, &self.secret))
@@ -325,7 +325,7 @@ impl Tier {
             ) => return Err(Answer::Unavailable),
         };
         let Some(bytes) = bytes else {
-            self.metrics.redis_call(RedisCall::Miss);
+            self.metrics.redis.call(RedisCall::Miss);
             return Err(Answer::None);
         };
         match codec::decode(&bytes, named.key, &named.id, now) {
@@ -340,7 +340,7 @@ impl Tier {
 
     /// Deletes what does not check out; the request does not wait for that.
     fn discard(&self, at: &str) {
-        self.metrics.redis_call(RedisCall::Corrupt);
+        self.metrics.redis.call(RedisCall::Corrupt);
         let (servers, budget, at) = (self.servers.clone(), self.budget, at.to_owned());
         self.tasks.spawn(async move {
             let delete = Cmd::new().arg("DEL").arg(&at).to_owned();
@@ -365,8 +365,8 @@ impl Tier {
             self.servers.call(at, self.budget, &command).await
         };
         match written {
-            Ok(()) => self.metrics.redis_call(RedisCall::Written),
-            Err(_) => self.metrics.redis_call(RedisCall::WriteDropped),
+            Ok(()) => self.metrics.redis.call(RedisCall::Written),
+            Err(_) => self.metrics.redis.call(RedisCall::WriteDropped),
         };
     }
 

@@ -280,7 +280,7 @@ impl Store {
         if let Some(writes) = &self.writes
             && !writes.enqueue(entry)
         {
-            self.metrics.redis_call(RedisCall::WriteDropped);
+            self.metrics.redis.call(RedisCall::WriteDropped);
         }
     }
 

@@ -101,7 +101,7 @@ impl Cluster {
         match ranges.get(at).filter(|range| range.first <= slot) {
             Some(range) => Ok(Arc::clone(&range.link)),
             None => {
-                self.runtime.metrics.redis_call(RedisCall::Skipped);
+                self.runtime.metrics.redis.call(RedisCall::Skipped);
                 Err(CallError::Out)
             }
         }
@@ -114,7 +114,7 @@ impl Cluster {
 
     /// Keeps the map up to date until `stop`.
     pub(super) async fn supervise(self: Arc<Self>) {
-        self.runtime.metrics.redis_servers.set(1); // until it is known how many there are
+        self.runtime.metrics.redis.servers.set(1); // until it is known how many there are
         let mut told = false;
         loop {
             match self.discover().await {
@@ -221,7 +221,8 @@ impl Cluster {
         ranges.sort_by_key(|range| range.first);
         self.runtime
             .metrics
-            .redis_servers
+            .redis
+            .servers
             .set(i64::try_from(links.len()).unwrap_or(i64::MAX));
         drop(links);
         self.ranges.store(Arc::new(ranges));

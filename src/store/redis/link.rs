@@ -148,7 +148,7 @@ impl Link {
     ) -> Result<T, CallError> {
         let at = self.next.fetch_add(1, Relaxed) % LANES;
         let Some(lane) = self.lanes[at].load_full() else {
-            self.metrics.redis_call(RedisCall::Skipped);
+            self.metrics.redis.call(RedisCall::Skipped);
             return Err(CallError::Out);
         };
         let (connection, asked) = (lane.connection.clone(), Asked { at, lane });
@@ -188,13 +188,13 @@ impl Link {
 
     fn judge(&self, asked: &Asked, error: &RedisError) -> CallError {
         if is_useless(error) {
-            self.metrics.redis_call(RedisCall::Error);
+            self.metrics.redis.call(RedisCall::Error);
             self.put_out(asked.lane.generation, &error.to_string());
             return CallError::Failed;
         }
         match error.kind() {
             ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType => {
-                self.metrics.redis_call(RedisCall::Error);
+                self.metrics.redis.call(RedisCall::Error);
                 tracing::debug!(%error, "redis refuses a call");
                 refusal(error)
             }
@@ -204,12 +204,12 @@ impl Link {
 
     fn failed(&self, asked: &Asked, failure: CallError, why: &str) -> CallError {
         match failure {
-            CallError::Timeout => self.metrics.redis_call(RedisCall::Timeout),
+            CallError::Timeout => self.metrics.redis.call(RedisCall::Timeout),
             CallError::Out
             | CallError::Failed
             | CallError::Refused
             | CallError::WrongType
-            | CallError::Moved => self.metrics.redis_call(RedisCall::Error),
+            | CallError::Moved => self.metrics.redis.call(RedisCall::Error),
         }
         if self.failures[asked.at].fetch_add(1, Relaxed) + 1 >= MAX_FAILURES {
             self.put_out(asked.lane.generation, why);
@@ -226,7 +226,7 @@ impl Link {
         self.lanes.iter().for_each(|lane| lane.store(None));
         self.alone.store(None);
         if self.up.send_replace(false) {
-            self.metrics.redis_up.dec();
+            self.metrics.redis.up.dec();
             tracing::warn!(
                 server = self.dialer.name(),
                 why,
@@ -268,7 +268,7 @@ impl Link {
             }
         }
         if self.up.send_replace(false) {
-            self.metrics.redis_up.dec(); // nobody asks this server any more
+            self.metrics.redis.up.dec(); // nobody asks this server any more
         }
     }
 
@@ -327,7 +327,7 @@ impl Link {
             .iter()
             .for_each(|failures| failures.store(0, Relaxed));
         if !self.up.send_replace(true) {
-            self.metrics.redis_up.inc();
+            self.metrics.redis.up.inc();
             tracing::info!(server = self.dialer.name(), "redis is in use");
         }
         Ok(())

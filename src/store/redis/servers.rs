@@ -28,7 +28,7 @@ impl Servers {
             runtime.tasks.spawn(Arc::clone(&cluster).supervise());
             return Ok(Self::Cluster(cluster));
         }
-        runtime.metrics.redis_servers.set(1);
+        runtime.metrics.redis.servers.set(1);
         let metrics = Arc::clone(&runtime.metrics);
         let link = Arc::new(Link::new(Dialer::new(settings)?, settings, metrics));
         let supervising = Arc::clone(&link).supervise(runtime.stop.clone());

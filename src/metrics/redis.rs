@@ -1,0 +1,36 @@
+//! What is counted of Redis.
+
+use super::{RedisCall, registration::Registration, striped::Counter};
+use prometheus_client::metrics::gauge::Gauge;
+
+/// See the module docs.
+#[derive(Debug)]
+pub struct RedisUse {
+    /// Servers in use.
+    pub up: Gauge,
+    /// Servers that should be.
+    pub servers: Gauge,
+    /// `sidecache_redis_calls_total{result}`, by [`RedisCall`].
+    calls: Vec<Counter>,
+}
+
+impl RedisUse {
+    pub(super) fn new(r: &mut Registration) -> Self {
+        Self {
+            calls: r.counters(
+                ("redis_calls", "Calls to Redis by result"),
+                ("result", RedisCall::ALL.map(RedisCall::as_str)),
+            ),
+            up: r.gauge("redis_up", "Redis servers in use; 0 while Redis is out"),
+            servers: r.gauge(
+                "redis_servers",
+                "Redis servers that should be in use: 1, or the primaries of a cluster",
+            ),
+        }
+    }
+
+    /// One more call that ended so.
+    pub fn call(&self, result: RedisCall) {
+        self.calls[result as usize].inc();
+    }
+}
