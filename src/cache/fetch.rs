@@ -121,6 +121,7 @@ async fn for_this_client(
             core.hit_for_miss.add(&caller);
             Ok(reply.of_refused(response, refusal))
         }
+        Inline::Unkept(response, refusal) => Ok(reply.of_refused(response, refusal)),
         Inline::Storable(storable) => store_and_answer(reply, *storable).await,
     }
 }
