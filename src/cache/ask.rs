@@ -34,6 +34,8 @@ pub(crate) struct Ask {
     pub(crate) origin: Arc<dyn Origin>,
     /// See [`has_credentials`].
     pub(super) credentials: bool,
+    /// It waits for nobody else's fetch.
+    pub(super) alone: bool,
     /// The origin is asked for identity, whatever the client accepts: that selects nothing then.
     pub(super) asks_for_identity: bool,
 }
@@ -59,6 +61,7 @@ impl Ask {
             credentials: has_credentials(&rule.policy, request),
             request: compact::fields(request),
             asks_for_identity: rule.settings.coding.enabled,
+            alone: false,
             rule: Arc::clone(rule),
         }
     }
@@ -69,6 +72,11 @@ impl Ask {
             asks_for_identity: false,
             ..self
         }
+    }
+
+    /// For a request that may be part of a fetch under way, and must not wait for that.
+    pub(crate) fn alone(self, alone: bool) -> Self {
+        Self { alone, ..self }
     }
 
     /// Named by `tags` where the response is stored.

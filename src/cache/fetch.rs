@@ -44,7 +44,7 @@ pub(super) async fn fetch(
         return Ok(answered);
     }
     // A part is not what others wait for.
-    let mut alone = is_asked_for(&ask.request) || ask.rule.collapse == Collapse::Off;
+    let mut alone = ask.alone || is_asked_for(&ask.request) || ask.rule.collapse == Collapse::Off;
     if !alone && core.hit_for_miss.has(&caller) {
         if miss.stored.is_none() {
             return Box::pin(for_this_client(&reply, caller, miss)).await;
@@ -121,6 +121,7 @@ async fn for_this_client(
             core.hit_for_miss.add(&caller);
             Ok(reply.of_refused(response, refusal))
         }
+        Inline::Unkept(response, refusal) => Ok(reply.of_refused(response, refusal)),
         Inline::Storable(storable) => store_and_answer(reply, *storable).await,
     }
 }

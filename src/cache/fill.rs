@@ -36,9 +36,13 @@ use super::{
 };
 use crate::{
     message::Stream,
-    semantics::{Refusal, Storability, retry_after::is_for_later, storability::Verdict},
+    semantics::{
+        Refusal, Storability, fields::is_event_stream, retry_after::is_for_later,
+        storability::Verdict,
+    },
 };
 use http::{HeaderMap, Response, StatusCode};
+use http_body::Body;
 use std::sync::Arc;
 
 /// Runs to its end, whoever began it. Every path ends the flight.
@@ -159,7 +163,10 @@ async fn judge(fill: &mut Fill<'_>, response: Response<Stream>) -> Kept {
                 Refusal::OneRequest if serves => Refusal::StaleServes,
                 refusal => refusal,
             };
-            return fill.refuse(refusal, response);
+            return match for_those_who_wait(&cx, refusal, &response) {
+                Some(verdict) => unkept::share(fill, response, verdict, refusal).await,
+                None => fill.refuse(refusal, response),
+            };
         }
         Storability::Store(verdict) => *verdict,
     };
@@ -177,6 +184,24 @@ async fn judge(fill: &mut Fill<'_>, response: Response<Stream>) -> Kept {
     } else {
         whole::store(fill, response, verdict).await
     }
+}
+
+/// What those who have waited may be given of a response that was refused like this.
+fn for_those_who_wait(
+    cx: &Context<'_>,
+    refusal: Refusal,
+    response: &Response<Stream>,
+) -> Option<Verdict> {
+    let (status, headers) = (response.status(), response.headers());
+    let verdict = cx.for_those_who_wait(refusal, status, headers)?;
+    let length = response.body().size_hint().exact();
+    let is_whole = status != StatusCode::PARTIAL_CONTENT
+        && !is_event_stream(headers)
+        && length.is_none_or(|length| length <= cx.settings().max_object);
+    let may_share = is_whole
+        && cx.has_its_own_key(headers)
+        && refusal_of_this_fetch(cx, response, &verdict).is_none();
+    may_share.then_some(verdict)
 }
 
 /// Why a response that may be stored must not be, because of how it was asked for and what is stored already.

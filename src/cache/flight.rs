@@ -128,6 +128,11 @@ impl Flight {
         })
     }
 
+    /// Whether the head of the response has not come yet.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.fetched.borrow().is_none()
+    }
+
     /// The whole response, once it is in the store: better than to read on as it arrived.
     pub(super) fn stored(&self) -> Option<&Arc<Entry>> {
         self.stored.get()

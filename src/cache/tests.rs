@@ -23,3 +23,4 @@ mod refusals;
 mod requests;
 mod sharing;
 mod validation;
+mod waited;

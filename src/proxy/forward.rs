@@ -1,6 +1,6 @@
 //! Rewriting messages on their way: what ends at this hop, and what says who passed it on (RFC 9110 §7.6).
 
-use super::target::Target;
+use super::{circle::Instance, target::Target};
 use crate::{
     message::{
         BodyError, Interim,
@@ -38,6 +38,7 @@ pub(super) fn request_headers(
     authority: &Authority,
     request_id: &HeaderValue,
     peer: SocketAddr,
+    instance: &Instance,
 ) -> HeaderMap {
     let mut headers = fields.clone();
     hop_by_hop::remove(&mut headers);
@@ -70,7 +71,8 @@ pub(super) fn request_headers(
     }
     one_length(&mut headers); // hyper has refused those that differ
     headers.insert(X_REQUEST_ID, request_id.clone());
-    append_member(&mut headers, &VIA, &via(target.version()));
+    let member = via(target.version(), &instance.received_by());
+    append_member(&mut headers, &VIA, &member);
     headers
 }
 
@@ -140,17 +142,17 @@ pub(super) fn prepare_response<B>(
     headers.entry(DATE).or_insert_with(|| {
         HeaderValue::from_bytes(&date::format(now)).expect("a date is visible ASCII")
     });
-    append_member(headers, &VIA, &via(version));
+    append_member(headers, &VIA, &via(version, NAME));
     Ok(())
 }
 
-fn via(version: Version) -> String {
+fn via(version: Version, received_by: &str) -> String {
     let version = if version == Version::HTTP_10 {
         "1.0"
     } else {
         "1.1"
     };
-    format!("{version} {NAME}")
+    format!("{version} {received_by}")
 }
 
 /// Adds a member to a list field, all of it in one line: some readers look at the first line only, others at the last.

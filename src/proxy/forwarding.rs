@@ -36,8 +36,14 @@ impl Origin for Forwarding {
         let authority = self.shared.upstream.authority();
         let mut request = Request::new(RequestBody::empty());
         *request.uri_mut() = forward::upstream_uri(&self.target, authority);
-        *request.headers_mut() =
-            forward::request_headers(fields, &self.target, authority, &self.id, self.peer);
+        *request.headers_mut() = forward::request_headers(
+            fields,
+            &self.target,
+            authority,
+            &self.id,
+            self.peer,
+            &self.shared.instance,
+        );
         if let Some(interim) = &self.interim {
             forward::pass_interim(&mut request, interim);
         }

@@ -88,6 +88,7 @@ impl Received {
                     .tags_of(self.target.canonical_path(), target.query),
             )
             .with_content(content)
+            .alone(self.shared.instance.has_seen(headers))
     }
 
     /// This request as a write by `method`.

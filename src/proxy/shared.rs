@@ -1,6 +1,6 @@
 //! The state that all requests of one proxy share.
 
-use super::live::Live;
+use super::{circle::Instance, live::Live};
 use crate::{cache::Cache, clock::Clock, metrics::Metrics, upstream::Upstream};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -47,6 +47,8 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     pub(super) tunnels: Tunnels,
     pub(super) access_log: bool,
+    /// See [`Instance`].
+    pub(super) instance: Instance,
 }
 
 impl Shared {
@@ -60,6 +62,7 @@ impl Shared {
             tasks: parts.tasks,
             tunnels: parts.tunnels,
             access_log: parts.access_log,
+            instance: Instance::random(),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     directives::RequestDirectives,
     freshness::Freshness,
     policy::{ClientDirectives, Policy},
-    sharing::withheld_from,
+    sharing::{Carried, withheld_from},
     stored::StoredHead,
 };
 use http::{
@@ -90,6 +90,27 @@ pub fn reuse(
         Some(_) => Reason::Purged,
         None => Reason::Expired,
     })
+}
+
+/// Whether a response that has just come answers a request that had waited for it, although its lifetime may be over: it is as
+/// new as any that this request would get ([RFC 9111 §4]).
+///
+/// What is stale at once says nothing of who may share it, so it is not for callers with credentials.
+///
+/// [RFC 9111 §4]: https://www.rfc-editor.org/rfc/rfc9111#section-4
+pub fn answers_who_waited(
+    head: &StoredHead,
+    request: &HeaderMap,
+    policy: &Policy,
+    now: SystemTime,
+) -> bool {
+    let freshness = &head.freshness;
+    let one_caller = freshness.lifetime.is_zero() && Carried::of(request, policy).any();
+    if one_caller || freshness.validate_always || withheld_from(freshness.source, request, policy) {
+        return false;
+    }
+    let client = client_directives(request, policy);
+    !client.no_cache && satisfies(freshness, &client, now)
 }
 
 /// `no-cache` ([RFC 9111 §5.2.2.4]), or doubt whether it was purged.
@@ -272,6 +293,23 @@ mod tests {
         assert_eq!(soft(&head), Reuse::Validate(Reason::Purged));
         head.freshness.while_revalidate = secs(10);
         assert_eq!(soft(&head), Reuse::ServeStale);
+    }
+
+    #[test]
+    fn what_has_just_come_answers_who_waited_however_short_its_lifetime() {
+        let answers = |head: &StoredHead, name, value| {
+            answers_who_waited(head, &request(&[(name, value)]), &respect(), at(70))
+        };
+        let (mut head, mut at_once) = (head(), head());
+        at_once.freshness.lifetime = Duration::ZERO;
+        assert!(answers(&head, "accept", "*") && answers(&head, "cookie", "a=1"));
+        assert!(answers(&at_once, "accept", "*") && !answers(&at_once, "cookie", "a=1"));
+        for control in ["no-cache", "max-age=9", "min-fresh=9"] {
+            assert!(!answers(&head, "cache-control", control), "{control}");
+        }
+        assert!(answers(&head, "cache-control", "max-age=90"));
+        head.freshness.validate_always = true;
+        assert!(!answers(&head, "accept", "*"));
     }
 
     #[test]

@@ -78,7 +78,40 @@ pub fn storability(exchange: &Exchange<'_>, policy: &Policy) -> Storability {
     }
 }
 
+/// What a response that is refused for its lifetime alone is for those who have waited for it: storable, but for nobody who
+/// comes later ([RFC 9111 §4]). `None` where they may not share it.
+///
+/// Where nobody says that it may be stored it is not for them either: it may be made for an address, or hold a token. Nor is one
+/// that is stale at once, where it was made for a caller with credentials: many frameworks say no more of a user's own page.
+///
+/// [RFC 9111 §4]: https://www.rfc-editor.org/rfc/rfc9111#section-4
+pub fn for_those_who_wait(exchange: &Exchange<'_>, policy: &Policy) -> Option<Verdict> {
+    let verdict = verdict_whatever_its_lifetime(exchange, policy).ok()?;
+    let Freshness {
+        lifetime,
+        validate_always,
+        ..
+    } = verdict.freshness;
+    let one_caller = lifetime.is_zero() && Carried::of(exchange.request, policy).any();
+    (!validate_always && !one_caller).then_some(verdict)
+}
+
 fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal> {
+    let verdict = verdict_whatever_its_lifetime(exchange, policy)?;
+    let useless = if verdict.freshness.lifetime.is_zero() {
+        Refusal::NoLifetime
+    } else {
+        Refusal::Aged
+    };
+    refuse_if(!can_be_used_again(exchange, &verdict.freshness), useless)?;
+    Ok(verdict)
+}
+
+/// All but whether keeping it would help anybody.
+fn verdict_whatever_its_lifetime(
+    exchange: &Exchange<'_>,
+    policy: &Policy,
+) -> Result<Verdict, Refusal> {
     let directives = targeted::directives(exchange.response, &policy.targeted);
     refuse_if(*exchange.method != Method::GET, Refusal::Method)?; // HEAD has no body that a GET could be given
     refuse_if(!is_final_and_whole(exchange), Refusal::Status)?;
@@ -124,12 +157,6 @@ fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal>
         validate_always: directives.no_cache && !policy.override_origin,
         forbids_stale: forbids_stale(&directives, policy),
     };
-    let useless = if freshness.lifetime.is_zero() {
-        Refusal::NoLifetime
-    } else {
-        Refusal::Aged
-    };
-    refuse_if(!can_be_used_again(exchange, &freshness), useless)?;
     Ok(Verdict {
         freshness,
         selecting,

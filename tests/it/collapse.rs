@@ -193,6 +193,33 @@ async fn callers_with_cookies_share_what_the_origin_lets_them_share() {
     assert_eq!(origin.count("/a"), 1);
 }
 
+/// It took longer than it is fresh, and there is nothing to confirm it by: thirty callers once cost thirty requests.
+#[tokio::test]
+async fn an_answer_that_is_stale_when_it_comes_is_for_all_who_have_waited() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let address = proxy.address();
+    for round in 1..3 {
+        origin.answer("/a", Reply::fresh("a", 1));
+        origin.hold();
+        let clients: Vec<_> = (0..30)
+            .map(|_| tokio::spawn(get(address, "/a", &[])))
+            .collect();
+        until("all wait for one", async || {
+            proxy.metric("sidecache_followers") == 29.0 && origin.count("/a") == round
+        })
+        .await;
+        proxy.advance(2);
+        origin.release();
+        for client in clients {
+            let answer = client.await.unwrap();
+            assert_eq!(answer.text(), "a");
+            assert!(!answer.is_hit() && !answer.cache_status().contains("stored"));
+        }
+        assert_eq!(origin.count("/a"), round);
+    }
+}
+
 #[tokio::test]
 async fn switched_off_every_miss_asks_the_origin() {
     let origin = Origin::start().await;

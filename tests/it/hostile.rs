@@ -4,9 +4,11 @@ use crate::support::{
     Origin, Proxy, Reply,
     client::{Connection, exchange},
     get,
-    redis::free_port,
+    redis::{Redis, free_port},
+    relay::Relay,
     until,
 };
+use futures_util::future::join_all;
 use sidecache::config::Config;
 
 const TTL: &str = "[[route]]\nname = \"all\"\npath = \"/{*rest}\"\nttl = 300\n";
@@ -171,6 +173,77 @@ async fn a_request_that_goes_in_a_circle_ends() {
     ];
     let fields = chain.map(|via| ("Via", via));
     assert_eq!(behind.get_with("/a", &fields).await.status, 200);
+}
+
+/// A proxy that listens on `port`, before `upstream`.
+async fn listening(port: u16, upstream: std::net::SocketAddr, toml: &str) -> Proxy {
+    let toml = format!(
+        "[server]\nlisten = \"127.0.0.1:{port}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+         [upstream]\nurl = \"http://{upstream}\"\ntimeout = \"10s\"\n{toml}"
+    );
+    Proxy::with(Config::parse("test.toml", &toml, &[], &|_| None).unwrap()).await
+}
+
+/// As the follower of its own fetch it would wait for itself, until `upstream.timeout`.
+#[tokio::test]
+async fn a_request_that_comes_back_does_not_wait_for_itself() {
+    let redis = Redis::start();
+    let cluster = format!(
+        "[[route]]\nname = \"a\"\npath = \"/{{*rest}}\"\nttl = 60\ncollapse = \"cluster\"\n\
+         [cache]\nprefix = \"t\"\n[cache.redis]\nurl = \"{}\"\n",
+        redis.url()
+    );
+    let local = "[[route]]\nname = \"a\"\npath = \"/{*rest}\"\nttl = 60\n";
+    for toml in [local, &cluster] {
+        let port = free_port();
+        let back = Relay::to(port).await;
+        let proxy = listening(port, back.address(), toml).await;
+        let answers = join_all((0..3).map(|_| proxy.get("/a"))).await;
+        for answer in answers {
+            assert_eq!(
+                (answer.status, &answer.json()["cause"]),
+                (508, &"loop".into())
+            );
+        }
+    }
+    let (one, other) = (free_port(), free_port());
+    let to = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let one_leads_on = listening(one, to(other), local).await;
+    let _other_leads_back = listening(other, to(one), local).await;
+    assert_eq!(one_leads_on.get("/a").await.status, 508);
+}
+
+/// Two replicas share a name: what has come through one of them waits for the fetches of the other as anybody does.
+#[tokio::test]
+async fn only_what_has_come_through_this_very_process_goes_on_alone() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    proxy.get("/a").await;
+    let own = origin.last("/a").header("via").unwrap().to_owned();
+    let others = "1.1 sidecache (0123456789abcdef)".to_owned();
+    assert!(own.starts_with("1.1 sidecache (") && own.len() == others.len());
+    for (path, via, asked) in [("/b", &own, 3), ("/c", &others, 1)] {
+        origin.answer(path, Reply::fresh("a", 60));
+        origin.hold();
+        let address = proxy.address();
+        let ask = || {
+            let via = via.clone();
+            tokio::spawn(async move { get(address, path, &[("Via", &via)]).await })
+        };
+        let clients = [ask(), ask(), ask()];
+        until("all are on their way", async || {
+            let waiting = proxy.metric("sidecache_followers");
+            origin.count(path) as f64 + waiting == 3.0
+        })
+        .await;
+        assert_eq!(origin.count(path), asked, "{via}");
+        origin.release();
+        for client in clients {
+            assert_eq!(client.await.unwrap().text(), "a");
+        }
+        assert!(proxy.get_with(path, &[("Via", via)]).await.is_hit());
+    }
+    assert_eq!(proxy.get("/a").await.header("via"), Some("1.1 sidecache"));
 }
 
 /// RFC 9110 §7.6.2, §9.3.7, §9.3.8.

@@ -14,7 +14,7 @@ use crate::{
     origin::{FetchError, OriginError},
     semantics::{
         Coding, Decision, Outcome, Reason, Refusal, Reuse, Storage, StoredHead, Tier,
-        reuse::{PurgeState, may_serve_on_error, reuse},
+        reuse::{PurgeState, answers_who_waited, may_serve_on_error, reuse},
         vary::Selects,
     },
     store::Entry,
@@ -86,15 +86,17 @@ impl Reply<'_> {
         seat: Seat,
         second: bool,
     ) -> Followed {
+        let waited = flight.is_waited_for();
         let fetched = {
             let _waiting = Waiting::new(&self.core.metrics);
             flight.fetched().await
         };
+        let may_share = |head, provenance| self.may_share(head, provenance, waited);
         let answer = match fetched {
-            Fetched::Stored(entry, provenance) if self.may_share(&entry.head, provenance) => {
+            Fetched::Stored(entry, provenance) if may_share(&entry.head, provenance) => {
                 Ok(self.of_stored(&entry, provenance).await)
             }
-            Fetched::Streaming(head) if self.may_share(&head, Provenance::Origin) => {
+            Fetched::Streaming(head) if may_share(&head, Provenance::Origin) => {
                 let Some(body) = seat.read() else {
                     return Followed::Alone;
                 };
@@ -122,15 +124,18 @@ impl Reply<'_> {
         Followed::Answered(Box::new(answer))
     }
 
-    /// Whether what another request fetched is for this one: asked anew, as if it had been found in the store.
-    fn may_share(&self, head: &StoredHead, provenance: Provenance) -> bool {
+    /// Whether what another request fetched is for this one: asked anew, as if it had been found in the store, unless this one
+    /// had `waited` when it came.
+    fn may_share(&self, head: &StoredHead, provenance: Provenance, waited: bool) -> bool {
         let (request, policy) = (&self.ask.request, &self.ask.rule.policy);
         let now = self.core.clock.now();
         let verdict = reuse(head, request, policy, PurgeState::Good, now);
         let usable = match provenance {
-            Provenance::Origin | Provenance::Validated | Provenance::Replica => {
+            Provenance::Origin | Provenance::Validated => {
                 verdict == Reuse::Serve
+                    || (waited && answers_who_waited(head, request, policy, now))
             }
+            Provenance::Replica => verdict == Reuse::Serve,
             Provenance::ValidatedOnce => false,
             Provenance::StaleIfError(_) => matches!(verdict, Reuse::Validate(Reason::Expired)),
         };

@@ -11,9 +11,9 @@ use crate::{
     },
     message::Stream,
     semantics::{
-        Storability,
+        Refusal, Storability,
         range::is_asked_for,
-        storability::{Exchange, Verdict, storability},
+        storability::{Exchange, Verdict, for_those_who_wait, storability},
     },
     store::Entry,
 };
@@ -52,7 +52,31 @@ impl<'a> Context<'a> {
     ///
     /// [RFC 9111 §3]: https://www.rfc-editor.org/rfc/rfc9111#section-3
     pub(super) fn storability(&self, status: StatusCode, headers: &HeaderMap) -> Storability {
-        let exchange = Exchange {
+        let mut storability = storability(&self.exchange(status, headers), &self.rule().policy);
+        if let Storability::Store(verdict) = &mut storability {
+            self.forget_own_selection(verdict);
+        }
+        storability
+    }
+
+    /// What those who have waited may be given of a response that was refused like this, as far as it alone says.
+    pub(super) fn for_those_who_wait(
+        &self,
+        refusal: Refusal,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Option<Verdict> {
+        if !matches!(refusal, Refusal::NoLifetime | Refusal::Aged) {
+            return None;
+        }
+        let exchange = self.exchange(status, headers);
+        let mut verdict = for_those_who_wait(&exchange, &self.rule().policy)?;
+        self.forget_own_selection(&mut verdict);
+        Some(verdict)
+    }
+
+    fn exchange<'e>(&'e self, status: StatusCode, headers: &'e HeaderMap) -> Exchange<'e> {
+        Exchange {
             method: &Method::GET,
             request: &self.ask().request,
             status,
@@ -60,15 +84,14 @@ impl<'a> Context<'a> {
             request_time: self.start.request_time,
             response_time: self.core.clock.now(),
             veil: self.core.store.secret(),
-        };
-        let mut storability = storability(&exchange, &self.rule().policy);
-        if let Storability::Store(verdict) = &mut storability
-            && self.ask().asks_for_identity
-        {
+        }
+    }
+
+    fn forget_own_selection(&self, verdict: &mut Verdict) {
+        if self.ask().asks_for_identity {
             let selecting = std::mem::take(&mut verdict.selecting);
             verdict.selecting = selecting.without(&ACCEPT_ENCODING); // ours, and always the same
         }
-        storability
     }
 
     /// Whether the key was made by the rule of this response, not only of an earlier one (`No-Vary-Search`).

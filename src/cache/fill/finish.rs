@@ -8,11 +8,14 @@ use crate::{
     },
     message::{BodyError, Stream, join::joined},
     origin::FetchError,
-    semantics::{Refusal, policy::is_about_one_request, retry_after::is_for_later},
+    semantics::{
+        Refusal, StoredHead, policy::is_about_one_request, retry_after::is_for_later,
+        reuse::answers_who_waited,
+    },
     store::Entry,
 };
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use std::{sync::Arc, time::Duration};
@@ -72,21 +75,26 @@ impl Fill<'_> {
 
     /// The response may not be stored: it goes to its own client alone.
     pub(super) fn refuse(&mut self, refusal: Refusal, response: Response<Stream>) -> Kept {
-        let (core, job) = (self.cx.core, self.cx.job);
         if is_about_one_request(response.status()) {
             self.leader.close(); // it says nothing of what others get
             self.leader.not_shared(response, refusal);
             return Kept::Nothing;
         }
         self.close_as_hit_for_miss();
+        self.supersede(response.status());
+        self.leader.not_shared(response, refusal);
+        Kept::Nothing
+    }
+
+    /// The origin has answered otherwise than is stored, and nothing takes its place.
+    pub(super) fn supersede(&self, status: StatusCode) {
+        let (core, job) = (self.cx.core, self.cx.job);
         match &job.stored {
             // It stays for others; this caller's next stale answer need not try to refresh it at once.
             Some(_) if job.ask.credentials => core.backoff.declined(&job.ask.caller(), None),
-            Some(stored) if !is_for_later(response.status()) => self.cx.forget(stored),
+            Some(stored) if !is_for_later(status) => self.cx.forget(stored),
             Some(_) | None => {}
         }
-        self.leader.not_shared(response, refusal);
-        Kept::Nothing
     }
 
     /// The body broke off: whoever reads sees that.
@@ -98,12 +106,21 @@ impl Fill<'_> {
 
     /// Nobody joins from now on; and nobody waits for the next one where each has to ask for itself in any case.
     pub(super) fn close_behind(&self, entry: &Entry) {
-        let freshness = &entry.head.freshness;
-        if freshness.is_fresh(freshness.response_time) {
+        if self.is_fresh(&entry.head) || self.answers_who_waited(&entry.head) {
             self.leader.close();
         } else {
             self.close_as_hit_for_miss();
         }
+    }
+
+    /// Whether those who come from now on may join: what is not fresh when it comes is for those who have waited alone.
+    pub(super) fn is_fresh(&self, head: &StoredHead) -> bool {
+        head.freshness.is_fresh(head.freshness.response_time)
+    }
+
+    fn answers_who_waited(&self, head: &StoredHead) -> bool {
+        let (request, policy) = (&self.cx.ask().request, &self.cx.rule().policy);
+        answers_who_waited(head, request, policy, head.freshness.response_time)
     }
 
     /// Nobody joins, and for a while nobody waits for another one's fetch of this key.

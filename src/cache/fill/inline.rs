@@ -18,6 +18,8 @@ use http::Response;
 pub(in crate::cache) enum Inline {
     /// Again something that may not be stored.
     Refused(Response<Stream>, Refusal),
+    /// Something that others might have shared, had they waited for it.
+    Unkept(Response<Stream>, Refusal),
     /// Something that may be.
     Storable(Box<Storable>),
 }
@@ -52,7 +54,14 @@ pub(in crate::cache) async fn fetch_for_this_client(
     let (status, headers) = (response.status(), response.headers());
     job.note(core, status, headers);
     match cx.storability(status, headers) {
-        Storability::Refuse(refusal) => Ok(Inline::Refused(response, refusal)),
+        Storability::Refuse(refusal) => {
+            let might_be_shared = cx.for_those_who_wait(refusal, status, headers).is_some();
+            Ok(if might_be_shared {
+                Inline::Unkept(response, refusal)
+            } else {
+                Inline::Refused(response, refusal)
+            })
+        }
         Storability::Store(_) => Ok(Inline::Storable(Box::new(Storable {
             job,
             start,

@@ -20,6 +20,9 @@ pub(super) async fn share(
     refusal: Refusal,
 ) -> Kept {
     fill.leader.close();
+    if refusal != Refusal::NoRoom {
+        fill.supersede(response.status());
+    }
     if !fill.leader.has_followers() {
         fill.leader.not_shared(response, refusal);
         return Kept::Nothing;

@@ -50,6 +50,9 @@ pub(super) async fn store(
         .unwrap_or_default();
     let Named { head, withheld } =
         stored_head(&fill.cx, parts.status, parts.headers, verdict, tags);
+    if !fill.is_fresh(&head) {
+        fill.leader.close();
+    }
     let mut digest = lacks_tag(&head).then(Digest::default);
     if length.is_some_and(|length| length <= AT_HAND) {
         let collecting = fill.collect(&mut body, digest.as_mut());

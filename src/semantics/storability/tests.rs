@@ -1,4 +1,5 @@
 mod sharing;
+mod waiting;
 
 use super::*;
 use crate::semantics::veil::tests::Thin;

@@ -94,7 +94,7 @@ fn objection(request: &Message) -> Result<String, String> {
     let head = &request.head;
     let hosts = head.values("host").count();
     let via = head.values("via").collect::<Vec<_>>().join(", ");
-    if hosts != 1 || !via.ends_with(" sidecache") {
+    if hosts != 1 || !via.contains(" sidecache (") {
         return Err(format!("{hosts} hosts, via {via:?}: {head:?}"));
     }
     let hop_by_hop = ["keep-alive", "te", "trailer", "proxy-connection"];

@@ -1,4 +1,4 @@
-//! A relay between the proxy and Redis that can delay, cut and lie.
+//! A relay between the proxy and Redis, or another server, that can delay, cut and lie.
 
 use parking_lot::Mutex;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -80,6 +80,10 @@ impl Relay {
     /// Closes every connection; new ones lead to `port`.
     pub(crate) fn lead_to(&self, port: u16) {
         self.port.send_replace(port);
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn url(&self) -> String {
