@@ -2,22 +2,26 @@
 
 mod attend;
 mod connection;
+mod crowd;
 mod io;
 mod listener;
 pub mod workers;
 
 pub use self::listener::bind;
 
-use self::io::WriteLimits;
+use self::{
+    crowd::Crowd,
+    io::{Presence, WriteLimits},
+};
 use crate::{
-    message::Interim,
+    message::{Interim, Party},
     metrics::{CutOff, Metrics},
 };
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
 use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What `[server]` says.
@@ -27,7 +31,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Threads; 0 means one per core.
     pub workers: usize,
-    /// Connections that are open at the same time; more wait in the backlog of the system.
+    /// Connections that are open at the same time. For more, some that carry no request make room, or they wait in the
+    /// backlog of the system.
     pub max_connections: usize,
     /// For how long a connection may be silent or not read, and what the head of a request may take.
     pub idle_timeout: Duration,
@@ -58,7 +63,7 @@ pub async fn run<F, S, B>(
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let permits = Arc::new(Semaphore::new(settings.max_connections));
+    let crowd = Crowd::new(settings.max_connections, &metrics);
     let protocol = connection::protocol(settings.idle_timeout, settings.max_header_bytes);
     let writes = WriteLimits {
         timeout: settings.idle_timeout,
@@ -66,33 +71,27 @@ pub async fn run<F, S, B>(
         cut_off: metrics.shares.cut_off(CutOff::NotReading),
     };
     loop {
+        let presence = Presence::default();
         let next = async {
-            let permit = Arc::clone(&permits)
-                .acquire_owned()
-                .await
-                .expect("the semaphore is never closed");
-            (permit, listener::accept(&listener).await)
+            let (stream, peer) = listener::accept(&listener).await;
+            let party = Party::at(peer.ip());
+            (stream, peer, crowd.enter(party, &presence, &stop).await)
         };
-        let (permit, (stream, peer)) = tokio::select! {
+        let (stream, peer, seat) = tokio::select! {
             next = next => next,
             () = stop.cancelled() => return,
         };
-        metrics.connections.inc();
-        let (metrics, stop) = (Arc::clone(&metrics), stop.clone());
         let serving = {
             let interim = Interim::default();
             let service = serve(peer, interim.clone());
             let transport = connection::Transport {
                 stream,
+                presence,
                 writes: writes.clone(),
                 interim,
             };
-            connection::serve(protocol.clone(), transport, service, stop)
+            connection::serve(protocol.clone(), transport, service, (seat, stop.clone()))
         };
-        connections.spawn(async move {
-            serving.await;
-            metrics.connections.dec();
-            drop(permit);
-        });
+        connections.spawn(serving);
     }
 }

@@ -6,7 +6,10 @@ use super::{
     bearer,
     problem::{self, Problem},
 };
-use crate::{message::excerpt, proxy::Token};
+use crate::{
+    message::{excerpt, problem::say_when_to_retry},
+    proxy::Token,
+};
 use axum::{
     Router,
     extract::Request,
@@ -53,6 +56,7 @@ pub(super) fn around(routes: Router, token: Option<Token>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(token.map(Arc::new), bearer::authorize))
         .layer(map_response(explained))
+        .layer(map_response(retried))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(WORTH_CODING)))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(trace)
@@ -90,6 +94,12 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
 }
 
+/// Says of every 503 when to try again: of a drain and of a time limit.
+async fn retried(mut response: Response) -> Response {
+    say_when_to_retry(&mut response);
+    response
+}
+
 /// Says in JSON why a layer or the router refuses.
 async fn explained(response: Response) -> Response {
     if !problem::is_bare(&response) {
@@ -112,7 +122,7 @@ mod tests {
     use super::*;
     use axum::{
         body::{Body, to_bytes},
-        http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE},
+        http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
         routing::{get, post},
     };
     use serde_json::Value;
@@ -170,7 +180,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_that_hangs_ends_in_time() {
         let begun = tokio::time::Instant::now();
-        let (status, detail) = problem(ask(Request::get("/hangs"), ()).await).await;
+        let answer = ask(Request::get("/hangs"), ()).await;
+        assert_eq!(answer.headers()[RETRY_AFTER], "1");
+        let (status, detail) = problem(answer).await;
         assert_eq!((status, detail.contains("within 10s")), (503, true));
         assert_eq!(begun.elapsed().as_secs(), TIME_LIMIT.as_secs());
     }

@@ -68,3 +68,45 @@ pub(super) fn answer(why: &Problem) -> Answered {
     }
     Answered { response, decision }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        message::BodyError,
+        origin::{FetchError, OriginError},
+    };
+    use http::header::RETRY_AFTER;
+    use std::sync::Arc;
+
+    #[test]
+    fn who_may_try_again_is_told_when() {
+        let cause = || Arc::new(BodyError::Broken);
+        let all = [
+            (
+                FetchError::Origin(OriginError::Connect(cause())),
+                502,
+                false,
+            ),
+            (FetchError::Origin(OriginError::ConnectTimeout), 504, false),
+            (FetchError::Origin(OriginError::Timeout), 504, false),
+            (FetchError::broken(BodyError::Broken), 502, false),
+            (FetchError::Overloaded, 503, true),
+            (FetchError::ClientBody, 400, false),
+            (FetchError::ClientSlow, 408, true),
+            (FetchError::Abandoned, 503, true),
+            (FetchError::OnlyIfCached, 504, false),
+        ];
+        assert_eq!(all.len(), FetchError::CAUSES.len());
+        for (error, status, says) in all {
+            let response = answer(&error.into()).response;
+            let cause = response.status();
+            assert_eq!(cause, status);
+            assert_eq!(
+                response.headers().contains_key(RETRY_AFTER),
+                says,
+                "{cause}"
+            );
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::{
     attend::Attend,
+    crowd::Seat,
     io::{Attended, CAN_LOOK, InterimWriter, Presence, WriteLimits, WriteTimeout},
 };
 use crate::message::Interim;
@@ -33,6 +34,7 @@ pub(super) fn protocol(idle_timeout: Duration, max_header_bytes: usize) -> http1
 /// What bytes travel on.
 pub(super) struct Transport {
     pub(super) stream: TcpStream,
+    pub(super) presence: Presence,
     /// How slowly the client may read.
     pub(super) writes: WriteLimits,
     /// What is written between the messages.
@@ -40,12 +42,12 @@ pub(super) struct Transport {
 }
 
 /// Serves one connection until it ends, or its client does not read for too long, or until its request under way is
-/// answered once `stop` is there.
+/// answered once `stop` is there. Where another client wants its seat it ends with its request, or at once if it has none.
 pub(super) async fn serve<S, B>(
     protocol: http1::Builder,
     transport: Transport,
     service: S,
-    stop: CancellationToken,
+    (seat, stop): (Seat, CancellationToken),
 ) where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Future: Unpin,
@@ -55,17 +57,22 @@ pub(super) async fn serve<S, B>(
 {
     let Transport {
         stream,
+        presence,
         writes,
         interim,
     } = transport;
-    let presence = Presence::default();
+    let watch = presence.watch();
     let service = Attend::new(service, presence.clone());
     let stream = Attended::new(stream, presence);
     let io = InterimWriter::new(WriteTimeout::new(stream, writes), interim);
     let mut connection = pin!(protocol.serve_connection(io, service).with_upgrades());
     let ended = tokio::select! {
+        biased; // a request that has come is seen before the connection is closed
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = seat.leave.cancelled() => {
+            if !stop.is_cancelled() && (watch.is_quiet() || watch.is_stalled()) {
+                return seat.makes_room();
+            }
             connection.as_mut().graceful_shutdown();
             connection.await
         }

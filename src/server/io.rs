@@ -8,6 +8,6 @@ mod write_timeout;
 pub(super) use self::presence::LOOK;
 pub(super) use self::{
     interim::InterimWriter,
-    presence::{Attended, CAN_LOOK, Presence},
+    presence::{Attended, CAN_LOOK, Presence, Watch},
     write_timeout::{WriteLimits, WriteTimeout},
 };

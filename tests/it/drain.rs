@@ -18,8 +18,15 @@ async fn a_request_under_way_is_answered_and_idle_connections_are_closed() {
         proxy.metric("sidecache_connections") == 2.0
     })
     .await;
+    let admin = proxy.admin();
     let drained = tokio::spawn(proxy.drain());
     assert!(idle.is_closed().await);
+    let ready = get(admin, "/readyz", &[]).await;
+    assert_eq!(
+        (ready.status, &ready.json()["status"]),
+        (503, &"draining".into())
+    );
+    assert_eq!(ready.header("retry-after"), Some("1"));
     origin.release();
     assert_eq!(slow.await.unwrap().text(), "slow");
     assert!(drained.await.unwrap());

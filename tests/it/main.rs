@@ -19,6 +19,7 @@ mod cli;
 mod collapse;
 mod corners;
 mod cors;
+mod crowd;
 mod degraded;
 #[cfg(feature = "demo")]
 mod demo;

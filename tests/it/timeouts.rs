@@ -130,6 +130,7 @@ async fn content_that_has_hardly_begun_takes_no_place() {
         let answer = String::from_utf8_lossy(slow.received()).into_owned();
         assert!(answer.starts_with("HTTP/1.1 408 "), "{begin:?}: {answer}");
         assert!(answer.contains("request_timeout"));
+        assert!(answer.contains("retry-after: 1"), "{answer}");
     }
     assert_eq!(origin.count("/slow"), 0);
 }

@@ -13,10 +13,10 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{
             AtomicBool,
-            Ordering::{AcqRel, Acquire, Release},
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
     },
     task::{Context, Poll, ready},
@@ -42,6 +42,29 @@ struct Known {
     asked: AtomicBool,
     sends_no_more: AtomicBool,
     gone: AtomicBool,
+    /// A write waits.
+    stalled: AtomicBool,
+}
+
+/// Who knows of a connection while that carries no request: its service and its transport. Each request under way does too,
+/// so that nothing has to be noted for it.
+const WITHOUT_REQUEST: usize = 2;
+
+/// A look at a connection from outside.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct Watch(Weak<Known>);
+
+impl Watch {
+    /// Whether no request is under way, as far as its answer was not written at once.
+    pub(in crate::server) fn is_quiet(&self) -> bool {
+        self.0.strong_count() <= WITHOUT_REQUEST
+    }
+
+    /// Whether the client does not read what it was sent.
+    pub(in crate::server) fn is_stalled(&self) -> bool {
+        let known = self.0.upgrade();
+        known.is_some_and(|known| known.stalled.load(Relaxed))
+    }
 }
 
 impl Presence {
@@ -56,6 +79,11 @@ impl Presence {
         self.0.asked.store(true, Release);
         timer.as_mut().reset(Instant::now() + LOOK);
         Poll::Ready(())
+    }
+
+    /// Of this connection.
+    pub(in crate::server) fn watch(&self) -> Watch {
+        Watch(Arc::downgrade(&self.0))
     }
 
     /// Whether the client had shut down its sending side when the transport looked.
@@ -113,9 +141,18 @@ impl Attended {
         }
     }
 
-    /// From now on dropping it resets the connection and forgets what was not sent yet.
-    pub(in crate::server) fn reset(&self) {
-        let _ = self.stream.inner().set_zero_linger(); // fails only on a connection that is gone already
+    /// A write waits, or goes on.
+    pub(in crate::server) fn stalls(&self, stalls: bool) {
+        self.presence.0.stalled.store(stalls, Relaxed);
+    }
+}
+
+/// A client that does not read is reset: what the system still has for it would wait for as long.
+impl Drop for Attended {
+    fn drop(&mut self) {
+        if self.presence.0.stalled.load(Relaxed) {
+            let _ = self.stream.inner().set_zero_linger(); // fails only on a connection that is gone already
+        }
     }
 }
 

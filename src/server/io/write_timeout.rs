@@ -21,8 +21,7 @@ pub(in crate::server) struct WriteLimits {
     pub(in crate::server) cut_off: Counter,
 }
 
-/// A transport on which no write waits for longer than its limits. Then it is reset: what the system still has for that
-/// client would wait as long.
+/// A transport on which no write waits for longer than its limits.
 #[derive(Debug)]
 pub(in crate::server) struct WriteTimeout {
     inner: Attended,
@@ -48,12 +47,14 @@ impl WriteTimeout {
         bytes: impl FnOnce(&R) -> usize,
     ) -> Poll<io::Result<R>> {
         if let Poll::Ready(result) = written {
-            self.patience.moved(result.as_ref().map_or(0, bytes));
+            if self.patience.moved(result.as_ref().map_or(0, bytes)) {
+                self.inner.stalls(false);
+            }
             return Poll::Ready(result);
         }
+        self.inner.stalls(true);
         self.patience.poll_end(cx).map(|()| {
             self.cut_off.inc();
-            self.inner.reset();
             Err(io::ErrorKind::TimedOut.into())
         })
     }

@@ -84,7 +84,7 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
     ),
     (
         "server",
-        &["self", "listener connection workers", "attend", "io"],
+        &["self", "listener connection workers", "attend crowd", "io"],
     ),
     (
         "store",
