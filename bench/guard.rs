@@ -1,8 +1,12 @@
 //! What `bench/guard.py` counts: operations of one kind through the proxy itself, without a connection to a client.
 //!
+//! `guard serve FILE` is what `bench/attacks.py` counts, in served.rs.
+//!
 //! `guard CASE ORIGIN TOTAL COUNTED` makes TOTAL requests and has the first COUNTED of them answered; ORIGIN is the address of
 //! the upstream. Two runs that differ in COUNTED alone differ by what the proxy does, and by nothing else: start, warm-up and
 //! the requests themselves are the same in both. It fails where an answer is not what the name of the case says.
+
+mod served;
 
 use bytes::Bytes;
 use http::{
@@ -85,8 +89,13 @@ const CASES: [Case; 5] = [
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, file] = &arguments[..]
+        && command == "serve"
+    {
+        return workers::runtime(1)?.block_on(served::serve(file));
+    }
     let [name, origin, total, counted] = &arguments[..] else {
-        return Err("guard CASE ORIGIN TOTAL COUNTED".into());
+        return Err("guard CASE ORIGIN TOTAL COUNTED, or guard serve FILE".into());
     };
     let case = CASES.into_iter().find(|case| case.name == name);
     let case = case.ok_or("there is no such case")?;

@@ -101,7 +101,9 @@ async fn stale_while_failing(reply: &Reply<'_>, caller: &Caller, miss: &Miss) ->
         return None;
     }
     let provenance = Provenance::StaleIfError(None);
-    Some(reply.of_stored(stored, provenance).await)
+    let mut answered = reply.of_stored(stored, provenance).await;
+    answered.decision.backs_off = true;
+    Some(answered)
 }
 
 /// For a key whose last response was for nobody else: without a task, and without anybody who waits.

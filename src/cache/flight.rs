@@ -86,6 +86,7 @@ pub(super) enum OwnAnswer {
         flight: Arc<Flight>,
         body: Reading,
         withheld: HeaderMap,
+        /// What can be said of that already.
         storage: Storage,
     },
     /// A response that may not be shared.

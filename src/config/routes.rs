@@ -23,6 +23,7 @@ use crate::{
     proxy::route::{Pattern, PatternError, PurgeTemplate, Route, Template},
     semantics::{
         Policy, SetCookie,
+        invalidation::is_unsafe,
         policy::{KEPT_BY_NAME, StatusTtl, is_about_one_request},
     },
 };
@@ -201,11 +202,10 @@ fn method(value: &Value<'_>, text: &Text<'_>) -> Option<Method> {
 /// ([RFC 9111 §4.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.4)), so one of the methods
 /// has to be unsafe.
 fn may_purge<T>(section: &Section<'_>, purge: &Setting<T>, methods: &Setting<Vec<Method>>) {
-    let is_safe = |method: &Method| method.is_safe() || method.as_str() == "QUERY";
     let Some(at) = purge.at.filter(|_| methods.sound) else {
         return;
     };
-    if methods.value.iter().all(is_safe) {
+    if !methods.value.iter().any(is_unsafe) {
         let message = "`route.purge` can never apply: no method of this route changes anything";
         let help = "write `methods = [\"POST\", \"PUT\", \"PATCH\", \"DELETE\"]`";
         section.reader.report(Problem::new(message, at).help(help));

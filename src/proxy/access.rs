@@ -106,6 +106,7 @@ impl Drop for Event {
             stored = match storage {
                 Storage::None => None,
                 Storage::Stored => Some("yes"),
+                Storage::Arriving => Some("arriving"),
                 Storage::Refused(refusal) => Some(refusal.as_str()),
             },
             collapsed,

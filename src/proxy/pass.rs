@@ -15,7 +15,11 @@ use crate::{
     origin::{FetchError, Origin},
     semantics::{Decision, Reason, invalidation::is_unsafe},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header::MAX_FORWARDS};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, StatusCode,
+    header::{MAX_FORWARDS, TRANSFER_ENCODING},
+};
+use http_body::Body as _;
 
 /// Forwards `request` with its body, and the response with its own, both as they arrive. A HEAD that may `update` what is stored
 /// asks for what the cache would ask for.
@@ -36,6 +40,11 @@ pub(super) async fn pass<B: Content>(
         one_hop_less(request.headers_mut());
     }
     let (content, whole) = content::forwarded(content);
+    if !content.is_end_stream() && content.size_hint().exact().is_none() {
+        // Unless it is told so, the library sends no content of unknown length with a GET.
+        let chunked = HeaderValue::from_static("chunked");
+        request.headers_mut().insert(TRANSFER_ENCODING, chunked);
+    }
     *request.body_mut() = content;
     let whom = update.as_ref().map_or(For::Client, |_| For::Cache);
     coding::forwarded(

@@ -56,12 +56,14 @@ impl Display for CacheStatus {
     }
 }
 
-/// Why it was forwarded, if it was: a stale response that the client accepts (`max-stale`) was not ([RFC 9211 §2.2]).
+/// Why it was forwarded, if it was: a stale response that the client accepts (`max-stale`) was not, nor was one that stands in
+/// for an origin that is left alone ([RFC 9211 §2.2]).
 ///
 /// [RFC 9211 §2.2]: https://www.rfc-editor.org/rfc/rfc9211#section-2.2
 fn fwd(decision: &Decision) -> Option<&'static str> {
     match (decision.outcome, decision.reason) {
         (Outcome::Stale, Reason::Client) => None,
+        _ if decision.backs_off => None,
         (_, reason) => reason.fwd(),
     }
 }
@@ -88,6 +90,11 @@ fn push_number(text: &mut String, number: i64) {
 fn detail(decision: &Decision) -> Option<&'static str> {
     match (decision.storage, decision.outcome) {
         (Storage::Refused(refusal), _) => Some(refusal.as_str()),
+        (Storage::Arriving, Outcome::Miss)
+            if decision.reason.fwd() == Some(decision.reason.as_str()) =>
+        {
+            Some("arriving")
+        }
         (_, Outcome::Hit) => (decision.tier == Some(Tier::Redis)).then_some("redis"),
         _ => {
             let reason = decision.reason.as_str();

@@ -252,8 +252,10 @@ impl Tier {
 pub enum Storage {
     /// There was none, or it was not a candidate.
     None,
-    /// It is being stored.
+    /// It is stored, or will be with the rest of what it says it has.
     Stored,
+    /// It is being stored, and does not say how much there is: it may turn out to be too large.
+    Arriving,
     /// It may not be stored.
     Refused(Refusal),
 }
@@ -275,6 +277,8 @@ pub struct Decision {
     pub storage: Storage,
     /// Another request's fetch brought it.
     pub collapsed: bool,
+    /// The origin was not asked, because it had failed a moment ago.
+    pub backs_off: bool,
 }
 
 impl Decision {
@@ -288,6 +292,7 @@ impl Decision {
             fwd_status: None,
             storage: Storage::None,
             collapsed: false,
+            backs_off: false,
         }
     }
 

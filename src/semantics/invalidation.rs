@@ -29,14 +29,21 @@ const MAX_GROUPS: usize = 64;
 /// Longer names are not kept, in bytes; the specification asks for at least 32.
 const MAX_GROUP_NAME: usize = 128;
 
+/// Methods of extensions that are registered as safe ([RFC 9110 §16.1.1]): of WebDAV ([RFC 4918 §9.1], [RFC 3253 §3.6],
+/// [RFC 5323 §2.2]), and QUERY ([RFC 10008]).
+///
+/// [RFC 9110 §16.1.1]: https://www.rfc-editor.org/rfc/rfc9110#section-16.1.1
+/// [RFC 4918 §9.1]: https://www.rfc-editor.org/rfc/rfc4918#section-9.1
+/// [RFC 3253 §3.6]: https://www.rfc-editor.org/rfc/rfc3253#section-3.6
+/// [RFC 5323 §2.2]: https://www.rfc-editor.org/rfc/rfc5323#section-2.2
+/// [RFC 10008]: https://www.rfc-editor.org/rfc/rfc10008
+const SAFE_EXTENSIONS: [&str; 4] = ["PROPFIND", "REPORT", "SEARCH", "QUERY"];
+
 /// Whether `method` may change what the origin holds; unknown methods may ([RFC 9110 §9.2.1]).
 ///
 /// [RFC 9110 §9.2.1]: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1
 pub fn is_unsafe(method: &Method) -> bool {
-    !matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
-    ) && method.as_str() != "QUERY"
+    !method.is_safe() && !SAFE_EXTENSIONS.contains(&method.as_str())
 }
 
 /// Whether the answer to `method` invalidates: only an unsafe method that did not fail ([RFC 9111 §4.4]).
@@ -212,7 +219,9 @@ mod tests {
 
     #[test]
     fn safe_methods_invalidate_nothing() {
-        for method in ["GET", "HEAD", "OPTIONS", "TRACE", "QUERY"] {
+        for method in [
+            "GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH",
+        ] {
             assert!(
                 !invalidates(
                     &Method::from_bytes(method.as_bytes()).unwrap(),

@@ -1,7 +1,7 @@
 //! Answers that are given up when their client has left.
 
 use super::io::Presence;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, service::Service};
 use std::{
@@ -77,6 +77,9 @@ where
     type Future = Answering<S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        if request.version() < Version::HTTP_11 {
+            self.presence.speaks_1_0();
+        }
         Answering {
             answer: self.service.call(request),
             attendant: Some(Attendant::new(self.presence.clone())),

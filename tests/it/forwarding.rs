@@ -1,6 +1,9 @@
 //! What goes on to the origin, what does not, and what says who passed it on.
 
-use crate::support::{Origin, Proxy, Reply, client::exchange};
+use crate::support::{
+    Origin, Proxy, Reply,
+    client::{exchange, unchunk},
+};
 
 #[tokio::test]
 async fn fields_of_this_hop_end_here_in_both_directions() {
@@ -212,4 +215,53 @@ async fn trailers_pass_to_those_who_take_them() {
             .ends_with("4\r\nbody\r\n0\r\n\r\n")
     );
     assert_eq!(origin.last("/a").header("te"), None);
+}
+
+/// The library sends none with a GET unless it is told so.
+#[tokio::test]
+async fn content_of_a_get_goes_on_whether_its_length_is_known_or_not() {
+    let origin = Origin::start().await;
+    let toml = "[[route]]\nname = \"a\"\npath = \"/a\"\ncache = false\n";
+    let proxy = Proxy::to(&origin, toml).await;
+    for path in ["/a", "/b"] {
+        for method in ["GET", "POST"] {
+            origin.answer(path, Reply::ok("a"));
+            let begin = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n");
+            for content in [
+                "Content-Length: 5\r\n\r\nhello",
+                "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+            ] {
+                let request = format!("{begin}{content}");
+                exchange(proxy.address(), request.as_bytes()).await;
+                let received = origin.last(path);
+                let body = match received.header("transfer-encoding") {
+                    Some(_) => unchunk(&received.body).0,
+                    None => received.body,
+                };
+                assert_eq!(body, b"hello", "{method} {content:?}");
+            }
+        }
+    }
+}
+
+/// Of what is listed in several lines nothing is lost where the tag of the origin goes in beside one of ours.
+#[tokio::test]
+async fn every_line_of_a_precondition_goes_on() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    for name in ["If-Match", "If-None-Match"] {
+        let fields = [
+            (name, "\"1\""),
+            (name, "\"2-gzip\", \"3\""),
+            (name, "\"2\""),
+        ];
+        proxy.send("PUT", "/a", &fields, "x").await;
+        let received = origin.last("/a");
+        let name = name.to_lowercase();
+        assert_eq!(
+            received.header(&name),
+            Some("\"1\", \"2-gzip\", \"3\", \"2\"")
+        );
+        assert_eq!(received.lines(&name), 1);
+    }
 }

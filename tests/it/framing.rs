@@ -4,6 +4,11 @@ use crate::support::{
     Origin, Proxy, Reply,
     client::{Connection, exchange, parse},
 };
+use std::io::ErrorKind;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
 async fn status(proxy: &Proxy, raw: &str) -> u16 {
     parse(&exchange(proxy.address(), raw.as_bytes()).await, false).status
@@ -367,5 +372,41 @@ async fn a_kept_connection_that_the_origin_closes_is_replaced() {
     let proxy = Proxy::to(&origin, "").await;
     for _ in 0..50 {
         assert_eq!(proxy.get("/a").await.text(), "ok");
+    }
+}
+
+/// To a client of HTTP/1.0 the end of an answer without a length is the end of its connection, so a body that breaks off must
+/// end it in another way.
+#[tokio::test]
+async fn a_client_of_http_1_0_sees_a_cut_body_as_cut() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Proxy::to_address(listener.local_addr().unwrap(), "").await;
+    for (is_whole, control) in [
+        (true, "no-store"),
+        (false, "no-store"),
+        (false, "max-age=60"),
+    ] {
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        let request = format!("GET /{is_whole} HTTP/1.0\r\nHost: a\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let (mut upstream, _) = listener.accept().await.unwrap();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: {control}\r\n\r\n"
+        );
+        let begun = format!("{head}5\r\nhello\r\n");
+        upstream.write_all(begun.as_bytes()).await.unwrap();
+        let mut received = Vec::new();
+        while !received.ends_with(b"hello") {
+            assert_ne!(client.read_buf(&mut received).await.unwrap(), 0);
+        }
+        let head = String::from_utf8_lossy(&received).to_ascii_lowercase();
+        assert!(!head.contains("content-length") && !head.contains("transfer-encoding"));
+        if is_whole {
+            upstream.write_all(b"0\r\n\r\n").await.unwrap();
+        }
+        drop(upstream);
+        let end = client.read_to_end(&mut received).await;
+        let is_reset = end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+        assert_eq!(is_reset, !is_whole, "{control}");
     }
 }

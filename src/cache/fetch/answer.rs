@@ -191,7 +191,6 @@ impl Reply<'_> {
             Provenance::StaleIfError(status) => Decision {
                 fwd_status: status,
                 ttl: ttl(),
-                tier: Some(Tier::Memory),
                 ..Decision::new(Outcome::Stale, why_stale(entry, now))
             },
         }

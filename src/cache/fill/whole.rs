@@ -62,8 +62,10 @@ pub(super) async fn store(
             Ok(Ok(Collected::Overflow(_))) | Err(_) => {}
         }
     }
+    // One that does not say how long it is may turn out to be too large, when the head has gone.
+    let storage = length.map_or(Storage::Arriving, |_| Storage::Stored);
     let shown = Arc::new(head.clone());
-    fill.leader.streaming(shown, withheld, Storage::Stored);
+    fill.leader.streaming(shown, withheld, storage);
     match fill.collect(&mut body, digest.as_mut()).await {
         Ok(Collected::Whole) => match keep(fill, head, digest).await {
             Ok(_) => Kept::Stored,

@@ -31,6 +31,28 @@ async fn what_is_exactly_as_large_as_may_be_is_stored() {
     }
 }
 
+/// Nobody can take back what the head has said.
+#[tokio::test(start_paused = true)]
+async fn what_may_turn_out_too_large_is_not_said_to_be_stored() {
+    let scene = Scene::new().await;
+    for length in [Some(9), None] {
+        let (reply, tap) = Reply::live(length);
+        scene.origin.answer(reply);
+        let path = format!("/{length:?}");
+        let got = scene.get(&path).await;
+        let says = if length.is_some() {
+            "stored"
+        } else {
+            "detail=arriving"
+        };
+        assert_eq!(got.says, format!("fwd=uri-miss; {says}"));
+        tap.send("123456789").await;
+        drop(tap);
+        assert_eq!(got.text().await, "123456789");
+        assert!(scene.get(&path).await.says.starts_with("hit"));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_says_that_it_is_too_large_passes_as_it_comes() {
     let scene = Scene::new().await;

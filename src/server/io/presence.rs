@@ -42,6 +42,8 @@ struct Known {
     asked: AtomicBool,
     sends_no_more: AtomicBool,
     gone: AtomicBool,
+    /// It speaks HTTP/1.0: the end of the stream may be the end of its answer.
+    is_old: AtomicBool,
     /// A write waits.
     stalled: AtomicBool,
 }
@@ -96,6 +98,11 @@ impl Presence {
         self.0.gone.load(Acquire)
     }
 
+    /// It speaks HTTP/1.0.
+    pub(in crate::server) fn speaks_1_0(&self) {
+        self.0.is_old.store(true, Release);
+    }
+
     /// Says so in the place of a transport.
     #[cfg(test)]
     pub(in crate::server) fn is(&self, sends_no_more: bool, gone: bool) {
@@ -126,11 +133,16 @@ const CLOSED: Interest = Interest::ERROR;
 /// Whether the end of the stream can be seen without reading.
 pub(in crate::server) const CAN_LOOK: bool = cfg!(target_os = "linux");
 
-/// A transport that tells whether its client is there.
+/// A transport that tells whether its client is there, and a client of HTTP/1.0 that its answer was broken off: there the end
+/// of the stream is the end of an answer without a length ([RFC 9112 §6.3]), so a reset says that there is none. The library
+/// shuts the stream down behind every answer that is complete.
+///
+/// [RFC 9112 §6.3]: https://www.rfc-editor.org/rfc/rfc9112#section-6.3
 #[derive(Debug)]
 pub(in crate::server) struct Attended {
     stream: TokioIo<TcpStream>,
     presence: Presence,
+    is_shut_down: bool,
 }
 
 impl Attended {
@@ -138,6 +150,7 @@ impl Attended {
         Self {
             stream: TokioIo::new(stream),
             presence,
+            is_shut_down: false,
         }
     }
 
@@ -152,6 +165,14 @@ impl Drop for Attended {
     fn drop(&mut self) {
         if self.presence.0.stalled.load(Relaxed) {
             let _ = self.stream.inner().set_zero_linger(); // fails only on a connection that is gone already
+        }
+    }
+}
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        if !self.is_shut_down && self.presence.0.is_old.load(Acquire) {
+            self.reset();
         }
     }
 }
@@ -193,6 +214,7 @@ impl Write for Attended {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_shut_down = true;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
