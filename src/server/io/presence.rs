@@ -160,19 +160,14 @@ impl Attended {
     }
 }
 
-/// A client that does not read is reset: what the system still has for it would wait for as long.
+/// A client that does not read is reset: what the system still has for it would wait for as long. So is one of HTTP/1.0 whose
+/// answer broke off.
 impl Drop for Attended {
     fn drop(&mut self) {
-        if self.presence.0.stalled.load(Relaxed) {
+        let known = &self.presence.0;
+        let is_cut = !self.is_shut_down && known.is_old.load(Acquire);
+        if is_cut || known.stalled.load(Relaxed) {
             let _ = self.stream.inner().set_zero_linger(); // fails only on a connection that is gone already
-        }
-    }
-}
-
-impl Drop for Attended {
-    fn drop(&mut self) {
-        if !self.is_shut_down && self.presence.0.is_old.load(Acquire) {
-            self.reset();
         }
     }
 }
