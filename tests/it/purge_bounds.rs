@@ -6,10 +6,16 @@ use crate::support::{
 
 const READS: &str = r#"
 [[route]]
-name = "user"
-path = "/api/users/{id}"
+name = "profile"
+path = "/profiles/{id}"
 ttl = 3600
 tags = ["user:{id}"]
+
+[[route]]
+name = "house"
+path = "/houses/{id}"
+ttl = 3600
+tags = ["owner:{id}"]
 
 [[route]]
 name = "rest"
@@ -32,8 +38,8 @@ async fn stored(proxy: &Proxy, paths: &[&str]) {
 
 /// Each kind of template, and what a write to user 7 takes with it, beside its own URI.
 const TEMPLATES: &[(&str, &str)] = &[
-    (r#""tag:user:{id}""#, "/api/users/7"),
-    (r#""hard:tag:user:{id}""#, "/api/users/7"),
+    (r#""tag:user:{id}""#, "/profiles/7"),
+    (r#""hard:tag:owner:{id}""#, "/houses/7"),
     (r#""path:/lists/{id}""#, "/lists/7"),
     (r#""hard:path:/lists/{id}/all""#, "/lists/7/all"),
     (r#""path:/lists/{id}*""#, "/lists/7/all"),
@@ -42,22 +48,31 @@ const TEMPLATES: &[(&str, &str)] = &[
     (r#""path:/of/{?by}/{id}*""#, "/of/me/7/all"),
 ];
 
+/// A proxy with all of [`TEMPLATES`], and an answer of each to user 7 stored.
+async fn with_templates(origin: &Origin, others: &[&str]) -> Proxy {
+    origin.answer_by(|_| Reply::ok("a"));
+    let templates: Vec<_> = TEMPLATES.iter().map(|(template, _)| *template).collect();
+    let proxy = Proxy::to(origin, &writes(&templates.join(", "))).await;
+    stored(&proxy, others).await;
+    for (_, own) in TEMPLATES {
+        stored(&proxy, &[own]).await;
+    }
+    proxy
+}
+
 #[tokio::test]
 async fn a_thousand_writes_with_as_many_ids_lose_no_other_url() {
+    let origin = Origin::start().await;
+    let others = ["/other", "/lists", "/list?user=none", "/profiles/none"];
+    let proxy = with_templates(&origin, &others).await;
+    for id in 0..1000 {
+        let path = format!("/api/users/{id}?by=me");
+        assert_eq!(proxy.send("PUT", &path, &[], "x").await.status, 200);
+    }
+    for path in others {
+        assert!(proxy.get(path).await.is_hit(), "{path}");
+    }
     for (template, own) in TEMPLATES {
-        let origin = Origin::start().await;
-        origin.answer_by(|_| Reply::ok("a"));
-        let proxy = Proxy::to(&origin, &writes(template)).await;
-        let others = ["/other", "/lists", "/api/users/none"];
-        stored(&proxy, &others).await;
-        stored(&proxy, &[own]).await;
-        for id in 0..1000 {
-            let path = format!("/api/users/{id}?by=me");
-            assert_eq!(proxy.send("PUT", &path, &[], "x").await.status, 200);
-        }
-        for path in others {
-            assert!(proxy.get(path).await.is_hit(), "{template}: {path}");
-        }
         assert!(!proxy.get(own).await.is_hit(), "{template}: {own}");
     }
 }
@@ -102,34 +117,23 @@ const HOSTILE: &[&str] = &[
 
 #[tokio::test]
 async fn no_text_of_a_client_purges_what_others_are_called() {
-    for (template, own) in TEMPLATES {
-        let origin = Origin::start().await;
-        origin.answer_by(|_| Reply::ok("a"));
-        let proxy = Proxy::to(&origin, &writes(template)).await;
-        let others = [
-            "/other",
-            "/",
-            "/api/users/8",
-            "/lists/8",
-            "/list?user=8",
-            "/of/you/7/all",
-            own,
-        ];
-        stored(&proxy, &others).await;
-        let long = format!("7{}", "*".repeat(4_000));
-        for id in HOSTILE.iter().copied().chain([&*long]) {
-            let path = format!("/api/users/{id}");
-            // As the id, and as a parameter beside one; some of them are no request at all.
-            for path in [
-                path.clone(),
-                format!("{path}?by={id}"),
-                format!("/api/users/9?by={id}"),
-            ] {
-                proxy.send("PUT", &path, &[], "x").await;
-            }
-            for path in others {
-                assert!(proxy.get(path).await.is_hit(), "{template} {id}: {path}");
-            }
+    let origin = Origin::start().await;
+    let proxy = with_templates(&origin, &["/other", "/", "/api/users/8"]).await;
+    let owns = TEMPLATES.iter().map(|(_, own)| *own);
+    let others: Vec<_> = owns.chain(["/other", "/", "/api/users/8"]).collect();
+    let long = format!("7{}", "*".repeat(4_000));
+    for id in HOSTILE.iter().copied().chain([&*long]) {
+        let path = format!("/api/users/{id}");
+        // As the id, and as a parameter beside one; some of them are no request at all.
+        for path in [
+            format!("{path}?by={id}"),
+            format!("/api/users/9?by={id}"),
+            path,
+        ] {
+            proxy.send("PUT", &path, &[], "x").await;
+        }
+        for path in &others {
+            assert!(proxy.get(path).await.is_hit(), "{id}: {path}");
         }
     }
 }
