@@ -4,10 +4,10 @@
 //! the response. Where it may be shared, all read the same buffer as it fills; where it may not, each goes on alone at
 //! once, and for a short time nobody queues for that key at all.
 
+mod allowance;
 mod buffer;
 mod coded;
 mod reading;
-mod room;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +20,8 @@ pub(super) use self::{
 };
 
 use self::{
+    allowance::{Allowance, Purpose},
     coded::Codings,
-    room::{Purpose, Room},
 };
 use super::caller::Caller;
 use crate::{
@@ -106,7 +106,7 @@ pub(super) struct Flight {
     codings: OnceLock<Arc<Codings>>,
     /// What became of it in the store.
     stored: OnceLock<Arc<Entry>>,
-    room: Arc<Room>,
+    allowance: Arc<Allowance>,
 }
 
 impl fmt::Debug for Flight {
@@ -118,14 +118,14 @@ impl fmt::Debug for Flight {
 }
 
 impl Flight {
-    fn new(began: u64, room: &Arc<Room>) -> Arc<Self> {
+    fn new(began: u64, allowance: &Arc<Allowance>) -> Arc<Self> {
         Arc::new(Self {
             began,
             fetched: watch::Sender::new(None),
-            buffer: Arc::new(Buffer::new(room, Purpose::Store)),
+            buffer: Arc::new(Buffer::new(allowance, Purpose::Store)),
             codings: OnceLock::new(),
             stored: OnceLock::new(),
-            room: Arc::clone(room),
+            allowance: Arc::clone(allowance),
         })
     }
 
@@ -142,7 +142,7 @@ impl Flight {
     /// The body that `identity` reads from its beginning, in `coding`.
     pub(super) fn in_coding(&self, coding: Coding, identity: Reading) -> Coded {
         let codings = self.codings.get_or_init(Arc::default);
-        codings.of(coding, identity, &self.room)
+        codings.of(coding, identity, &self.allowance)
     }
 
     /// Waits for what the fetch brings. Ends by itself: the fetch has its own limits, and a panic in it is a failure.
@@ -196,7 +196,7 @@ const STRIPES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Flights {
     listed: Arc<[Stripe; STRIPES]>,
-    room: Arc<Room>,
+    allowance: Arc<Allowance>,
     metrics: Arc<Metrics>,
 }
 
@@ -204,7 +204,7 @@ impl Flights {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             listed: Arc::new(std::array::from_fn(|_| Mutex::default())),
-            room: Room::new(Arc::clone(&metrics)),
+            allowance: Allowance::new(Arc::clone(&metrics)),
             metrics,
         }
     }
@@ -217,7 +217,7 @@ impl Flights {
         if let Some(flight) = flight.filter(|flight| flight.began >= purges) {
             return Role::Follower(Arc::clone(flight), Seat::of(&flight.buffer));
         }
-        let flight = Flight::new(purges, &self.room);
+        let flight = Flight::new(purges, &self.allowance);
         listed.insert(caller.clone(), Arc::clone(&flight));
         let (leader, own) = self.leader(flight, Some(caller));
         Role::Leader(leader, own)
@@ -225,7 +225,7 @@ impl Flights {
 
     /// Begins a flight that nobody can join.
     pub(super) fn lead_alone(&self, purges: u64) -> (Leader, Own) {
-        self.leader(Flight::new(purges, &self.room), None)
+        self.leader(Flight::new(purges, &self.allowance), None)
     }
 
     fn leader(&self, flight: Arc<Flight>, caller: Option<Caller>) -> (Leader, Own) {

@@ -32,6 +32,7 @@ pub(super) async fn share(
         stored_head(&fill.cx, parts.status, parts.headers, verdict, Vec::new());
     let storage = Storage::Refused(refusal);
     fill.leader.streaming(Arc::new(head), withheld, storage);
+    fill.leader.buffer().leave_to_readers();
     match fill.collect(&mut body, None).await {
         Ok(Collected::Whole) => fill.leader.buffer().end(Ok(())),
         Ok(Collected::Overflow(_)) => fill.pass_on(body).await,

@@ -7,7 +7,7 @@
 //!
 //! Once the body is stored its pieces go, and readers go on in the body that is stored.
 
-use super::room::{Holding, Purpose, Room};
+use super::allowance::{Allowance, Holding, Purpose};
 use crate::message::BodyError;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -185,14 +185,14 @@ impl State {
 }
 
 impl Buffer {
-    /// An empty one, which counts in `room`.
-    pub(in crate::cache) fn new(room: &Arc<Room>, purpose: Purpose) -> Self {
+    /// An empty one, which counts in `allowance`.
+    pub(in crate::cache) fn new(allowance: &Arc<Allowance>, purpose: Purpose) -> Self {
         Self {
             state: Mutex::new(State {
                 pieces: VecDeque::new(),
                 dropped: 0,
                 bytes: 0,
-                holding: Holding::new(room, purpose),
+                holding: Holding::new(allowance, purpose),
                 stored: None,
                 passing: None,
                 end: None,
@@ -208,6 +208,11 @@ impl Buffer {
     pub(in crate::cache) fn reserve(&self, length: u64, limits: Limits) -> bool {
         let mut state = self.state.lock();
         state.holding.at_least(length, limits.together)
+    }
+
+    /// It will not be stored: whoever reads it slowly is to take nothing from what will.
+    pub(in crate::cache) fn leave_to_readers(&self) {
+        self.state.lock().holding.leave_to_readers();
     }
 
     /// Adds a piece. `Err` once that is more than may be collected: the caller decides what then.

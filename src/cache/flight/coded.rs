@@ -5,9 +5,9 @@
 //! it waits for its readers as a body does that is too large to be collected.
 
 use super::{
+    allowance::{Allowance, Purpose},
     buffer::{Buffer, Limits},
     reading::Reading,
-    room::{Purpose, Room},
 };
 use crate::{
     message::{BodyError, Stream, coded, encode::Encoder},
@@ -45,13 +45,18 @@ pub(in crate::cache) struct Making {
 }
 
 impl Codings {
-    /// The body that `source` reads from its beginning, in `coding`. What is kept of it counts in `room`.
-    pub(super) fn of(self: &Arc<Self>, coding: Coding, source: Reading, room: &Arc<Room>) -> Coded {
+    /// The body that `source` reads from its beginning, in `coding`. What is kept of it counts in `allowance`.
+    pub(super) fn of(
+        self: &Arc<Self>,
+        coding: Coding,
+        source: Reading,
+        allowance: &Arc<Allowance>,
+    ) -> Coded {
         let mut slot = self.0[coding.index()].lock();
         if let Some(coded) = &*slot {
             return Reading::of(coded).map_or(Coded::TooLate(source), Coded::Shared);
         }
-        let coded = Arc::new(Buffer::new(room, Purpose::Readers));
+        let coded = Arc::new(Buffer::new(allowance, Purpose::Readers));
         let reading = Reading::of(&coded).expect("nothing of it can be gone yet");
         *slot = Some(Arc::clone(&coded));
         let making = Making {

@@ -1,10 +1,10 @@
 //! One body, and those who read it.
 
 use super::{
+    allowance::{Allowance, Purpose},
     buffer::{Buffer, LAGGING_TIMEOUT, Limits, Overflow},
     coded::{Coded, Codings},
     reading::{Reading, Seat},
-    room::{Purpose, Room},
 };
 use crate::{
     message::{BodyError, encode::Encoder},
@@ -31,13 +31,13 @@ const MANY: Limits = Limits {
     together: 1 << 30,
 };
 
-fn room() -> (Arc<Room>, Arc<Metrics>) {
+fn allowance() -> (Arc<Allowance>, Arc<Metrics>) {
     let metrics = Metrics::new();
-    (Room::new(Arc::clone(&metrics)), metrics)
+    (Allowance::new(Arc::clone(&metrics)), metrics)
 }
 
 fn buffer() -> Arc<Buffer> {
-    Arc::new(Buffer::new(&room().0, Purpose::Store))
+    Arc::new(Buffer::new(&allowance().0, Purpose::Store))
 }
 
 fn piece(size: usize) -> Bytes {
@@ -74,8 +74,8 @@ async fn a_late_reader_gets_everything() {
 
 #[tokio::test]
 async fn once_it_is_stored_readers_go_on_in_what_is_stored() {
-    let (room, metrics) = room();
-    let buffer = Arc::new(Buffer::new(&room, Purpose::Store));
+    let (allowance, metrics) = allowance();
+    let buffer = Arc::new(Buffer::new(&allowance, Purpose::Store));
     let mut slow = read(&buffer);
     for _ in 0..3 {
         buffer.collect(piece(1000), MANY).unwrap();
@@ -106,8 +106,8 @@ async fn an_abandoned_body_is_broken_and_a_complete_one_stays_complete() {
 
 #[tokio::test]
 async fn past_the_limit_the_writer_waits_for_the_reader_and_keeps_little() {
-    let (room, metrics) = room();
-    let buffer = Arc::new(Buffer::new(&room, Purpose::Store));
+    let (allowance, metrics) = allowance();
+    let buffer = Arc::new(Buffer::new(&allowance, Purpose::Store));
     let mut reader = read(&buffer);
     assert_eq!(buffer.collect(piece(WINDOW), ONE), Err(Overflow::Object));
     buffer.stop_collecting();
@@ -124,8 +124,8 @@ async fn past_the_limit_the_writer_waits_for_the_reader_and_keeps_little() {
 
 #[tokio::test]
 async fn together_bodies_hold_no_more_than_they_may() {
-    let (room, metrics) = room();
-    let buffers = [(); 2].map(|()| Arc::new(Buffer::new(&room, Purpose::Store)));
+    let (allowance, metrics) = allowance();
+    let buffers = [(); 2].map(|()| Arc::new(Buffer::new(&allowance, Purpose::Store)));
     let limits = Limits {
         together: 10_000,
         ..MANY
@@ -196,9 +196,9 @@ async fn the_beginning_is_kept_for_those_who_wait_and_not_for_ever() {
     assert!(late.read().is_none());
 }
 
-fn codings() -> (Arc<Codings>, Arc<Room>, Arc<Metrics>) {
-    let (room, metrics) = room();
-    (Arc::default(), room, metrics)
+fn codings() -> (Arc<Codings>, Arc<Allowance>, Arc<Metrics>) {
+    let (allowance, metrics) = allowance();
+    (Arc::default(), allowance, metrics)
 }
 
 async fn run(making: super::coded::Making, limits: Limits) {
@@ -214,13 +214,13 @@ fn noise(size: usize) -> Bytes {
 
 #[tokio::test]
 async fn a_coding_is_made_once_for_all_who_read_it() {
-    let ((codings, room, metrics), body) = (codings(), buffer());
+    let ((codings, allowance, metrics), body) = (codings(), buffer());
     body.collect(noise(100_000), MANY).unwrap();
-    let Coded::Begun(first, making) = codings.of(Coding::Gzip, read(&body), &room) else {
+    let Coded::Begun(first, making) = codings.of(Coding::Gzip, read(&body), &allowance) else {
         panic!("nobody has begun it");
     };
     let making = TaskTracker::new().spawn(run(making, MANY));
-    let Coded::Shared(second) = codings.of(Coding::Gzip, read(&body), &room) else {
+    let Coded::Shared(second) = codings.of(Coding::Gzip, read(&body), &allowance) else {
         panic!("it is being made");
     };
     let second = TaskTracker::new().spawn(all(second));
@@ -235,8 +235,8 @@ async fn a_coding_is_made_once_for_all_who_read_it() {
 
 #[tokio::test]
 async fn a_coding_that_nobody_reads_ends_and_may_begin_anew() {
-    let ((codings, room, _), body) = (codings(), buffer());
-    let Coded::Begun(first, making) = codings.of(Coding::Gzip, read(&body), &room) else {
+    let ((codings, allowance, _), body) = (codings(), buffer());
+    let Coded::Begun(first, making) = codings.of(Coding::Gzip, read(&body), &allowance) else {
         panic!("nobody has begun it");
     };
     let making = TaskTracker::new().spawn(run(making, MANY));
@@ -244,21 +244,21 @@ async fn a_coding_that_nobody_reads_ends_and_may_begin_anew() {
     drop(first);
     making.await.unwrap();
     assert!(!body.is_read(), "its source has gone too");
-    let again = codings.of(Coding::Gzip, read(&body), &room);
+    let again = codings.of(Coding::Gzip, read(&body), &allowance);
     assert!(matches!(again, Coded::Begun(..)));
 }
 
 #[tokio::test]
 async fn a_coding_ends_as_its_body_does_or_with_who_makes_it() {
-    let ((codings, room, _), body) = (codings(), buffer());
-    let Coded::Begun(reading, making) = codings.of(Coding::Gzip, read(&body), &room) else {
+    let ((codings, allowance, _), body) = (codings(), buffer());
+    let Coded::Begun(reading, making) = codings.of(Coding::Gzip, read(&body), &allowance) else {
         panic!("nobody has begun it");
     };
     body.collect("a".into(), MANY).unwrap();
     body.abandon();
     run(making, MANY).await;
     assert!(matches!(all(reading).await, Err(BodyError::Broken)));
-    let Coded::Begun(reading, making) = codings.of(Coding::Br, read(&buffer()), &room) else {
+    let Coded::Begun(reading, making) = codings.of(Coding::Br, read(&buffer()), &allowance) else {
         panic!("nobody has begun it");
     };
     drop(making);
@@ -267,20 +267,20 @@ async fn a_coding_ends_as_its_body_does_or_with_who_makes_it() {
 
 #[tokio::test]
 async fn where_there_is_no_room_a_coding_waits_for_its_readers() {
-    let ((codings, room, _), body) = (codings(), buffer());
+    let ((codings, allowance, _), body) = (codings(), buffer());
     let limits = Limits {
         together: 100_000,
         ..MANY
     };
     body.settle(noise(1_000_000));
-    let Coded::Begun(mut slow, making) = codings.of(Coding::Gzip, read(&body), &room) else {
+    let Coded::Begun(mut slow, making) = codings.of(Coding::Gzip, read(&body), &allowance) else {
         panic!("nobody has begun it");
     };
     let making = TaskTracker::new().spawn(run(making, limits));
     let first = next(&mut slow).await.unwrap().unwrap();
     let identity = loop {
         tokio::task::yield_now().await;
-        if let Coded::TooLate(identity) = codings.of(Coding::Gzip, read(&body), &room) {
+        if let Coded::TooLate(identity) = codings.of(Coding::Gzip, read(&body), &allowance) {
             break identity;
         }
     };

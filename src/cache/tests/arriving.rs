@@ -203,6 +203,28 @@ async fn what_has_no_room_passes_to_all_who_wait_and_is_not_stored() {
     }
 }
 
+/// Slow readers of what is not stored leave half of the room to what is.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_kept_takes_no_more_than_half_of_the_room() {
+    let scene = Scene::by(roomy(2 << 20)).await;
+    let unkept = Reply::controlled("", "max-age=0").piece(text(MIB / 4 * 3));
+    let mut slow = Vec::new();
+    for path in ["/a", "/b"] {
+        let (leader, follower) = (scene.request(path), scene.request(path));
+        let (reply, later) = (unkept.clone(), Reply::reset());
+        let (leader, follower, gate) = scene.together(leader, follower, reply, later).await;
+        gate.open();
+        slow.extend([leader.got().await, follower.got().await]);
+    }
+    let held = scene.collecting();
+    assert!((1..=MIB as i64).contains(&held), "{held}");
+    let reply = Reply::fresh("", 60).piece(text(MIB));
+    scene.store("/c", reply).await;
+    drop(slow);
+    scene.landed().await;
+    assert_eq!(scene.collecting(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_has_no_room_and_nobody_else_waits_for_passes_as_it_comes() {
     let scene = Scene::by(roomy(2 << 20)).await;

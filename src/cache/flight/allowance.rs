@@ -16,7 +16,7 @@ pub(in crate::cache) enum Purpose {
 
 /// Everything that is held, in bytes. The limit comes with each request.
 #[derive(Debug)]
-pub(in crate::cache) struct Room {
+pub(in crate::cache) struct Allowance {
     held: Mutex<Held>,
     metrics: Arc<Metrics>,
 }
@@ -37,7 +37,7 @@ impl Held {
     }
 }
 
-impl Room {
+impl Allowance {
     pub(in crate::cache) fn new(metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             held: Mutex::default(),
@@ -51,18 +51,18 @@ impl Room {
     }
 }
 
-/// What one body holds of a [`Room`]. Dropped, it gives that back.
+/// What one body holds of a [`Allowance`]. Dropped, it gives that back.
 #[derive(Debug)]
 pub(in crate::cache) struct Holding {
-    room: Arc<Room>,
+    allowance: Arc<Allowance>,
     purpose: Purpose,
     bytes: u64,
 }
 
 impl Holding {
-    pub(in crate::cache) fn new(room: &Arc<Room>, purpose: Purpose) -> Self {
+    pub(in crate::cache) fn new(allowance: &Arc<Allowance>, purpose: Purpose) -> Self {
         Self {
-            room: Arc::clone(room),
+            allowance: Arc::clone(allowance),
             purpose,
             bytes: 0,
         }
@@ -73,7 +73,7 @@ impl Holding {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else {
             return true;
         };
-        let mut held = self.room.held.lock();
+        let mut held = self.allowance.held.lock();
         if !held.has(self.purpose, more, limit) {
             return false;
         }
@@ -82,7 +82,7 @@ impl Holding {
             held.for_readers += more;
         }
         self.bytes = bytes;
-        self.room.publish(&held);
+        self.allowance.publish(&held);
         true
     }
 
@@ -91,20 +91,20 @@ impl Holding {
         let Some(less) = self.bytes.checked_sub(bytes).filter(|less| *less > 0) else {
             return;
         };
-        let mut held = self.room.held.lock();
+        let mut held = self.allowance.held.lock();
         held.all -= less;
         if self.purpose == Purpose::Readers {
             held.for_readers -= less;
         }
         self.bytes = bytes;
-        self.room.publish(&held);
+        self.allowance.publish(&held);
     }
 
     /// From now on it is held for readers alone, however much of that is held already.
     pub(in crate::cache) fn leave_to_readers(&mut self) {
         if self.purpose == Purpose::Store {
             self.purpose = Purpose::Readers;
-            self.room.held.lock().for_readers += self.bytes;
+            self.allowance.held.lock().for_readers += self.bytes;
         }
     }
 }
@@ -121,15 +121,15 @@ mod tests {
 
     const LIMIT: u64 = 100;
 
-    fn holding(room: &Arc<Room>, purpose: Purpose) -> Holding {
-        Holding::new(room, purpose)
+    fn holding(allowance: &Arc<Allowance>, purpose: Purpose) -> Holding {
+        Holding::new(allowance, purpose)
     }
 
     #[test]
     fn all_bodies_together_hold_no_more_than_the_limit() {
         let metrics = Metrics::new();
-        let room = Room::new(Arc::clone(&metrics));
-        let [mut one, mut other] = [(); 2].map(|()| holding(&room, Purpose::Store));
+        let allowance = Allowance::new(Arc::clone(&metrics));
+        let [mut one, mut other] = [(); 2].map(|()| holding(&allowance, Purpose::Store));
         assert!(one.at_least(60, LIMIT) && one.at_least(60, LIMIT));
         assert!(!other.at_least(41, LIMIT));
         assert!(other.at_least(40, LIMIT) && !one.at_least(61, LIMIT));
@@ -143,14 +143,14 @@ mod tests {
 
     #[test]
     fn what_is_for_readers_leaves_half_to_what_is_to_be_stored() {
-        let room = Room::new(Metrics::new());
-        let mut readers = holding(&room, Purpose::Readers);
+        let allowance = Allowance::new(Metrics::new());
+        let mut readers = holding(&allowance, Purpose::Readers);
         assert!(!readers.at_least(51, LIMIT) && readers.at_least(50, LIMIT));
-        let mut stored = holding(&room, Purpose::Store);
+        let mut stored = holding(&allowance, Purpose::Store);
         assert!(!stored.at_least(51, LIMIT) && stored.at_least(50, LIMIT));
         drop(readers);
         stored.leave_to_readers();
-        let mut others = holding(&room, Purpose::Readers);
+        let mut others = holding(&allowance, Purpose::Readers);
         assert!(!others.at_least(1, LIMIT), "half is taken");
         drop(stored);
         assert!(others.at_least(50, LIMIT));
