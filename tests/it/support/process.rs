@@ -19,12 +19,17 @@ pub(crate) struct Process {
 impl Process {
     /// Runs it before `origin`, with `toml` added to the smallest configuration, until it is alive.
     pub(crate) async fn start(origin: &Origin, toml: &str) -> Self {
+        Self::with_server(origin, "max_connections = 20000\n", toml).await
+    }
+
+    /// The same with `server` in `[server]`.
+    pub(crate) async fn with_server(origin: &Origin, server: &str, toml: &str) -> Self {
         let [address, admin] =
             [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut config = NamedTempFile::new().unwrap();
         write!(
             config,
-            "[server]\nlisten = \"{address}\"\nmax_connections = 20000\n[admin]\nlisten = \"{admin}\"\n\
+            "[server]\nlisten = \"{address}\"\n{server}[admin]\nlisten = \"{admin}\"\n\
              [log]\naccess = false\nlevel = \"error\"\n[upstream]\nurl = \"http://{}\"\n{toml}",
             origin.address()
         )
@@ -73,6 +78,12 @@ impl Process {
             .and_then(|line| line.trim().strip_suffix(" kB"))
             .unwrap();
         kib.trim().parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// How many files and sockets it has open. Asking for its metrics opens one, for a moment.
+    pub(crate) fn open_files(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        files.unwrap().count()
     }
 
     /// `kill -9`.
