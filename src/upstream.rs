@@ -83,7 +83,7 @@ pub struct Upstream {
     authority: Authority,
     content: content::Limits,
     places: Places,
-    /// Of first parts of content that are waited for.
+    /// Of first parts of content.
     first_parts: Places,
     tunnel_timeout: Duration,
 }

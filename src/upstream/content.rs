@@ -1,6 +1,6 @@
 //! The content of a request, of which the first part is here before the request takes a place: who trickles waits alone.
 
-use super::places::{Hold, Places};
+use super::places::{Hold, Place, Places};
 use crate::{
     message::{BodyError, IdleTimeout, Party, Stream, body::size_from},
     origin::{FetchError, RequestBody},
@@ -24,8 +24,8 @@ const FIRST_PART: usize = 64 << 10;
 /// more of it, what is here has to do.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// So many first parts are waited for at the same time: that bounds what they take of memory to twice [`FIRST_PART`] each,
-/// and of connections.
+/// So many first parts may be here before their requests have a place: that bounds what they take of memory, which is twice
+/// [`FIRST_PART`] each at most, and of connections.
 pub(super) const MOST_FIRST_PARTS: usize = 1024;
 
 /// How fast clients have to send.
@@ -37,7 +37,7 @@ pub(super) struct Limits {
     pub(super) min_rate: u64,
 }
 
-/// `stream` once its first part is here, for which one of `places` is taken while that takes a while.
+/// `stream` once its first part is here. Unless that is so at once, it takes one of `places` until it goes on.
 ///
 /// # Errors
 /// [`FetchError::ClientSlow`] where it comes too slowly, [`FetchError::ClientBody`] where it breaks off,
@@ -54,25 +54,22 @@ pub(super) async fn begun(
         trailers: None,
         rest: IdleTimeout::new(stream, limits.patience).with_least(limits.min_rate),
         hold: None,
+        place: None,
     };
-    let mut place = None;
     while content.first.len() < FIRST_PART && !content.rest.is_end_stream() {
         let at_hand = content.come().now_or_never();
-        let frame = match (at_hand, &place) {
-            (Some(frame), _) => frame,
-            (None, None) => {
-                let taken = places.take(party).await?;
-                content.hold = Some(Arc::clone(taken.hold()));
-                place = Some(taken);
+        let frame = match at_hand {
+            Some(frame) => frame,
+            None if content.place.is_none() => {
+                let place = places.take(party).await?;
+                content.hold = Some(Arc::clone(place.hold()));
+                content.place = Some(place);
                 continue;
             }
-            (None, Some(_)) if !is_measured && !content.first.is_empty() => {
-                match timeout(PAUSE, content.come()).await {
-                    Ok(frame) => frame,
-                    Err(_) => break,
-                }
-            }
-            (None, Some(place)) => place.unless_displaced(content.come().map(Ok)).await?,
+            None => match content.more(is_measured).await? {
+                Some(frame) => frame,
+                None => break,
+            },
         };
         let Some(frame) = frame else {
             break;
@@ -95,13 +92,35 @@ pub(super) struct Begun {
     rest: IdleTimeout<Stream>,
     /// Is told how the rest comes.
     hold: Option<Arc<Hold>>,
+    /// Taken while the first part is all that holds memory.
+    place: Option<Place>,
 }
 
 impl Begun {
     /// As the content of a request that has a place.
     pub(super) fn sent_by(self, hold: &Arc<Hold>) -> RequestBody {
-        let hold = Some(Arc::clone(hold));
-        RequestBody::Stream(Box::pin(Self { hold, ..self }))
+        RequestBody::Stream(Box::pin(Self {
+            hold: Some(Arc::clone(hold)),
+            place: None,
+            ..self
+        }))
+    }
+
+    /// What comes next of its first part; `None` where that has come, because nothing more does for a while.
+    async fn more(
+        &mut self,
+        is_measured: bool,
+    ) -> Result<Option<Option<Result<Frame<Bytes>, BodyError>>>, FetchError> {
+        let place = self.place.take();
+        let pauses = !is_measured && !self.first.is_empty();
+        let limit = if pauses { PAUSE } else { Duration::MAX };
+        let come = timeout(limit, self.come()).map(|come| Ok(come.ok()));
+        let come = match &place {
+            Some(place) => place.unless_displaced(come).await,
+            None => come.await,
+        };
+        self.place = place;
+        come
     }
 
     /// What comes next.

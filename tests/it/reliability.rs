@@ -6,6 +6,9 @@
     reason = "what the long forms measured is read there"
 )]
 
+mod aborts;
+mod slow;
+
 use crate::support::{
     Origin, Proxy, Reply,
     client::Connection,

@@ -314,7 +314,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
         };
         let reply = reply.unwrap_or_else(|| Reply::ok("not scripted").status(404));
         if reply.never {
-            return std::future::pending().await;
+            return until_closed(&mut stream).await;
         }
         if !reply.early_head && gate.wait_for(|open| *open).await.is_err() {
             return;
@@ -325,7 +325,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
         if let Some(raw) = &reply.raw {
             let _ = stream.write_all(raw).await;
             if reply.endless {
-                return std::future::pending().await;
+                until_closed(&mut stream).await;
             }
             return;
         }
@@ -336,6 +336,11 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, mut gate: watc
             return;
         }
     }
+}
+
+/// Until the other side closes.
+async fn until_closed(stream: &mut TcpStream) {
+    while !matches!(stream.read(&mut [0; 64]).await, Ok(0) | Err(_)) {}
 }
 
 async fn write_reply(
@@ -383,8 +388,7 @@ async fn write_reply(
         return None;
     }
     if reply.endless {
-        // Until the other side closes.
-        while !matches!(stream.read(&mut [0; 64]).await, Ok(0) | Err(_)) {}
+        until_closed(stream).await;
         return None;
     }
     if reply.chunked {

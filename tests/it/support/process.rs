@@ -19,25 +19,31 @@ pub(crate) struct Process {
 impl Process {
     /// Runs it before `origin`, with `toml` added to the smallest configuration, until it is alive.
     pub(crate) async fn start(origin: &Origin, toml: &str) -> Self {
-        let log = "access = false\nlevel = \"error\"";
-        Self::run(origin, log, Stdio::null(), toml).await
+        Self::with_server(origin, "max_connections = 20000\n", toml).await
     }
 
-    /// The same with a line of JSON for each request, which somebody has to read.
+    /// The same with `server` in `[server]`.
+    pub(crate) async fn with_server(origin: &Origin, server: &str, toml: &str) -> Self {
+        let log = "access = false\nlevel = \"error\"";
+        Self::run(origin, server, (log, Stdio::null()), toml).await
+    }
+
+    /// With a line of JSON for each request, which somebody has to read.
     pub(crate) async fn logging(origin: &Origin) -> (Self, ChildStdout) {
         let log = "format = \"json\"";
-        let mut process = Self::run(origin, log, Stdio::piped(), "").await;
+        let server = "max_connections = 20000\n";
+        let mut process = Self::run(origin, server, (log, Stdio::piped()), "").await;
         let lines = process.child.stdout.take().unwrap();
         (process, lines)
     }
 
-    async fn run(origin: &Origin, log: &str, stdout: Stdio, toml: &str) -> Self {
+    async fn run(origin: &Origin, server: &str, (log, stdout): (&str, Stdio), toml: &str) -> Self {
         let [address, admin] =
             [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut config = NamedTempFile::new().unwrap();
         write!(
             config,
-            "[server]\nlisten = \"{address}\"\nmax_connections = 20000\n[admin]\nlisten = \"{admin}\"\n\
+            "[server]\nlisten = \"{address}\"\n{server}[admin]\nlisten = \"{admin}\"\n\
              [log]\n{log}\n[upstream]\nurl = \"http://{}\"\n{toml}",
             origin.address()
         )
@@ -87,6 +93,12 @@ impl Process {
             .and_then(|line| line.trim().strip_suffix(" kB"))
             .unwrap();
         kib.trim().parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// How many files and sockets it has open. Asking for its metrics opens one, for a moment.
+    pub(crate) fn open_files(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        files.unwrap().count()
     }
 
     /// `kill -9`.
