@@ -41,10 +41,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     (r#""tag:user:{id}""#, "/profiles/7"),
     (r#""hard:tag:owner:{id}""#, "/houses/7"),
     (r#""path:/lists/{id}""#, "/lists/7"),
-    (r#""hard:path:/lists/{id}/all""#, "/lists/7/all"),
-    (r#""path:/lists/{id}*""#, "/lists/7/all"),
+    (r#""hard:path:/sets/{id}/all""#, "/sets/7/all"),
+    (r#""path:/begun/{id}*""#, "/begun/7/all"),
     (r#""path:/list?user={id}""#, "/list?user=7"),
-    (r#""path:/list?user={id}*""#, "/list?user=7&page=2"),
+    (r#""path:/found?user={id}*""#, "/found?user=7&page=2"),
     (r#""path:/of/{?by}/{id}*""#, "/of/me/7/all"),
 ];
 
@@ -63,7 +63,13 @@ async fn with_templates(origin: &Origin, others: &[&str]) -> Proxy {
 #[tokio::test]
 async fn a_thousand_writes_with_as_many_ids_lose_no_other_url() {
     let origin = Origin::start().await;
-    let others = ["/other", "/lists", "/list?user=none", "/profiles/none"];
+    let others = [
+        "/other",
+        "/lists",
+        "/begun",
+        "/list?user=none",
+        "/profiles/none",
+    ];
     let proxy = with_templates(&origin, &others).await;
     for id in 0..1000 {
         let path = format!("/api/users/{id}?by=me");
