@@ -179,3 +179,19 @@ async fn a_route_of_the_same_path_may_take_query_for_itself() {
     assert!(ask(&proxy, "q").await.is_hit());
     assert!(!proxy.get("/search").await.is_hit());
 }
+
+/// It is read before the cache is asked, and takes no place of the upstream.
+#[tokio::test]
+async fn a_question_that_trickles_is_408() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "body_timeout = \"500ms\"\nmin_rate = \"1KiB\"\n").await;
+    let mut slow = crate::support::client::Connection::open(proxy.address()).await;
+    slow.send("QUERY /search HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
+        .await;
+    while !slow.has_something().await {
+        slow.send("x").await;
+    }
+    assert!(slow.read_until(|bytes| bytes.ends_with(b"}")).await);
+    assert!(slow.received().starts_with(b"HTTP/1.1 408 "));
+    assert_eq!(origin.count("/search"), 0);
+}

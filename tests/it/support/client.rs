@@ -253,6 +253,13 @@ impl Connection {
         let _ = self.stream.readable().await;
     }
 
+    /// Whether the other side says something before long.
+    pub(crate) async fn has_something(&mut self) -> bool {
+        timeout(Duration::from_millis(20), self.stream.readable())
+            .await
+            .is_ok()
+    }
+
     /// Sends nothing more, and waits for what comes.
     pub(crate) async fn half_close(&mut self) {
         self.stream.shutdown().await.unwrap();
