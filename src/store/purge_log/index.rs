@@ -258,9 +258,10 @@ impl Globs {
     }
 
     fn confirm(&mut self, text: &str, hard: bool, number: u64, id: StreamId) {
-        match self.marks.iter_mut().find(|(known, _)| **known == *text) {
-            Some((_, mark)) => mark.of(hard).confirm(number, id),
-            None => self.forgotten.confirm(number, id),
+        let mark = self.marks.iter_mut().find(|(known, _)| **known == *text);
+        match mark.map(|(_, mark)| mark.of(hard)) {
+            Some(stamp) if stamp.on_its_way >= number => stamp.confirm(number, id),
+            _ => self.forgotten.confirm(number, id), // as of the other marks
         }
         self.forgotten.arrived(number);
     }

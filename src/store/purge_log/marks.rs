@@ -173,9 +173,10 @@ impl Marks {
             Some(mark) => Some(mark),
             None => self.older.get_mut(&key),
         };
-        match mark {
-            Some(mark) => mark.of(hard).confirm(number, id),
-            None => self.forgotten.confirm(number, id),
+        match mark.map(|mark| mark.of(hard)) {
+            Some(stamp) if stamp.on_its_way >= number => stamp.confirm(number, id),
+            // Forgotten while it was on its way, even where the selector was purged once more since then.
+            _ => self.forgotten.confirm(number, id),
         }
         self.forgotten.arrived(number);
     }

@@ -179,6 +179,42 @@ fn ordinary_paths_are_compared_with_all_patterns_there_may_be() {
     assert_eq!(ordinary(MAX_PATTERNS - 1), Verdict::Gone);
 }
 
+#[test]
+fn a_soft_purge_that_is_forgotten_on_its_way_is_no_hard_one() {
+    let mut index = Index::of(1, 1);
+    let of = |path: &str, hard| Purge {
+        selector: Selector::of_uri(b"a", path),
+        hard,
+    };
+    index.record(&of("/a/1", false), 1, Some(Origin::Here));
+    for number in 2..4 {
+        index.record(
+            &of(&format!("/a/{number}"), false),
+            number,
+            Some(Origin::Here),
+        );
+    }
+    let place = StreamId(1, 0);
+    index.record(
+        &of("/a/1", true),
+        4,
+        Some(Origin::Elsewhere(place, Duration::ZERO)),
+    );
+    index.reach(place);
+    let fetched = entry(
+        "/a/1",
+        None,
+        &[],
+        Position {
+            local: 4,
+            shared: place,
+        },
+    );
+    index.confirm(&of("/a/1", false), 1, StreamId(2, 0));
+    assert_eq!(index.judge_shared(&fetched), Verdict::Perhaps);
+    assert_eq!(index.judge_local(&fetched, 4), Verdict::Good);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Here(Purge),
