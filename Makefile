@@ -1,6 +1,6 @@
 # What is run often, each in one word. `make test` is what CI runs too.
 
-.PHONY: test check format bench guard fuzz soak conformance tools postgresql cargo-deny deny audit audit-where-reachable
+.PHONY: test check format bench guard fuzz soak clients conformance tools postgresql cargo-deny deny audit audit-where-reachable
 
 # The one that deny.toml is written for.
 CARGO_DENY := 0.20.2
@@ -9,18 +9,23 @@ CARGO_DENY := 0.20.2
 test: tools
 	cargo test --locked --features demo
 
-# $(call need,PROGRAMS) installs Debian's packages of these names where they are missing and it may, and says so where not.
-define need
-	@missing=""; \
-	for program in $(1); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+# Installs Debian's packages $$missing, where there are any and it may, and says so where not.
+define install
 	if [ -n "$$missing" ]; then \
-	  echo "not on the PATH:$$missing; installing Debian's"; \
+	  echo not installed: $$missing"; installing Debian's"; \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	  else \
-	    echo "cannot install here (that needs root and apt-get): install$$missing yourself and run make again" >&2; exit 1; \
+	    echo "cannot install here (that needs root and apt-get): install them yourself and run make again" >&2; false; \
 	  fi; \
 	fi
+endef
+
+# $(call need,PROGRAMS) installs the packages of these names where they are not on the PATH.
+define need
+	@missing=""; \
+	for program in $(1); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	$(install)
 endef
 
 # The tests start their own redis-server and PostgreSQL processes and run the README's curl lines; none is skipped for want of
@@ -76,9 +81,19 @@ fuzz: tools
 	STREAMS=1000000 cargo test --locked --release --features demo --test it -- streams --nocapture --test-threads 1
 
 # The long forms of what is promised under load and in trouble, and a walk of 100,000 random requests, with what they
-# measured: some minutes. Needs 21000 file descriptors.
+# measured, and real clients: some minutes. Needs 21000 file descriptors.
 soak: tools
 	SOAK=1 cargo test --locked --release --features demo --test it -- reliability degraded topologies model --nocapture --test-threads 1
+	$(MAKE) --no-print-directory clients
+
+# curl, wget, aria2c, git, pip, apt, Node and Chromium at an origin and at the proxy before it: the same bytes and verdicts, and no
+# more work for the origin. CLIENTS=--present-only lets pass what cannot be installed; CLIENTS="curl git/shallow" runs these alone.
+clients:
+	$(call need,python3)
+	cargo build --locked
+	@missing="$$(tests/clients/run.py --missing)"; ($(install)) || true
+	tests/clients/run.py --self-test
+	tests/clients/run.py $(CLIENTS)
 
 # The public cache suite with memory and with Redis; RUNNER is its run.py.
 conformance: tools

@@ -13,7 +13,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{
         ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-        CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, TRAILER, VARY,
+        CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, TRAILER, VARY,
     },
 };
 
@@ -273,6 +273,23 @@ fn name_uncoded(request: &mut HeaderMap, method: &Method, settings: &Settings) {
         if let Some(named) = etag::with_uncoded(request, &name, codings) {
             request.insert(name, named);
         }
+    }
+}
+
+/// Says in a request of the cache what its client has already, in the origin's names for it.
+pub(super) fn say_what_the_client_has(
+    request: &mut HeaderMap,
+    asked: &HeaderMap,
+    settings: &Settings,
+) {
+    for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE] {
+        for value in asked.get_all(&name) {
+            request.append(name.clone(), value.clone());
+        }
+    }
+    let read = preferred(settings, asked).map(Coding::name);
+    if let Some(named) = etag::with_uncoded(asked, &IF_NONE_MATCH, read.as_slice()) {
+        request.insert(IF_NONE_MATCH, named);
     }
 }
 

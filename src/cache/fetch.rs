@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     message::Stream,
-    semantics::{Reason, range::is_asked_for, reuse::may_serve_on_error},
+    semantics::{
+        Reason, Refusal, Storability, conditional::is_conditional, range::is_asked_for,
+        reuse::may_serve_on_error,
+    },
 };
 use http::Response;
 use std::sync::Arc;
@@ -44,12 +47,15 @@ pub(super) async fn fetch(
         return Ok(answered);
     }
     // A part is not what others wait for.
-    let mut alone = ask.alone || is_asked_for(&ask.request) || ask.rule.collapse == Collapse::Off;
-    if !alone && core.hit_for_miss.has(&caller) {
-        if miss.stored.is_none() {
-            return Box::pin(for_this_client(&reply, caller, miss)).await;
+    let is_part = is_asked_for(&ask.request);
+    let mut alone = ask.alone || is_part || ask.rule.collapse == Collapse::Off;
+    if !is_part && let Some(last) = core.hit_for_miss.last(&caller) {
+        let told = last.why.filter(|_| is_conditional(&ask.request));
+        let is_recent = !alone && last.is_recent();
+        if miss.stored.is_none() && (is_recent || told.is_some()) {
+            return Box::pin(for_this_client(&reply, caller, miss, told)).await;
         }
-        alone = true;
+        alone |= is_recent;
     }
     match lead_or_follow(&reply, &caller, alone).await {
         Way::Followed(answer) => *answer,
@@ -106,11 +112,13 @@ async fn stale_while_failing(reply: &Reply<'_>, caller: &Caller, miss: &Miss) ->
     Some(answered)
 }
 
-/// For a key whose last response was for nobody else: without a task, and without anybody who waits.
+/// For a key whose last response was for nobody else: without a task, and without anybody who waits. The origin is `told`
+/// what the client has already where the last response was not kept, and why.
 async fn for_this_client(
     reply: &Reply<'_>,
     caller: Caller,
     miss: Miss,
+    told: Option<Refusal>,
 ) -> Result<Answered, Unanswered> {
     let core = reply.core;
     let job = Job {
@@ -118,9 +126,22 @@ async fn for_this_client(
         stored: miss.stored,
         why: miss.reason,
     };
-    match fill::fetch_for_this_client(core, job).await? {
+    match fill::fetch_for_this_client(core, job, told.is_some()).await? {
         Inline::Refused(response, refusal) => {
-            core.hit_for_miss.add(&caller);
+            core.hit_for_miss.add(&caller, Some(refusal));
+            Ok(reply.of_refused(response, refusal))
+        }
+        Inline::NotModified(response, of_the_whole) => {
+            let refusal = match (of_the_whole, told) {
+                (Storability::Refuse(refusal), _) => refusal,
+                // Nothing in a 304 says how large the whole is; it was this one.
+                (Storability::Store(_), Some(Refusal::TooLarge)) => Refusal::TooLarge,
+                (Storability::Store(_), _) => {
+                    core.hit_for_miss.forget(&caller); // the next one brings it, to be kept
+                    return Ok(reply.of_refused(response, Refusal::Status));
+                }
+            };
+            core.hit_for_miss.add(&caller, Some(refusal));
             Ok(reply.of_refused(response, refusal))
         }
         Inline::Unkept(response, refusal) => Ok(reply.of_refused(response, refusal)),

@@ -17,6 +17,7 @@ mod callers;
 mod check;
 mod cli;
 mod collapse;
+mod conditions;
 mod corners;
 mod cors;
 mod crowd;

@@ -5,6 +5,7 @@ use crate::{
     cache::{
         core::limits,
         flight::{Leader, Overflow, Provenance},
+        rule::Collapse,
     },
     message::{BodyError, Stream, join::joined},
     origin::FetchError,
@@ -80,7 +81,7 @@ impl Fill<'_> {
             self.leader.not_shared(response, refusal);
             return Kept::Nothing;
         }
-        self.close_as_hit_for_miss();
+        self.close_as_hit_for_miss(Some(refusal));
         self.supersede(response.status());
         self.leader.not_shared(response, refusal);
         Kept::Nothing
@@ -109,7 +110,7 @@ impl Fill<'_> {
         if self.is_fresh(&entry.head) || self.answers_who_waited(&entry.head) {
             self.leader.close();
         } else {
-            self.close_as_hit_for_miss();
+            self.close_as_hit_for_miss(None);
         }
     }
 
@@ -123,10 +124,11 @@ impl Fill<'_> {
         answers_who_waited(head, request, policy, head.freshness.response_time)
     }
 
-    /// Nobody joins, and for a while nobody waits for another one's fetch of this key.
-    pub(super) fn close_as_hit_for_miss(&self) {
-        if self.leader.is_shared() {
-            self.cx.core.hit_for_miss.add(&self.cx.ask().caller());
+    /// Nobody joins, and for a while nobody waits for another one's fetch of this key, which was not kept because of `why`.
+    pub(super) fn close_as_hit_for_miss(&self, why: Option<Refusal>) {
+        let ask = self.cx.ask();
+        if self.leader.is_shared() || ask.rule.collapse == Collapse::Off {
+            self.cx.core.hit_for_miss.add(&ask.caller(), why);
         }
         self.leader.close();
     }

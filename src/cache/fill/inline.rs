@@ -7,12 +7,12 @@ use super::{
     request,
 };
 use crate::{
-    cache::core::Core,
+    cache::{coding, core::Core},
     message::Stream,
     origin::FetchError,
     semantics::{Refusal, Storability},
 };
-use http::Response;
+use http::{Response, StatusCode};
 
 /// What came.
 pub(in crate::cache) enum Inline {
@@ -22,6 +22,8 @@ pub(in crate::cache) enum Inline {
     Unkept(Response<Stream>, Refusal),
     /// Something that may be.
     Storable(Box<Storable>),
+    /// The client has it already.
+    NotModified(Response<Stream>, Storability),
 }
 
 /// A response that has come and has a fill to begin.
@@ -31,14 +33,19 @@ pub(in crate::cache) struct Storable {
     pub(in crate::cache) response: Response<Stream>,
 }
 
-/// Asks the origin. Dropping it gives the request up.
+/// Asks the origin, and says what the client has already where that is `told`. Dropping it gives the request up.
 pub(in crate::cache) async fn fetch_for_this_client(
     core: &Core,
     job: Job,
+    told: bool,
 ) -> Result<Inline, FetchError> {
     let start = FetchStart::now(core);
-    let prepared = request::prepare(&job);
-    let mut response = match job.ask.origin.send(prepared.request).await {
+    let mut request = request::prepare(&job).request;
+    if told {
+        let (asked, settings) = (&job.ask.request, &job.ask.rule.settings.coding);
+        coding::say_what_the_client_has(request.headers_mut(), asked, settings);
+    }
+    let mut response = match job.ask.origin.send(request).await {
         Ok(response) => response,
         Err(error) => {
             job.note_failure(core, &error);
@@ -53,6 +60,11 @@ pub(in crate::cache) async fn fetch_for_this_client(
     cx.receive(&mut response);
     let (status, headers) = (response.status(), response.headers());
     job.note(core, status, headers);
+    if told && status == StatusCode::NOT_MODIFIED {
+        // It has the fields by which the whole would be judged (RFC 9110 §15.4.5).
+        let of_the_whole = cx.storability(StatusCode::OK, headers);
+        return Ok(Inline::NotModified(response, of_the_whole));
+    }
     match cx.storability(status, headers) {
         Storability::Refuse(refusal) => {
             let might_be_shared = cx.for_those_who_wait(refusal, status, headers).is_some();

@@ -13,13 +13,14 @@ use crate::{
     message::{BodyError, Stream, join},
     origin::FetchError,
     semantics::{
-        Refusal, Storability,
+        Refusal, Reuse, Storability,
         part::{ByteRange, Part, claimed_part, may_combine, part_of},
         range::is_asked_for,
+        reuse::reuse,
         storability::Verdict,
         validation,
     },
-    store::Entry,
+    store::{self, Entry},
 };
 use bytes::Bytes;
 use http::{
@@ -89,13 +90,7 @@ pub(super) async fn store(
     let entry = Entry::new(fill.cx.ask().key.clone(), head, body, position);
     let entry = Arc::new(entry);
     let all_arrived = said.is_some_and(|length| length == entry.body.len() as u64);
-    let together = if all_arrived {
-        with_stored(&fill.cx, &entry).await
-    } else {
-        None
-    };
-    fill.cx
-        .insert(together.map(Arc::new).as_ref().unwrap_or(&entry));
+    keep(&fill.cx, &entry, all_arrived).await;
     fill.leader.close();
     // What came, and not what it was put together with: it is what was asked for.
     fill.leader.settle(&entry);
@@ -103,9 +98,41 @@ pub(super) async fn store(
     Kept::Stored
 }
 
+/// Stores a part, together with what is stored of the same representation; not in the place of its whole.
+async fn keep(cx: &Context<'_>, entry: &Arc<Entry>, all_arrived: bool) {
+    let stored = stored_by_now(cx).or_else(|| cx.job.stored.clone());
+    let together = if all_arrived {
+        put_together(cx, stored.as_deref(), entry).await
+    } else {
+        None
+    };
+    // Asked last, because the whole may have come meanwhile.
+    if !is_all_of(stored_by_now(cx).as_deref(), entry) {
+        cx.insert(together.map(Arc::new).as_ref().unwrap_or(entry));
+    }
+}
+
+/// What is stored and would serve this request, which others may have brought since it began.
+fn stored_by_now(cx: &Context<'_>) -> Option<Arc<Entry>> {
+    let (ask, now) = (cx.ask(), cx.core.clock.now());
+    let store::Lookup::Hit(found) = cx.core.store.lookup_memory(&ask.key, &ask.request, now) else {
+        return None;
+    };
+    let (head, policy) = (&found.entry.head, &ask.rule.policy);
+    let verdict = reuse(head, &ask.request, policy, found.standing, now);
+    (verdict == Reuse::Serve).then_some(found.entry)
+}
+
+/// Whether what is stored is the whole of which `new` is a part.
+fn is_all_of(stored: Option<&Entry>, new: &Entry) -> bool {
+    stored.is_some_and(|stored| {
+        stored.head.part.is_none() && may_combine(&stored.head.headers, &new.head.headers)
+    })
+}
+
 /// Both parts as one, where they touch and are of the same representation.
-async fn with_stored(cx: &Context<'_>, new: &Entry) -> Option<Entry> {
-    let stored = cx.job.stored.as_ref()?;
+async fn put_together(cx: &Context<'_>, stored: Option<&Entry>, new: &Entry) -> Option<Entry> {
+    let stored = stored?;
     let (old_part, new_part) = (stored.head.part?, new.head.part?);
     let touch = new_part.range.first <= old_part.range.last.saturating_add(1)
         && old_part.range.first <= new_part.range.last.saturating_add(1);
@@ -185,7 +212,7 @@ pub(super) async fn complete(
     withheld.extend(cookies_of_update(response.headers(), &head));
     head.part = Some(part);
     let rest = Entry::new(cx.ask().key.clone(), head, body, cx.start.position);
-    let whole = with_stored(cx, &rest).await;
+    let whole = put_together(cx, Some(stored), &rest).await;
     let whole = whole.filter(|entry| entry.head.part.is_none());
     whole.map(|whole| (whole, withheld))
 }

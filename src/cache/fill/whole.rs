@@ -90,7 +90,7 @@ pub(super) async fn store(
 fn overflown(fill: &Fill<'_>, refusal: Refusal) {
     fill.cx.core.metrics.refused(refusal);
     if refusal == Refusal::TooLarge {
-        fill.close_as_hit_for_miss();
+        fill.close_as_hit_for_miss(Some(refusal));
     } else {
         fill.leader.close();
     }

@@ -5,7 +5,7 @@ use crate::{
     cache::Rule,
     semantics::{ClientDirectives, Policy},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// By a rule that lets clients ask for more than what is stored.
 pub(super) async fn respecting() -> Scene {
@@ -80,5 +80,27 @@ async fn a_client_that_has_it_is_told_so_also_by_the_fetch_that_it_waited_for() 
             .await;
         assert_eq!((got.status.as_u16(), got.text().await.as_str()), (304, ""));
         assert_eq!(scene.get("/a").await.text().await, "a");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_origin_hears_what_a_client_has_however_long_ago_nothing_was_kept() {
+    let scene = Scene::new().await;
+    scene.origin.answer(Reply::ok("a").with("etag", "\"1\""));
+    assert_eq!(
+        scene.get("/a").await.says,
+        "fwd=uri-miss; detail=no-lifetime"
+    );
+    let not_modified = Reply::ok("").status(304).with("etag", "\"1\"");
+    scene.origin.answer(not_modified);
+    for wait in [0, 6, 100_000] {
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        let asked = scene.request("/a").with("if-none-match", "\"1\"");
+        let got = asked.get().await;
+        assert_eq!(
+            (got.status.as_u16(), got.says.as_str()),
+            (304, "fwd=uri-miss; detail=no-lifetime")
+        );
+        assert_eq!(scene.origin.last().field("if-none-match"), Some("\"1\""));
     }
 }

@@ -67,6 +67,51 @@ async fn parts_that_are_all_become_the_whole() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn parts_that_are_fetched_at_the_same_time_become_one() {
+    let scene = Scene::new().await;
+    let ((low, first), (high, second)) = (part(0, 4).held(), part(5, 9).held());
+    scene.origin.answers([low, high]);
+    let low = ranged(&scene, "bytes=0-4").begin();
+    scene.origin.asked(1).await;
+    let high = ranged(&scene, "bytes=5-9").begin();
+    scene.origin.asked(2).await;
+    first.open();
+    assert_eq!(low.got().await.text().await, WHOLE[..5]);
+    second.open();
+    assert_eq!(high.got().await.text().await, WHOLE[5..]);
+    assert_eq!(scene.get("/a").await.says, "hit; ttl=60");
+}
+
+/// What is asked for `/a` says once `whole` was stored while the part of representation `"1"` from 2 to 4 was on its way.
+async fn after_a_part_that_came_later_than(whole: Reply) -> String {
+    let scene = Scene::new().await;
+    let (late, gate) = part(2, 4).held();
+    scene.origin.answer(late);
+    let client = ranged(&scene, "bytes=2-4").begin();
+    scene.origin.asked(1).await;
+    scene.store("/a", whole).await;
+    gate.open();
+    assert_eq!(client.got().await.text().await, WHOLE[2..5]);
+    scene.landed().await;
+    scene.get("/a").await.says
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_does_not_take_the_place_of_its_whole() {
+    let whole = Reply::fresh(WHOLE, 60);
+    let says = after_a_part_that_came_later_than(whole.clone().with("etag", "\"1\"")).await;
+    assert_eq!(says, "hit; ttl=60");
+    for other in [
+        whole.clone().with("etag", "\"2\""),
+        whole,
+        Reply::controlled(WHOLE, "no-cache").with("etag", "\"1\""),
+    ] {
+        let says = after_a_part_that_came_later_than(other).await;
+        assert!(says.starts_with("fwd=partial"), "{says}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn parts_keep_the_tags_of_both() {
     let scene = Scene::new().await;
     for (first, last, tag) in [(0, 4, "one"), (5, 9, "two")] {
