@@ -129,7 +129,7 @@ async fn an_origin_that_fails_is_left_alone_for_a_while() {
     let spared = proxy.get("/unavailable").await;
     assert_eq!(
         (spared.text(), spared.cache_status()),
-        ("old", "fwd=stale; ttl=-1230; detail=stale-if-error")
+        ("old", "hit; ttl=-1230; detail=stale-if-error")
     );
     assert_eq!(
         origin.count("/unavailable"),
