@@ -36,7 +36,7 @@ def fill(site: Site) -> None:
 
 def download(visit: Visit, *arguments: str) -> Facts:
     facts: Facts = {}
-    for time in ('first', 'second', 'third'):
+    for time in ('first', 'again'):
         folder = visit.folder / time
         ran = visit.programs.run(visit.folder, [
             str(python_with('pip')), '-m', 'pip', 'download', '--isolated', '--disable-pip-version-check', '--no-deps', '--quiet',
