@@ -4,9 +4,12 @@
 //! (`Server-Timing: db;dur=1.93;desc="n=2"`), so that what a cache saves can be read off; the
 //! counting needs [`profiler::layer`] in the program's subscriber.
 
+mod caching;
 mod database;
 mod error;
+mod indexes;
 mod layers;
+mod loader;
 mod meters;
 mod migrations;
 mod page;
@@ -15,8 +18,11 @@ mod pools;
 mod problem;
 pub mod profiler;
 mod queries;
+mod query_cache;
 mod receive;
+mod revision;
 mod routes;
+mod schema;
 mod seed;
 mod sql;
 mod time;
@@ -28,8 +34,10 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
-pub use self::profiler::ProfileSettings;
-pub use self::{database::Database, error::DemoError, pool::PoolSettings};
+pub use self::{
+    caching::CacheControl, database::Database, error::DemoError, indexes::IndexState,
+    migrations::StepState, pool::PoolSettings, profiler::ProfileSettings, schema::Schema,
+};
 use self::{pools::Pools, profiler::Profiler, routes::App};
 
 /// How long open exchanges may take to end after the shutdown began.
@@ -48,6 +56,8 @@ pub struct Settings {
     pub pool: PoolSettings,
     /// What is worth a warning in the log.
     pub profile: ProfileSettings,
+    /// Which answers say for how long they are fresh.
+    pub cache_control: CacheControl,
     /// How many messages an empty database is filled with, or a few more: 100 to 1,000,000.
     pub messages: u32,
 }
@@ -72,6 +82,7 @@ impl Default for Settings {
             database: Database::default(),
             pool: PoolSettings::default(),
             profile: ProfileSettings::default(),
+            cache_control: CacheControl::default(),
             messages: 1200,
         }
     }
@@ -94,7 +105,7 @@ impl Demo {
 
         let longest = settings.pool.timeout + AFTER_WAITING;
         let (pools, folder) = Pools::open(&settings.database, &settings.pool, longest).await?;
-        migrations::up(pools.writer())
+        migrations::up(pools.writer(), migrations::LATEST)
             .await
             .map_err(DemoError::Migrate)?;
         let fill = seed::fill_if_empty(&pools, settings.messages);
@@ -105,6 +116,7 @@ impl Demo {
         let app = App {
             pools: pools.clone(),
             profiler: Arc::clone(&profiler),
+            speaks: settings.cache_control,
             shutdown: shutdown.clone(),
         };
         let router = layers::around(routes::router(app), Arc::clone(&profiler), longest);

@@ -1,8 +1,12 @@
 //! `sidecache demo`: the demo backend and the proxy in front of it, to try the cache with.
 
 mod backend;
+mod migrate;
 
-use self::backend::{Backend, Place};
+use self::{
+    backend::{Backend, Place},
+    migrate::Migrate,
+};
 use super::{
     failure::Failure,
     output::say,
@@ -13,7 +17,7 @@ use crate::{
     config::{Config, ConfigError},
     demo::{self, profiler},
 };
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::{net::SocketAddr, path::PathBuf};
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +26,10 @@ const CONFIG: &str = include_str!("../../config/demo.toml");
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Demo {
+    #[command(subcommand)]
+    instead: Option<Instead>,
     /// The configuration of the proxy; without it `proxy.toml` here, or the one that is built in
     #[arg(long, value_name = "FILE", env = "SIDECACHE_CONFIG")]
     config: Option<PathBuf>,
@@ -40,8 +47,18 @@ pub(super) struct Demo {
     place: Place,
 }
 
+/// What `demo` can do instead of running.
+#[derive(Debug, Subcommand)]
+enum Instead {
+    /// Changes and inspects the tables of a database that stays
+    Migrate(Migrate),
+}
+
 impl Demo {
     pub(super) fn execute(self) -> Result<(), Failure> {
+        if let Some(Instead::Migrate(migrate)) = self.instead {
+            return migrate.execute(&self.place);
+        }
         let settings = self.backend.settings(self.place.database()?);
         let (mut config, advice) = judged(self.load()?)?;
         if self.echo {

@@ -32,6 +32,9 @@ pub enum DemoError {
     /// The tables could not be brought up to date.
     #[error("cannot migrate the database")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The database could not be asked about itself.
+    #[error("cannot inspect the database")]
+    Inspect(#[source] sqlx::Error),
     /// The first data could not be written.
     #[error("cannot seed the database")]
     Seed(#[source] sqlx::Error),

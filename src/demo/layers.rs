@@ -7,10 +7,11 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{DefaultBodyLimit, Request},
     http::{StatusCode, header::CONTENT_TYPE},
     middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
+    routing::MethodRouter,
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -27,6 +28,8 @@ use super::{
 };
 
 const BODY_LIMIT: usize = 64 * 1024;
+/// Of a body that brings many things at once.
+const LARGER_LIMIT: usize = 1024 * 1024;
 
 /// Puts `routes` inside the layers. Requests pass those below first. An answer may take `longest` until it begins.
 pub(super) fn around(routes: Router, profiler: Arc<Profiler>, longest: Duration) -> Router {
@@ -37,7 +40,8 @@ pub(super) fn around(routes: Router, profiler: Arc<Profiler>, longest: Duration)
         .on_response(()) // the profiler does that
         .on_failure(());
     routes
-        .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(RequestBodyLimitLayer::new(LARGER_LIMIT))
         .layer(TimeoutLayer::with_status_code(overdue, longest))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(map_response(move |response| explained(response, longest)))
@@ -45,6 +49,11 @@ pub(super) fn around(routes: Router, profiler: Arc<Profiler>, longest: Duration)
         .layer(from_fn_with_state(profiler, profiler::profile))
         .layer(trace)
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+}
+
+/// A route whose bodies may be larger than those of others.
+pub(super) fn larger<S: Clone + Send + Sync + 'static>(route: MethodRouter<S>) -> MethodRouter<S> {
+    route.layer(DefaultBodyLimit::max(LARGER_LIMIT))
 }
 
 #[expect(
@@ -68,7 +77,7 @@ async fn explained(response: Response, longest: Duration) -> Response {
     let kind = response.headers().get(CONTENT_TYPE);
     let plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let detail = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => format!("the limit of a body is {BODY_LIMIT} bytes"),
+        StatusCode::PAYLOAD_TOO_LARGE => format!("the limit of a body is {LARGER_LIMIT} bytes"),
         StatusCode::SERVICE_UNAVAILABLE => format!("no answer within {longest:?}"),
         _ => return response,
     };
@@ -106,6 +115,10 @@ mod tests {
             .route("/", get("fine"))
             .route("/take", post(async |_: receive::Body<Any>| "taken"))
             .route(
+                "/take-many",
+                larger(post(async |_: receive::Body<Any>| "taken")),
+            )
+            .route(
                 "/panics",
                 get(async || -> StatusCode { panic!("on purpose") }),
             )
@@ -132,6 +145,19 @@ mod tests {
         let announced = post().header(CONTENT_LENGTH, BODY_LIMIT + 1);
         for request in [announced, post()] {
             let (status, detail) = problem(ask(request, body(BODY_LIMIT + 1)).await).await;
+            assert_eq!((status, detail.contains("limit")), (413, true), "{detail}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_route_for_many_things_takes_a_larger_body() {
+        let post = || Request::post("/take-many").header(CONTENT_TYPE, "application/json");
+        let body = |length: usize| format!("{{{}}}", " ".repeat(length - 2));
+        let taken = ask(post(), body(LARGER_LIMIT)).await;
+        assert_eq!(taken.status(), StatusCode::OK);
+        let announced = post().header(CONTENT_LENGTH, LARGER_LIMIT + 1);
+        for request in [announced, post()] {
+            let (status, detail) = problem(ask(request, body(LARGER_LIMIT + 1)).await).await;
             assert_eq!((status, detail.contains("limit")), (413, true), "{detail}");
         }
     }

@@ -5,7 +5,10 @@ use sqlx::{
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
-use super::pool::{Connections, Pool};
+use super::{
+    pool::{Connections, Pool},
+    sql::{Record as _, Sql, sql},
+};
 
 /// One step, in the words of each database. What was done to a database that stays is never changed afterwards.
 struct Step {
@@ -40,17 +43,67 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 1] = [step!(1, "0001_messenger", "messenger")];
+const STEPS: [Step; 4] = [
+    step!(1, "0001_messenger", "messenger"),
+    step!(2, "0002_relations", "relations"),
+    step!(3, "0003_indexes", "indexes"),
+    step!(4, "0004_search", "search"),
+];
 
 /// The number of the last step.
 pub(super) const LATEST: i64 = STEPS[STEPS.len() - 1].number;
 
-/// Takes every step that was not taken yet, or none.
-pub(super) async fn up(pool: &Pool) -> Result<(), MigrateError> {
+/// A step, and whether it was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepState {
+    /// Steps are taken in the order of their numbers.
+    pub number: i64,
+    /// What it is about.
+    pub name: &'static str,
+    /// Whether the database has it.
+    pub taken: bool,
+}
+
+/// Whether the table is there in which steps are noted: asking for them would make it.
+const NOTED: Sql = Sql {
+    sqlite: "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations') AS value",
+    postgres: "SELECT EXISTS (SELECT 1 FROM pg_tables
+               WHERE tablename = '_sqlx_migrations' AND schemaname = current_schema()) AS value",
+};
+
+/// Takes every step to `target` that was not taken yet.
+pub(super) async fn up(pool: &Pool, target: i64) -> Result<(), MigrateError> {
     match pool.connections() {
-        Connections::Sqlite(pool) => migrator(|step| step.sqlite).run(pool).await,
-        Connections::Postgres(pool) => migrator(|step| step.postgres).run(pool).await,
+        Connections::Sqlite(pool) => migrator(|step| step.sqlite).run_to(target, pool).await,
+        Connections::Postgres(pool) => migrator(|step| step.postgres).run_to(target, pool).await,
     }
+}
+
+/// Takes every step after `target` back.
+pub(super) async fn down(pool: &Pool, target: i64) -> Result<(), MigrateError> {
+    match pool.connections() {
+        Connections::Sqlite(pool) => migrator(|step| step.sqlite).undo(pool, target).await,
+        Connections::Postgres(pool) => migrator(|step| step.postgres).undo(pool, target).await,
+    }
+}
+
+/// All steps in their order.
+pub(super) async fn states(pool: &Pool) -> Result<Vec<StepState>, sqlx::Error> {
+    let noted = pool.rows(NOTED, &[]).await?;
+    let noted = noted.first().map(bool::read).transpose()?;
+    let taken = if noted == Some(true) {
+        let sql = sql!("SELECT version AS value FROM _sqlx_migrations WHERE success");
+        let rows = pool.rows(sql, &[]).await?;
+        rows.iter().map(i64::read).collect::<Result<_, _>>()?
+    } else {
+        Vec::new()
+    };
+    let state = |step: &Step| StepState {
+        number: step.number,
+        name: step.name,
+        taken: taken.contains(&step.number),
+    };
+    Ok(STEPS.iter().map(state).collect())
 }
 
 /// Not by the macro: for its sake SQLite would be built twice, once for the compiler.
@@ -94,8 +147,24 @@ mod tests {
     fn what_was_done_to_a_file_that_stays_is_never_changed_afterwards() {
         // Later ones are added, these stay as they are.
         let done = marks(&migrator(|step| step.sqlite));
-        assert_eq!(done, [(1, 0xb876_9a32)]);
+        assert_eq!(
+            done,
+            [
+                (1, 0xb876_9a32),
+                (2, 0x95c6_0850),
+                (3, 0x3d07_dd2d),
+                (4, 0x558a_b17e)
+            ]
+        );
         let done = marks(&migrator(|step| step.postgres));
-        assert_eq!(done, [(1, 0x295a_43a5)]);
+        assert_eq!(
+            done,
+            [
+                (1, 0x295a_43a5),
+                (2, 0xdcdd_acff),
+                (3, 0x3d07_dd2d),
+                (4, 0x9ea5_f8d5)
+            ]
+        );
     }
 }

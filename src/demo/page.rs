@@ -6,6 +6,8 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::time;
+
 /// Sorts after every time.
 const LATER: &str = "9999";
 
@@ -14,6 +16,21 @@ const LATER: &str = "9999";
 pub(super) struct Page<T> {
     items: Vec<T>,
     next: Option<String>,
+}
+
+/// A list of items that is found by its number, and the number of the next one.
+#[derive(Serialize)]
+pub(super) struct Numbered<T> {
+    items: Vec<T>,
+    page: u32,
+    next_page: Option<u32>,
+}
+
+/// At most `limit` items of page `page`, of which there are `pages` at most; pages count from 1.
+pub(super) struct Place {
+    pub(super) limit: u32,
+    pub(super) page: u32,
+    pub(super) pages: u32,
 }
 
 /// At most `limit` items, those after `after`.
@@ -28,6 +45,12 @@ pub(super) enum List {
     Users,
     Conversations,
     Messages,
+    NewestMessages,
+    Documents,
+    /// What belongs to one conversation, user or document, by ids.
+    Memberships,
+    Search,
+    Threads,
 }
 
 /// The last item of a page.
@@ -80,6 +103,36 @@ impl<T> Page<T> {
     }
 }
 
+// === impl Numbered ===
+
+impl<T> Numbered<T> {
+    /// The page of `rows`, which were asked for with [`Place::rows`].
+    pub(super) fn new(mut rows: Vec<T>, place: &Place) -> Self {
+        let limit = usize::try_from(place.limit).expect("the limit is at most 100");
+        let more = rows.len() > limit && place.page < place.pages;
+        rows.truncate(limit);
+        Self {
+            items: rows,
+            page: place.page,
+            next_page: more.then_some(place.page + 1),
+        }
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// How many rows to ask the database for.
+    pub(super) fn rows(&self) -> u32 {
+        self.limit + 1
+    }
+
+    /// How many rows stand before the page.
+    pub(super) fn offset(&self) -> u32 {
+        (self.page - 1).saturating_mul(self.limit)
+    }
+}
+
 // === impl Window ===
 
 impl Window {
@@ -91,6 +144,11 @@ impl Window {
     /// The id after which a list begins that is ordered by it.
     pub(super) fn after_id(&self) -> i64 {
         self.after.as_ref().map_or(0, |cursor| cursor.id)
+    }
+
+    /// The id before which a list begins that has the latest first.
+    pub(super) fn before_id(&self) -> i64 {
+        self.after.as_ref().map_or(i64::MAX, |cursor| cursor.id)
     }
 
     /// Time and id before which a list begins that has the latest first.
@@ -130,8 +188,10 @@ impl Cursor {
             id: parts.next()?.parse().ok()?,
             key: parts.next()?.to_owned(),
         };
-        // Compares the list and the check value, and refuses any other spelling.
-        (cursor.encode(list) == text).then_some(cursor)
+        // Compares the list and the check value, and refuses any other spelling. The check value is no secret: what is a key is
+        // looked at too.
+        let is_key = cursor.key.is_empty() || time::seconds(&cursor.key).is_some();
+        (is_key && cursor.encode(list) == text).then_some(cursor)
     }
 }
 
@@ -147,6 +207,20 @@ mod tests {
         };
         let text = cursor.encode(List::Conversations);
         assert_eq!(Cursor::decode(List::Conversations, &text), Some(cursor));
+    }
+
+    #[test]
+    fn a_cursor_that_somebody_made_has_a_time_or_nothing_for_a_key() {
+        for key in ["", "2026-01-05T08:00:00Z"] {
+            let key = key.to_owned();
+            let made = Cursor { key, id: 7 }.encode(List::Threads);
+            assert!(Cursor::decode(List::Threads, &made).is_some(), "{made}");
+        }
+        for key in ["\0", "x", "2026-13-05T08:00:00Z"] {
+            let key = key.to_owned();
+            let made = Cursor { key, id: 7 }.encode(List::Threads);
+            assert_eq!(Cursor::decode(List::Threads, &made), None);
+        }
     }
 
     #[test]

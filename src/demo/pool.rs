@@ -180,6 +180,26 @@ impl Pool {
         self.counted(rows)
     }
 
+    /// How the database would run a statement, line by line.
+    pub(super) async fn plan(
+        &self,
+        sql: Sql,
+        values: &[Value],
+    ) -> Result<Vec<String>, sqlx::Error> {
+        match &self.0.connections {
+            Connections::Sqlite(pool) => {
+                let lines = sql.sqlite_plan(values).map(Row::Sqlite);
+                let lines = lines.fetch_all(pool).await?;
+                lines.iter().map(|line| line.text("detail")).collect()
+            }
+            Connections::Postgres(pool) => {
+                let lines = sql.postgres_plan(values).map(Row::Postgres);
+                let lines = lines.fetch_all(pool).await?;
+                lines.iter().map(|line| line.text("QUERY PLAN")).collect()
+            }
+        }
+    }
+
     /// Begins a transaction that may write. SQLite's takes the right to at once: asking for it later could fail.
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         let begun = match &self.0.connections {

@@ -1,6 +1,6 @@
 //! The connections of one demo: those that read and those that write.
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 
@@ -8,6 +8,7 @@ use super::{
     database::{Database, Place},
     error::DemoError,
     pool::{Connections, Pool, PoolSettings, PoolUse},
+    query_cache::QueryCache,
     sql::{Record, Row, Sql, Value},
     transaction::Transaction,
 };
@@ -18,6 +19,7 @@ use super::{
 pub(crate) struct Pools {
     readers: Pool,
     writer: Pool,
+    cache: Option<Arc<QueryCache>>,
 }
 
 /// The folder of a temporary database, deleted when dropped. A folder, because WAL adds two files
@@ -48,6 +50,7 @@ impl Pools {
                     Self {
                         readers,
                         writer: pool,
+                        cache: None,
                     },
                     None,
                 )
@@ -61,7 +64,7 @@ impl Pools {
         Ok((pools, folder))
     }
 
-    fn sqlite(file: &std::path::Path, settings: &PoolSettings) -> Self {
+    fn sqlite(file: &Path, settings: &PoolSettings) -> Self {
         let one = PoolSettings {
             size: 1,
             overflow: 0,
@@ -70,11 +73,27 @@ impl Pools {
         Self {
             readers: Pool::sqlite(file, true, settings),
             writer: Pool::sqlite(file, false, &one),
+            cache: None,
         }
     }
 
-    async fn rows(&self, sql: Sql, values: &[Value]) -> Result<Vec<Row>, sqlx::Error> {
-        self.readers.rows(sql, values).await
+    /// The same connections over a new [`QueryCache`], for one request.
+    pub(crate) fn cached(&self) -> Self {
+        Self {
+            cache: Some(Arc::default()),
+            ..self.clone()
+        }
+    }
+
+    async fn rows(&self, sql: Sql, values: &[Value]) -> Result<Arc<Vec<Row>>, sqlx::Error> {
+        if let Some(known) = self.cache.as_ref().and_then(|cache| cache.get(sql, values)) {
+            return Ok(known);
+        }
+        let rows = Arc::new(self.readers.rows(sql, values).await?);
+        if let Some(cache) = &self.cache {
+            cache.put(sql, values, &rows);
+        }
+        Ok(rows)
     }
 
     pub(crate) async fn all<T: Record>(
@@ -108,6 +127,9 @@ impl Pools {
     }
 
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        if let Some(cache) = &self.cache {
+            cache.end(); // what is written changes what is read from now on
+        }
         self.writer.begin().await
     }
 

@@ -1,6 +1,6 @@
 //! What a request can end with instead of its answer, as `application/problem+json` (RFC 9457).
 
-use std::error::Error;
+use std::{borrow::Cow, error::Error, sync::Arc};
 
 use axum::{
     Json,
@@ -19,7 +19,7 @@ pub(super) enum Problem {
     Refused { status: StatusCode, detail: String },
     /// The body was read, but one of its fields has a value that is not allowed.
     Field {
-        name: &'static str,
+        name: Cow<'static, str>,
         allowed: &'static str,
     },
     /// No such path.
@@ -28,10 +28,12 @@ pub(super) enum Problem {
     Method,
     /// No row has this id.
     Missing { what: &'static str, id: i64 },
+    /// No row with this id is deleted.
+    NotDeleted { what: &'static str, id: i64 },
     /// The request contradicts what is stored.
     Conflict(&'static str),
     /// The database failed.
-    Database(sqlx::Error),
+    Database(Arc<sqlx::Error>),
 }
 
 #[derive(Serialize)]
@@ -61,7 +63,9 @@ impl Problem {
             Problem::Parameter { .. } => StatusCode::BAD_REQUEST,
             Problem::Refused { status, .. } => *status,
             Problem::Field { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Problem::Route | Problem::Missing { .. } => StatusCode::NOT_FOUND,
+            Problem::Route | Problem::Missing { .. } | Problem::NotDeleted { .. } => {
+                StatusCode::NOT_FOUND
+            }
             Problem::Method => StatusCode::METHOD_NOT_ALLOWED,
             Problem::Conflict(_) => StatusCode::CONFLICT,
             Problem::Database(error) if is_busy(error) => StatusCode::SERVICE_UNAVAILABLE,
@@ -77,6 +81,7 @@ impl Problem {
             Problem::Route => "there is nothing at this path".to_owned(),
             Problem::Method => "this path has other methods; see the Allow field".to_owned(),
             Problem::Missing { what, id } => format!("there is no {what} {id}"),
+            Problem::NotDeleted { what, id } => format!("there is no deleted {what} {id}"),
             Problem::Conflict(detail) => detail.to_owned(),
             Problem::Database(error) => {
                 error!(error = &error as &dyn Error, "the database failed");
@@ -88,6 +93,13 @@ impl Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
+        Problem::Database(Arc::new(error))
+    }
+}
+
+/// Of a statement that several have waited for.
+impl From<Arc<sqlx::Error>> for Problem {
+    fn from(error: Arc<sqlx::Error>) -> Self {
         Problem::Database(error)
     }
 }

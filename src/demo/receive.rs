@@ -1,5 +1,7 @@
 //! What requests bring: identifiers, parameters, bodies. Handlers see only what was checked.
 
+mod bodies;
+
 use std::ops::RangeInclusive;
 
 use axum::{
@@ -7,67 +9,29 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::request::Parts,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
+use self::bodies::holds;
+pub(super) use self::bodies::{
+    Bulk, Check, ConversationBody, DocumentBody, MessageBody, NewConversation, NewDocument,
+    NewMessage, ProfileBody, UserBody,
+};
 use super::{
-    page::{Cursor, List, Window},
+    page::{Cursor, List, Place, Window},
     problem::Problem,
 };
 
 /// The `{id}` in the path.
 pub(super) struct Id(pub(super) i64);
 
+/// The `{id}` in the path and the `{member}` after it.
+pub(super) struct Ids(pub(super) i64, pub(super) i64);
+
 /// The parameters of the query, in order. Unknown ones are ignored.
 pub(super) struct Parameters(Vec<(String, String)>);
 
 /// A JSON body that passed its own check.
 pub(super) struct Body<T>(pub(super) T);
-
-/// The rules for a body's fields that its types do not express.
-pub(super) trait Check {
-    fn check(&self) -> Result<(), Problem>;
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct UserBody {
-    pub(super) name: String,
-    pub(super) email: String,
-    pub(super) profile: ProfileBody,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ProfileBody {
-    pub(super) bio: String,
-    pub(super) city: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewConversation {
-    pub(super) title: String,
-    pub(super) owner_id: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ConversationBody {
-    pub(super) title: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewMessage {
-    pub(super) author_id: i64,
-    pub(super) text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct MessageBody {
-    pub(super) text: String,
-}
 
 // === impl Id ===
 
@@ -76,14 +40,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = Path::<String>::from_request_parts(parts, state).await;
-        match text.ok().and_then(|Path(text)| text.parse().ok()) {
-            Some(id) if id > 0 => Ok(Self(id)),
-            _ => Err(Problem::Parameter {
-                name: "id",
-                allowed: "a positive integer".to_owned(),
-            }),
-        }
+        let text = text.ok().map(|Path(text)| text);
+        id("id", text.as_deref()).map(Self)
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Ids {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let texts = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let texts = texts.ok().map(|Path(texts)| texts);
+        let (one, other) = texts
+            .as_ref()
+            .map(|(one, other)| (&**one, &**other))
+            .unzip();
+        Ok(Self(id("id", one)?, id("member", other)?))
+    }
+}
+
+fn id(name: &'static str, text: Option<&str>) -> Result<i64, Problem> {
+    let id = text.and_then(|text| text.parse().ok());
+    id.filter(|id| *id > 0)
+        .ok_or_else(|| parameter(name, "a positive integer"))
 }
 
 // === impl Parameters ===
@@ -120,7 +99,15 @@ impl Parameters {
         })
     }
 
-    pub(super) fn number(
+    /// `limit` as in [`window`](Self::window), and `page`: as many as lie within the first `rows` items.
+    pub(super) fn place(&self, rows: u32) -> Result<Place, Problem> {
+        let limit = self.number("limit", 1..=100, 20)?;
+        let pages = rows / limit;
+        let page = self.number("page", 1..=pages, 1)?;
+        Ok(Place { limit, page, pages })
+    }
+
+    fn number(
         &self,
         name: &'static str,
         range: RangeInclusive<u32>,
@@ -134,10 +121,27 @@ impl Parameters {
         number.ok_or_else(|| parameter(name, format!("a whole number from {least} to {most}")))
     }
 
+    /// A text that may be there, of at most `most` characters.
+    pub(super) fn maybe_text(
+        &self,
+        name: &'static str,
+        most: usize,
+    ) -> Result<Option<&str>, Problem> {
+        match self.one(name)? {
+            None => Ok(None),
+            Some(_) => self.text(name, most).map(Some),
+        }
+    }
+
     /// A text that must be there, of at most `most` characters.
     pub(super) fn text(&self, name: &'static str, most: usize) -> Result<&str, Problem> {
         let text = self.one(name)?.filter(|text| holds(text, most));
-        text.ok_or_else(|| parameter(name, format!("a text of 1 to {most} characters")))
+        text.ok_or_else(|| {
+            parameter(
+                name,
+                format!("a text of 1 to {most} characters, none of them NUL"),
+            )
+        })
     }
 
     fn one(&self, name: &'static str) -> Result<Option<&str>, Problem> {
@@ -166,77 +170,5 @@ impl<S: Send + Sync, T: DeserializeOwned + Check> FromRequest<S> for Body<T> {
                 detail: bad.body_text(),
             }),
         }
-    }
-}
-
-/// Whether `text` is more than blanks and at most `most` characters long.
-fn holds(text: &str, most: usize) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= most
-}
-
-fn field(good: bool, name: &'static str, allowed: &'static str) -> Result<(), Problem> {
-    if good {
-        Ok(())
-    } else {
-        Err(Problem::Field { name, allowed })
-    }
-}
-
-fn title(text: &str) -> Result<(), Problem> {
-    field(holds(text, 120), "title", "a text of 1 to 120 characters")
-}
-
-fn message(text: &str) -> Result<(), Problem> {
-    field(holds(text, 2000), "text", "a text of 1 to 2000 characters")
-}
-
-impl Check for UserBody {
-    fn check(&self) -> Result<(), Problem> {
-        let Self {
-            name,
-            email,
-            profile: ProfileBody { bio, city },
-        } = self;
-        let address = email.contains('@') && !email.contains(char::is_whitespace);
-        field(holds(name, 80), "name", "a text of 1 to 80 characters")?;
-        field(
-            address && holds(email, 254),
-            "email",
-            "an address of at most 254 characters",
-        )?;
-        field(
-            bio.chars().count() <= 500,
-            "profile.bio",
-            "a text of at most 500 characters",
-        )?;
-        field(
-            city.chars().count() <= 80,
-            "profile.city",
-            "a text of at most 80 characters",
-        )
-    }
-}
-
-impl Check for NewConversation {
-    fn check(&self) -> Result<(), Problem> {
-        title(&self.title)
-    }
-}
-
-impl Check for ConversationBody {
-    fn check(&self) -> Result<(), Problem> {
-        title(&self.title)
-    }
-}
-
-impl Check for NewMessage {
-    fn check(&self) -> Result<(), Problem> {
-        message(&self.text)
-    }
-}
-
-impl Check for MessageBody {
-    fn check(&self) -> Result<(), Problem> {
-        message(&self.text)
     }
 }

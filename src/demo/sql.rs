@@ -3,7 +3,10 @@
 //! A statement is a constant and written once, by [`sql!`]; what the databases say differently is a [`word!`] in it. What
 //! clients send comes in as a [`Value`] and never as text of a statement.
 
-use sqlx::{Postgres, Row as _, Sqlite, postgres::PgRow, query, query::Query, sqlite::SqliteRow};
+use sqlx::{
+    AssertSqlSafe, Postgres, Row as _, Sqlite, postgres::PgRow, query, query::Query,
+    sqlite::SqliteRow,
+};
 
 type SqliteQuery = Query<'static, Sqlite, <Sqlite as sqlx::Database>::Arguments>;
 type PostgresQuery = Query<'static, Postgres, <Postgres as sqlx::Database>::Arguments>;
@@ -55,6 +58,32 @@ macro_rules! word {
     (postgres LIKE) => {
         "ILIKE"
     };
+    // What a row needs when it is changed.
+    (sqlite TOUCHED) => {
+        concat!(
+            "version = version + 1, changed_at = ",
+            $crate::demo::sql::word!(sqlite NOW)
+        )
+    };
+    (postgres TOUCHED) => {
+        concat!(
+            "version = version + 1, changed_at = ",
+            $crate::demo::sql::word!(postgres NOW)
+        )
+    };
+    // Rows with all that a list shows of them; their person is u.
+    ($dialect:ident CONVERSATIONS) => {
+        "SELECT c.id, c.title, c.updated_at, u.id AS person_id, u.name AS person_name
+         FROM conversations c JOIN users u ON u.id = c.owner_id"
+    };
+    ($dialect:ident MESSAGES) => {
+        "SELECT m.id, m.conversation_id, m.text, m.created_at, u.id AS person_id, u.name AS person_name
+         FROM messages m JOIN users u ON u.id = m.author_id"
+    };
+    ($dialect:ident DOCUMENTS) => {
+        "SELECT d.id, d.title, d.created_at, d.changed_at, u.id AS person_id, u.name AS person_name
+         FROM documents d JOIN users u ON u.id = d.owner_id"
+    };
     ($dialect:ident $text:literal) => {
         $text
     };
@@ -88,27 +117,46 @@ pub(crate) trait Record: Sized {
 
 impl Sql {
     pub(crate) fn sqlite(self, values: &[Value]) -> SqliteQuery {
-        values
-            .iter()
-            .fold(query(self.sqlite), |query, value| match value {
-                Value::Int(number) => query.bind(*number),
-                Value::Text(text) => query.bind(text.clone()),
-                Value::Ids(ids) => query.bind(format!("{ids:?}")),
-            })
+        Value::all_for_sqlite(values, query(self.sqlite))
     }
 
     pub(crate) fn postgres(self, values: &[Value]) -> PostgresQuery {
-        values
-            .iter()
-            .fold(query(self.postgres), |query, value| match value {
-                Value::Int(number) => query.bind(*number),
-                Value::Text(text) => query.bind(text.clone()),
-                Value::Ids(ids) => query.bind(ids.clone()),
-            })
+        Value::all_for_postgres(values, query(self.postgres))
+    }
+
+    /// The question how SQLite would run it.
+    pub(crate) fn sqlite_plan(self, values: &[Value]) -> SqliteQuery {
+        // Two constants of the program, one behind the other.
+        let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", self.sqlite));
+        Value::all_for_sqlite(values, query(sql))
+    }
+
+    /// The question how PostgreSQL would run it.
+    pub(crate) fn postgres_plan(self, values: &[Value]) -> PostgresQuery {
+        let sql = AssertSqlSafe(format!("EXPLAIN (COSTS OFF) {}", self.postgres));
+        Value::all_for_postgres(values, query(sql))
     }
 }
 
 // === impl Value ===
+
+impl Value {
+    fn all_for_sqlite(values: &[Self], query: SqliteQuery) -> SqliteQuery {
+        values.iter().fold(query, |query, value| match value {
+            Self::Int(number) => query.bind(*number),
+            Self::Text(text) => query.bind(text.clone()),
+            Self::Ids(ids) => query.bind(format!("{ids:?}")),
+        })
+    }
+
+    fn all_for_postgres(values: &[Self], query: PostgresQuery) -> PostgresQuery {
+        values.iter().fold(query, |query, value| match value {
+            Self::Int(number) => query.bind(*number),
+            Self::Text(text) => query.bind(text.clone()),
+            Self::Ids(ids) => query.bind(ids.clone()),
+        })
+    }
+}
 
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
@@ -151,6 +199,13 @@ impl Row {
     }
 
     pub(crate) fn text(&self, column: &str) -> Result<String, sqlx::Error> {
+        match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
+        }
+    }
+
+    pub(crate) fn maybe_int(&self, column: &str) -> Result<Option<i64>, sqlx::Error> {
         match self {
             Self::Sqlite(row) => row.try_get(column),
             Self::Postgres(row) => row.try_get(column),

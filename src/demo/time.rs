@@ -26,6 +26,23 @@ fn date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year + u64::from(month <= 2), month, day)
 }
 
+/// The seconds since 1970 of such a text; none if it is no such text.
+pub(super) fn seconds(text: &str) -> Option<u64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let (year, from_march) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year.checked_sub(1)?, month + 9)
+    };
+    let of_year = (153 * from_march + 2) / 5 + day;
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + of_year;
+    let days = days.checked_sub(719_469)?; // 1970-01-01
+    let seconds = days * DAY + hour * 3600 + minute * 60 + second;
+    (self::text(seconds) == text).then_some(seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +61,24 @@ mod tests {
         ];
         for (seconds, expected) in cases {
             assert_eq!(text(seconds), expected);
+            assert_eq!(super::seconds(expected), Some(seconds));
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_has_no_seconds() {
+        for text in [
+            "",
+            "2026-01-05",
+            "2026-01-05 08:00:00Z",
+            "2026-02-29T00:00:00Z",
+            "2026-00-10T00:00:00Z",
+            "2026-01-05T24:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "0000-01-01T00:00:00Z",
+            "éééééééééé",
+        ] {
+            assert_eq!(seconds(text), None, "{text}");
         }
     }
 }

@@ -18,9 +18,13 @@ macro_rules! on_both {
     };
 }
 
+mod caching;
 mod life;
+mod migrations;
 mod operations;
 mod problems;
+mod reading;
+mod relations;
 mod resources;
 mod server;
 mod statements;

@@ -104,6 +104,6 @@ fn the_routes_of_the_repository_are_those_that_are_tested() {
         proxy::config("127.0.0.1:1".parse().unwrap(), &routes())
             .routes
             .len(),
-        13
+        20
     );
 }

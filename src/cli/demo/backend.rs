@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{failure::Failure, output::complain},
-    demo::{Database, PoolSettings, ProfileSettings, Settings},
+    demo::{CacheControl, Database, PoolSettings, ProfileSettings, Settings},
 };
 use clap::{Args, value_parser};
 use std::{net::SocketAddr, time::Duration};
@@ -41,6 +41,15 @@ pub(super) struct Backend {
     #[arg(long, value_name = "NUMBER", env = "REPEATED_QUERY_THRESHOLD", default_value_t = 10,
           value_parser = value_parser!(u32).range(1..=100_000))]
     repeated_query: u32,
+    /// Which answers say for how long they are fresh: most (all but those about conversations, whose routes in proxy.toml say it),
+    /// all, or none
+    #[arg(
+        long,
+        value_name = "WHICH",
+        env = "DEMO_CACHE_CONTROL",
+        default_value = "most"
+    )]
+    cache_control: CacheControl,
 }
 
 /// Which database, for all that has to do with the demo.
@@ -76,12 +85,23 @@ impl Backend {
                 slow: Duration::from_millis(self.slow_query),
                 repeated: self.repeated_query,
             },
+            cache_control: self.cache_control,
             messages: self.messages,
         }
     }
 }
 
 impl Place {
+    /// One of which something stays.
+    pub(super) fn lasting(&self) -> Result<Database, Failure> {
+        if self.database.as_deref().is_none_or(str::is_empty) {
+            return Err(Failure::Usage(
+                "which database? --database sqlite:PATH, or DATABASE_URL=postgres://USER:PASSWORD@HOST:PORT/NAME",
+            ));
+        }
+        self.database()
+    }
+
     pub(super) fn database(&self) -> Result<Database, Failure> {
         let text = self.database.as_deref().unwrap_or_default();
         text.parse().map_err(|error| {

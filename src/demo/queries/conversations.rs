@@ -1,34 +1,27 @@
-//! Conversations, and their list in two ways: with two statements, and with one for each row.
+//! Conversations: a page of them, one with its messages, and their changes.
 
 use serde::Serialize;
 
 use super::{
     Person,
     messages::{self, Message},
-    no_conversation,
+    missing,
 };
 use crate::demo::{
     page::{Cursor, List, Page, Window},
     pools::Pools,
     problem::Problem,
     receive::NewConversation,
-    sql::{Record, Row, Sql, Value, sql},
+    revision::{Revised, Revision},
+    sql::{Record, Row, Sql, sql},
 };
 
 #[derive(Serialize)]
 pub(crate) struct Conversation {
-    id: i64,
+    pub(super) id: i64,
     title: String,
-    owner: Person,
-    updated_at: String,
-}
-
-/// A row of the list: the conversation and its last messages, newest first.
-#[derive(Serialize)]
-pub(crate) struct Summary {
-    #[serde(flatten)]
-    conversation: Conversation,
-    latest_messages: Vec<Message>,
+    pub(super) owner: Person,
+    pub(super) updated_at: String,
 }
 
 /// The conversation and its messages, oldest first; of very many the last ones.
@@ -39,106 +32,128 @@ pub(crate) struct Whole {
     messages: Vec<Message>,
 }
 
+pub(crate) const PAGE: Sql = sql!(
+    CONVERSATIONS
+    " WHERE c.deleted_at IS NULL AND (c.updated_at, c.id) < ($1, $2)
+      ORDER BY c.updated_at DESC, c.id DESC LIMIT $3"
+);
+
 /// The most recently updated first. Where there is no cursor the first page begins after what is later than any time: a
 /// condition that may be NULL would keep the database from beginning in the middle of the index.
-async fn page(pools: &Pools, window: &Window) -> Result<Page<Conversation>, Problem> {
-    let sql = sql!(
-        "SELECT conversations.id, title, updated_at, users.id AS person_id, name AS person_name
-         FROM conversations JOIN users ON users.id = owner_id
-         WHERE (updated_at, conversations.id) < ($1, $2)
-         ORDER BY updated_at DESC, conversations.id DESC LIMIT $3"
-    );
+pub(super) async fn page(pools: &Pools, window: &Window) -> Result<Page<Conversation>, Problem> {
     let (time, id) = window.after_time();
     let values = [time.into(), id.into(), window.rows().into()];
-    let rows: Vec<Conversation> = pools.all(sql, &values).await?;
+    let rows: Vec<Conversation> = pools.all(PAGE, &values).await?;
     Ok(Page::new(rows, window, List::Conversations, |row| Cursor {
         key: row.updated_at.clone(),
         id: row.id,
     }))
 }
 
-/// The list with two statements, however long.
-pub(crate) async fn list(pools: &Pools, window: &Window) -> Result<Page<Summary>, Problem> {
-    let page = page(pools, window).await?;
-    let ids: Vec<i64> = page
-        .items()
-        .iter()
-        .map(|conversation| conversation.id)
-        .collect();
-    let mut latest = messages::latest_of_each(pools, &ids).await?;
-    Ok(page.map(|conversation| {
-        let latest_messages = latest.remove(&conversation.id).unwrap_or_default();
-        Summary {
-            conversation,
-            latest_messages,
-        }
+pub(crate) const OF_USER: Sql = sql!(
+    CONVERSATIONS
+    " JOIN participants p ON p.conversation_id = c.id
+      WHERE p.user_id = $1 AND p.conversation_id > $2 AND c.deleted_at IS NULL
+      ORDER BY p.conversation_id LIMIT $3"
+);
+
+/// Those that a user takes part in, by their ids.
+pub(crate) async fn of_user(
+    pools: &Pools,
+    user: i64,
+    window: &Window,
+) -> Result<Page<Conversation>, Problem> {
+    by_id(pools, OF_USER, user, window).await
+}
+
+pub(crate) const OF_DOCUMENT: Sql = sql!(
+    CONVERSATIONS
+    " JOIN conversation_documents a ON a.conversation_id = c.id
+      WHERE a.document_id = $1 AND a.conversation_id > $2 AND c.deleted_at IS NULL
+      ORDER BY a.conversation_id LIMIT $3"
+);
+
+/// Those in which a document lies, by their ids.
+pub(crate) async fn of_document(
+    pools: &Pools,
+    document: i64,
+    window: &Window,
+) -> Result<Page<Conversation>, Problem> {
+    by_id(pools, OF_DOCUMENT, document, window).await
+}
+
+async fn by_id(
+    pools: &Pools,
+    sql: Sql,
+    of: i64,
+    window: &Window,
+) -> Result<Page<Conversation>, Problem> {
+    let values = [of.into(), window.after_id().into(), window.rows().into()];
+    let rows: Vec<Conversation> = pools.all(sql, &values).await?;
+    Ok(Page::new(rows, window, List::Memberships, |row| {
+        Cursor::id(row.id)
     }))
 }
 
-/// The same list as many programs make it: one statement, and one more for each of its rows.
-pub(crate) async fn naive_list(pools: &Pools, window: &Window) -> Result<Page<Summary>, Problem> {
-    let page = page(pools, window).await?;
-    let mut latest = Vec::new();
-    for conversation in page.items() {
-        latest.push(messages::latest_of_one(pools, conversation.id).await?);
-    }
-    let mut latest = latest.into_iter();
-    Ok(page.map(|conversation| {
-        let latest_messages = latest.next().unwrap_or_default();
-        Summary {
-            conversation,
-            latest_messages,
-        }
-    }))
-}
-
-pub(crate) async fn one(pools: &Pools, id: i64) -> Result<Whole, Problem> {
+/// A conversation without its messages. Its revision is that of all that [`whole`] shows: a message that changes is a change
+/// of its conversation, and so are the names of those who wrote the ones that are shown.
+pub(crate) async fn one(pools: &Pools, id: i64) -> Result<Revised<Conversation>, Problem> {
     let sql = sql!(
-        "SELECT conversations.id, title, updated_at, users.id AS person_id, name AS person_name
-         FROM conversations JOIN users ON users.id = owner_id WHERE conversations.id = $1"
+        "SELECT c.id, c.title, c.updated_at, u.id AS person_id, u.name AS person_name, c.version, c.changed_at,
+                (SELECT sum(w.version) || ' ' || max(w.changed_at) FROM users w
+                 WHERE w.id IN (SELECT c.owner_id UNION SELECT author_id FROM (
+                     SELECT author_id FROM messages m WHERE m.conversation_id = c.id AND m.deleted_at IS NULL
+                     ORDER BY m.id DESC LIMIT $2) AS shown)) AS people
+         FROM conversations c JOIN users u ON u.id = c.owner_id
+         WHERE c.id = $1 AND c.deleted_at IS NULL"
     );
-    let conversation = pools.first(sql, &[id.into()]).await?;
-    let conversation = conversation.ok_or(no_conversation(id))?;
-    let messages = messages::last_of(pools, id).await?;
+    let conversation = pools
+        .first(sql, &[id.into(), messages::LAST.into()])
+        .await?;
+    conversation.ok_or(missing("conversation", id))
+}
+
+/// The conversation with its messages.
+pub(crate) async fn whole(pools: &Pools, conversation: Conversation) -> Result<Whole, Problem> {
+    let messages = messages::last_of(pools, conversation.id).await?;
     Ok(Whole {
         conversation,
         messages,
     })
 }
 
-/// Returns the id of the new conversation.
+/// Returns the id of the new conversation. Its owner takes part in it.
 pub(crate) async fn create(pools: &Pools, body: &NewConversation) -> Result<i64, Problem> {
-    let sql = sql!(
-        "INSERT INTO conversations (title, owner_id, updated_at)
-         SELECT $1, id, " NOW " FROM users WHERE id = $2
+    let insert = sql!(
+        "INSERT INTO conversations (title, owner_id, updated_at, changed_at)
+         SELECT $1, id, " NOW ", " NOW " FROM users WHERE id = $2 AND deleted_at IS NULL
          RETURNING id AS value"
+    );
+    let join = sql!(
+        "INSERT INTO participants (conversation_id, user_id, joined_at) VALUES ($1, $2, " NOW ")"
     );
     let mut transaction = pools.begin().await?;
     let values = [body.title.as_str().into(), body.owner_id.into()];
-    let id = transaction.first(sql, &values).await?;
+    let id: Option<i64> = transaction.first(insert, &values).await?;
     let id = id.ok_or(Problem::Field {
-        name: "owner_id",
+        name: "owner_id".into(),
         allowed: "the id of a user",
     })?;
+    transaction
+        .execute(join, &[id.into(), body.owner_id.into()])
+        .await?;
     transaction.commit().await?;
     Ok(id)
 }
 
 pub(crate) async fn rename(pools: &Pools, id: i64, title: &str) -> Result<(), Problem> {
-    let sql = sql!("UPDATE conversations SET title = $2, updated_at = " NOW " WHERE id = $1");
-    change(pools, sql, &[id.into(), title.into()], id).await
-}
-
-/// Deletes the conversation with its messages.
-pub(crate) async fn delete(pools: &Pools, id: i64) -> Result<(), Problem> {
-    let sql = sql!("DELETE FROM conversations WHERE id = $1");
-    change(pools, sql, &[id.into()], id).await
-}
-
-async fn change(pools: &Pools, sql: Sql, values: &[Value], id: i64) -> Result<(), Problem> {
+    let sql = sql!(
+        "UPDATE conversations SET title = $2, updated_at = " NOW ", " TOUCHED "
+         WHERE id = $1 AND deleted_at IS NULL"
+    );
     let mut transaction = pools.begin().await?;
-    if transaction.execute(sql, values).await? == 0 {
-        return Err(no_conversation(id));
+    if transaction.execute(sql, &[id.into(), title.into()]).await? == 0 {
+        return Err(missing("conversation", id));
     }
     Ok(transaction.commit().await?)
 }
@@ -150,6 +165,17 @@ impl Record for Conversation {
             title: row.text("title")?,
             owner: Person::read(row)?,
             updated_at: row.text("updated_at")?,
+        })
+    }
+}
+
+impl Record for Revised<Conversation> {
+    fn read(row: &Row) -> Result<Self, sqlx::Error> {
+        let conversation = Conversation::read(row)?;
+        let revision = Revision::read(row)?.with(&row.text("people")?);
+        Ok(Self {
+            value: conversation,
+            revision,
         })
     }
 }

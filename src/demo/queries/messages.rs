@@ -1,53 +1,45 @@
-//! Messages: of one conversation, the latest of several, and by their text.
+//! Messages: pages of them, the latest of one conversation or of several, and their changes.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::{Person, no_conversation};
+use super::{Person, missing, touch};
 use crate::demo::{
     page::{Cursor, List, Page, Window},
     pools::Pools,
     problem::Problem,
     receive::NewMessage,
+    revision::{Revised, Revision},
     sql::{Record, Row, Sql, Value, sql},
 };
 
 /// How many messages the list shows of a conversation.
-const LATEST: u32 = 3;
+pub(super) const LATEST: u32 = 3;
 /// How many messages a single conversation brings along.
-const LAST: u32 = 200;
-/// How many messages a page of the search has.
-const FOUND: u32 = 20;
+pub(super) const LAST: u32 = 200;
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(crate) struct Message {
-    id: i64,
-    conversation_id: i64,
-    author: Person,
-    text: String,
-    created_at: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Found {
-    items: Vec<Message>,
-    page: u32,
-    next_page: Option<u32>,
+    pub(super) id: i64,
+    pub(super) conversation_id: i64,
+    pub(super) author: Person,
+    pub(super) text: String,
+    pub(super) created_at: String,
 }
 
 /// The latest messages of every conversation in `ids` with one statement.
-pub(crate) async fn latest_of_each(
+pub(super) async fn latest_of_each(
     pools: &Pools,
     ids: &[i64],
-) -> Result<HashMap<i64, Vec<Message>>, Problem> {
+) -> Result<HashMap<i64, Vec<Message>>, sqlx::Error> {
     let sql = sql!(
-        "SELECT m.id, conversation_id, text, m.created_at,
-                users.id AS person_id, users.name AS person_name
-         FROM (SELECT *, row_number() OVER (PARTITION BY conversation_id ORDER BY id DESC) AS place
-               FROM messages WHERE conversation_id " IN_IDS ") AS m
-         JOIN users ON users.id = author_id
-         WHERE place <= $2 ORDER BY conversation_id, m.id DESC"
+        MESSAGES
+        " WHERE m.id IN (SELECT n.id FROM (
+              SELECT id, row_number() OVER (PARTITION BY conversation_id ORDER BY id DESC) AS place
+              FROM messages WHERE conversation_id " IN_IDS " AND deleted_at IS NULL
+          ) AS n WHERE n.place <= $2)
+          ORDER BY m.conversation_id, m.id DESC"
     );
     let rows: Vec<Message> = pools.all(sql, &[ids.into(), LATEST.into()]).await?;
     let mut latest = HashMap::<i64, Vec<Message>>::new();
@@ -61,12 +53,12 @@ pub(crate) async fn latest_of_each(
 }
 
 /// The latest messages of one conversation, newest first.
-pub(crate) async fn latest_of_one(pools: &Pools, id: i64) -> Result<Vec<Message>, Problem> {
+pub(super) async fn latest_of_one(pools: &Pools, id: i64) -> Result<Vec<Message>, Problem> {
     newest(pools, id, LATEST).await
 }
 
 /// The messages of one conversation, oldest first; if it has very many, its last ones.
-pub(crate) async fn last_of(pools: &Pools, id: i64) -> Result<Vec<Message>, Problem> {
+pub(super) async fn last_of(pools: &Pools, id: i64) -> Result<Vec<Message>, Problem> {
     let mut messages = newest(pools, id, LAST).await?;
     messages.reverse();
     Ok(messages)
@@ -74,104 +66,119 @@ pub(crate) async fn last_of(pools: &Pools, id: i64) -> Result<Vec<Message>, Prob
 
 async fn newest(pools: &Pools, conversation: i64, most: u32) -> Result<Vec<Message>, Problem> {
     let sql = sql!(
-        "SELECT messages.id, conversation_id, text, messages.created_at,
-                users.id AS person_id, users.name AS person_name
-         FROM messages JOIN users ON users.id = author_id
-         WHERE conversation_id = $1 ORDER BY messages.id DESC LIMIT $2"
+        MESSAGES
+        " WHERE m.conversation_id = $1 AND m.deleted_at IS NULL ORDER BY m.id DESC LIMIT $2"
     );
     Ok(pools.all(sql, &[conversation.into(), most.into()]).await?)
 }
 
+pub(crate) const OF_CONVERSATION: Sql = sql!(
+    MESSAGES
+    " WHERE m.conversation_id = $1 AND m.id > $2 AND m.deleted_at IS NULL ORDER BY m.id LIMIT $3"
+);
+
 /// The messages of one conversation, oldest first.
-pub(crate) async fn list(
+pub(crate) async fn of_conversation(
     pools: &Pools,
     conversation: i64,
     window: &Window,
 ) -> Result<Page<Message>, Problem> {
-    let exists = sql!("SELECT EXISTS (SELECT 1 FROM conversations WHERE id = $1) AS value");
-    if !pools.one::<bool>(exists, &[conversation.into()]).await? {
-        return Err(no_conversation(conversation));
-    }
-    let sql = sql!(
-        "SELECT messages.id, conversation_id, text, messages.created_at,
-                users.id AS person_id, users.name AS person_name
-         FROM messages JOIN users ON users.id = author_id
-         WHERE conversation_id = $1 AND messages.id > $2
-         ORDER BY messages.id LIMIT $3"
-    );
+    touch::must_exist(pools, conversation).await?;
     let values = [
         conversation.into(),
         window.after_id().into(),
         window.rows().into(),
     ];
-    let rows: Vec<Message> = pools.all(sql, &values).await?;
+    let rows: Vec<Message> = pools.all(OF_CONVERSATION, &values).await?;
     Ok(Page::new(rows, window, List::Messages, |message| {
         Cursor::id(message.id)
     }))
 }
 
-pub(crate) async fn one(pools: &Pools, id: i64) -> Result<Message, Problem> {
+/// All messages, newest first: the database begins in the index where the last page has ended.
+pub(crate) async fn all(pools: &Pools, window: &Window) -> Result<Page<Message>, Problem> {
     let sql = sql!(
-        "SELECT messages.id, conversation_id, text, messages.created_at,
-                users.id AS person_id, users.name AS person_name
-         FROM messages JOIN users ON users.id = author_id WHERE messages.id = $1"
+        MESSAGES
+        " JOIN conversations c ON c.id = m.conversation_id
+          WHERE m.id < $1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL
+          ORDER BY m.id DESC LIMIT $2"
     );
-    pools.first(sql, &[id.into()]).await?.ok_or(missing(id))
+    let values = [window.before_id().into(), window.rows().into()];
+    newest_first(pools, sql, &values, window).await
 }
 
-/// The messages that contain `text`, newest first. `page` counts from 1, the last is `pages`.
-pub(crate) async fn search(
+/// The same page by its number: the database reads all that stands before it and throws it away.
+pub(crate) async fn all_by_offset(
     pools: &Pools,
-    text: &str,
-    page: u32,
-    pages: u32,
-) -> Result<Found, Problem> {
+    limit: u32,
+    offset: u32,
+) -> Result<Vec<Message>, Problem> {
     let sql = sql!(
-        "SELECT messages.id, conversation_id, text, messages.created_at,
-                users.id AS person_id, users.name AS person_name
-         FROM messages JOIN users ON users.id = author_id
-         WHERE text " LIKE " $1 ESCAPE '\\' ORDER BY messages.id DESC LIMIT $2 OFFSET $3"
+        MESSAGES
+        " JOIN conversations c ON c.id = m.conversation_id
+          WHERE m.deleted_at IS NULL AND c.deleted_at IS NULL
+          ORDER BY m.id DESC LIMIT $1 OFFSET $2"
     );
-    let values = [
-        containing(text).into(),
-        (FOUND + 1).into(),
-        ((page - 1) * FOUND).into(),
-    ];
-    let mut items: Vec<Message> = pools.all(sql, &values).await?;
-    let more = items.len() > FOUND as usize && page < pages;
-    items.truncate(FOUND as usize);
-    Ok(Found {
-        items,
-        page,
-        next_page: more.then_some(page + 1),
-    })
+    Ok(pools.all(sql, &[limit.into(), offset.into()]).await?)
 }
 
-/// The pattern of all texts with `text` in them, whatever characters it has.
-fn containing(text: &str) -> String {
-    let escaped = text
-        .replace('\\', r"\\")
-        .replace('%', r"\%")
-        .replace('_', r"\_");
-    format!("%{escaped}%")
+pub(crate) const OF_USER: Sql = sql!(
+    MESSAGES
+    " JOIN conversations c ON c.id = m.conversation_id
+      WHERE m.author_id = $1 AND m.id < $2 AND m.deleted_at IS NULL AND c.deleted_at IS NULL
+      ORDER BY m.id DESC LIMIT $3"
+);
+
+/// What a user has written, newest first.
+pub(crate) async fn of_user(
+    pools: &Pools,
+    user: i64,
+    window: &Window,
+) -> Result<Page<Message>, Problem> {
+    let values = [user.into(), window.before_id().into(), window.rows().into()];
+    newest_first(pools, OF_USER, &values, window).await
 }
 
-/// Returns the id of the new message, which also becomes the conversation's last update.
+async fn newest_first(
+    pools: &Pools,
+    sql: Sql,
+    values: &[Value],
+    window: &Window,
+) -> Result<Page<Message>, Problem> {
+    let rows: Vec<Message> = pools.all(sql, values).await?;
+    Ok(Page::new(rows, window, List::NewestMessages, |message| {
+        Cursor::id(message.id)
+    }))
+}
+
+pub(crate) async fn one(pools: &Pools, id: i64) -> Result<Revised<Message>, Problem> {
+    let sql = sql!(
+        "SELECT m.id, m.conversation_id, m.text, m.created_at, u.id AS person_id, u.name AS person_name,
+                m.version, m.changed_at, u.version || ' ' || u.changed_at AS people
+         FROM messages m JOIN users u ON u.id = m.author_id JOIN conversations c ON c.id = m.conversation_id
+         WHERE m.id = $1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL"
+    );
+    let message = pools.first(sql, &[id.into()]).await?;
+    message.ok_or(missing("message", id))
+}
+
+/// Returns the id of the new message, which also becomes the conversation's last update; its author takes part from now on.
 pub(crate) async fn create(
     pools: &Pools,
     conversation: i64,
     body: &NewMessage,
 ) -> Result<i64, Problem> {
-    let touch = sql!("UPDATE conversations SET updated_at = " NOW " WHERE id = $1");
     let insert = sql!(
-        "INSERT INTO messages (conversation_id, author_id, text, created_at)
-         SELECT $1, id, $3, " NOW " FROM users WHERE id = $2
+        "INSERT INTO messages (conversation_id, author_id, text, created_at, changed_at)
+         SELECT $1, id, $3, " NOW ", " NOW " FROM users WHERE id = $2 AND deleted_at IS NULL
          RETURNING id AS value"
     );
+    let join = sql!(
+        "INSERT INTO participants (conversation_id, user_id, joined_at) VALUES ($1, $2, " NOW ")
+         ON CONFLICT DO NOTHING"
+    );
     let mut transaction = pools.begin().await?;
-    if transaction.execute(touch, &[conversation.into()]).await? == 0 {
-        return Err(no_conversation(conversation));
-    }
+    touch::updated(&mut transaction, conversation).await?;
     let values = [
         conversation.into(),
         body.author_id.into(),
@@ -179,36 +186,24 @@ pub(crate) async fn create(
     ];
     let id = transaction.first(insert, &values).await?;
     let id = id.ok_or(Problem::Field {
-        name: "author_id",
+        name: "author_id".into(),
         allowed: "the id of a user",
     })?;
+    transaction.execute(join, &values[..2]).await?;
     transaction.commit().await?;
     Ok(id)
 }
 
 pub(crate) async fn rewrite(pools: &Pools, id: i64, text: &str) -> Result<(), Problem> {
-    let sql = sql!("UPDATE messages SET text = $2 WHERE id = $1");
-    change(pools, sql, &[id.into(), text.into()], id).await
-}
-
-pub(crate) async fn delete(pools: &Pools, id: i64) -> Result<(), Problem> {
-    let sql = sql!("DELETE FROM messages WHERE id = $1");
-    change(pools, sql, &[id.into()], id).await
-}
-
-async fn change(pools: &Pools, sql: Sql, values: &[Value], id: i64) -> Result<(), Problem> {
+    let sql = sql!(
+        "UPDATE messages SET text = $2, " TOUCHED "
+         WHERE id = $1 AND deleted_at IS NULL RETURNING conversation_id AS value"
+    );
     let mut transaction = pools.begin().await?;
-    if transaction.execute(sql, values).await? == 0 {
-        return Err(missing(id));
-    }
+    let conversation: Option<i64> = transaction.first(sql, &[id.into(), text.into()]).await?;
+    let conversation = conversation.ok_or(missing("message", id))?;
+    touch::touched(&mut transaction, conversation).await?;
     Ok(transaction.commit().await?)
-}
-
-fn missing(id: i64) -> Problem {
-    Problem::Missing {
-        what: "message",
-        id,
-    }
 }
 
 impl Record for Message {
@@ -223,12 +218,11 @@ impl Record for Message {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_takes_every_character_literally() {
-        assert_eq!(containing(r"50%_\"), r"%50\%\_\\%");
+impl Record for Revised<Message> {
+    fn read(row: &Row) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            value: Message::read(row)?,
+            revision: Revision::read(row)?.with(&row.text("people")?),
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! The routes beside the messenger: health, version, metrics, search, a private answer, a stream.
+//! The routes beside the messenger: health, version, metrics, a private answer, a stream.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -17,20 +17,11 @@ use serde_json::json;
 use tokio::time::interval;
 
 use super::app::App;
-use crate::demo::{
-    migrations,
-    page::short_hash,
-    problem::Problem,
-    queries::messages::{self, Found},
-    receive::Parameters,
-};
+use crate::demo::{migrations, page::short_hash};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// How many events a stream has, one each second.
 const EVENTS: u32 = 60;
-/// The offset of a later page costs as much as all before it.
-const SEARCH_PAGES: u32 = 50;
-const SEARCH_LENGTH: usize = 100;
 
 /// Says that requests are answered; asks the database nothing.
 pub(crate) async fn health() -> Response {
@@ -52,17 +43,6 @@ pub(crate) async fn version(State(app): State<App>) -> Response {
 pub(crate) async fn metrics(State(app): State<App>) -> Response {
     let text = app.profiler.meters.text(&app.pools.used());
     ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
-}
-
-pub(crate) async fn search(
-    State(app): State<App>,
-    parameters: Parameters,
-) -> Result<Json<Found>, Problem> {
-    let text = parameters.text("q", SEARCH_LENGTH)?;
-    let page = parameters.number("page", 1..=SEARCH_PAGES, 1)?;
-    messages::search(&app.pools, text, page, SEARCH_PAGES)
-        .await
-        .map(Json)
 }
 
 /// Tells the caller which `Authorization` came in, by its hash: an answer for nobody else.

@@ -17,6 +17,14 @@ const BETWEEN_NEIGHBOURS: usize = 5400;
 /// How many neighbours the default size has.
 const NEIGHBOURS: usize = SUBJECTS.len() * OCCASIONS.len() / 2;
 
+/// Every third conversation has a message that was deleted, and a document, which lies in the next one too. Of the documents every
+/// tenth is deleted.
+const BETWEEN_DELETED: usize = 3;
+pub(super) const BETWEEN_DOCUMENTS: usize = 3;
+const BETWEEN_DELETED_DOCUMENTS: usize = 10;
+/// How many people a conversation has.
+const PEOPLE: usize = 4;
+
 /// See the module docs.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -50,10 +58,35 @@ pub(super) struct Message {
     author: usize,
     text: &'static str,
     at: String,
+    deleted_at: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Participant {
+    conversation: usize,
+    user: usize,
+    at: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Document {
+    id: usize,
+    owner: usize,
+    title: String,
+    content: String,
+    at: String,
+    deleted_at: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Attachment {
+    conversation: usize,
+    document: usize,
+    at: String,
 }
 
 impl Plan {
-    /// Of this many messages, or a few more. Ten conversations have a hundred.
+    /// Of this many messages that are not deleted, or a few more. Ten conversations have a hundred.
     pub(super) fn of(messages: u32) -> Self {
         let messages = usize::try_from(messages).unwrap_or(usize::MAX);
         let conversations = messages.div_ceil(100) * 10;
@@ -117,19 +150,79 @@ impl Plan {
 
     /// The messages of one conversation with their times, without ids.
     fn of_one(&self, conversation: usize) -> impl Iterator<Item = (usize, Message)> {
+        let last = self.last_message_at(conversation);
         let count = 8 + conversation * 7 % 5;
-        (0..count).map(move |place| {
-            let at = self.last_message_at(conversation) - (count - 1 - place) * BETWEEN_MESSAGES;
-            let message = Message {
-                id: 0,
+        let message = move |place: usize, at| Message {
+            id: 0,
+            conversation: conversation + 1,
+            author: self.member(conversation, place % PEOPLE),
+            // 7 shares no factor with the number of texts: no text comes twice in a conversation.
+            text: MESSAGES[(conversation * 5 + place * 7) % MESSAGES.len()],
+            at: text(at),
+            deleted_at: None,
+        };
+        let deleted = conversation.is_multiple_of(BETWEEN_DELETED).then(|| {
+            let at = last - BETWEEN_MESSAGES / 2;
+            let deleted_at = Some(text(last));
+            (
+                at,
+                Message {
+                    deleted_at,
+                    ..message(count, at)
+                },
+            )
+        });
+        let live = (0..count).map(move |place| {
+            let at = last - (count - 1 - place) * BETWEEN_MESSAGES;
+            (at, message(place, at))
+        });
+        live.chain(deleted)
+    }
+
+    pub(super) fn participants(&self, which: Range<usize>) -> Vec<Participant> {
+        let all = which.flat_map(|conversation| {
+            let at = self.last_message_at(conversation) - 12 * BETWEEN_MESSAGES;
+            (0..PEOPLE).map(move |number| Participant {
                 conversation: conversation + 1,
-                author: self.member(conversation, place % 4),
-                // 7 shares no factor with the number of texts: no text comes twice in a conversation.
-                text: MESSAGES[(conversation * 5 + place * 7) % MESSAGES.len()],
+                user: self.member(conversation, number),
                 at: text(at),
-            };
-            (at, message)
-        })
+            })
+        });
+        all.collect()
+    }
+
+    pub(super) fn documents(&self, which: Range<usize>) -> Vec<Document> {
+        let with_one = which.step_by(BETWEEN_DOCUMENTS);
+        with_one
+            .map(|conversation| self.document(conversation))
+            .collect()
+    }
+
+    fn document(&self, conversation: usize) -> Document {
+        let number = conversation / BETWEEN_DOCUMENTS;
+        let at = text(self.last_message_at(conversation));
+        let line = |place: usize| MESSAGES[(number * 11 + place * 5) % MESSAGES.len()];
+        let deleted = number % BETWEEN_DELETED_DOCUMENTS == BETWEEN_DELETED_DOCUMENTS - 1;
+        Document {
+            id: number + 1,
+            owner: self.member(conversation, 1),
+            title: format!("Minutes: {}", self.conversation(conversation).title),
+            content: (0..6).map(line).collect::<Vec<_>>().join("\n"),
+            deleted_at: deleted.then(|| at.clone()),
+            at,
+        }
+    }
+
+    pub(super) fn attachments(&self, which: Range<usize>) -> Vec<Attachment> {
+        let all = which.step_by(BETWEEN_DOCUMENTS).flat_map(|conversation| {
+            let both = conversation..self.conversations.min(conversation + 2);
+            both.map(move |place| Attachment {
+                conversation: place + 1,
+                document: conversation / BETWEEN_DOCUMENTS + 1,
+                at: text(self.last_message_at(conversation)),
+            })
+        });
+        all.collect()
     }
 
     /// The id of one of the people in a conversation; the owner is the first.
@@ -164,7 +257,9 @@ mod tests {
             let last = plan.conversation(conversations - 1).at;
             assert!(last.as_str() < "2026-01-10", "{messages}: {last}");
         }
-        assert_eq!(Plan::of(1200).messages(0..120, 0).len(), 1200);
+        let messages = Plan::of(1200).messages(0..120, 0);
+        let deleted = messages.iter().filter(|m| m.deleted_at.is_some());
+        assert_eq!((messages.len(), deleted.count()), (1240, 40));
     }
 
     #[test]
@@ -174,7 +269,7 @@ mod tests {
         let second = plan.messages(500..1000, first.len());
         let all: Vec<_> = first.iter().chain(&second).collect();
         assert!(all.is_sorted_by_key(|message| (&message.at, message.id)));
-        assert_eq!((all.len(), all[9999].id), (10_000, 10_000));
+        assert_eq!(all.len(), all[all.len() - 1].id);
     }
 
     #[test]

@@ -1,0 +1,2 @@
+DROP INDEX message_words;
+ALTER TABLE messages DROP COLUMN words;
