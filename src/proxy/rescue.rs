@@ -90,7 +90,6 @@ mod tests {
             ),
             (FetchError::Origin(OriginError::ConnectTimeout), 504, false),
             (FetchError::Origin(OriginError::Timeout), 504, false),
-            (FetchError::Origin(OriginError::TooLarge), 502, false),
             (FetchError::broken(BodyError::Broken), 502, false),
             (FetchError::Origin(OriginError::TooLarge), 502, false),
             (FetchError::Overloaded, 503, true),
