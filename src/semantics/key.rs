@@ -121,7 +121,7 @@ impl<'v> Builder<'v> {
     }
 
     /// A request field that the route put into the key; its absence is a part too. One that is longer than
-    /// [`LONGEST_READ`](super::fields::LONGEST_READ) makes it a key of nothing.
+    /// [`LONGEST_READ`] makes it a key of nothing.
     pub fn field(mut self, name: &str, value: Option<&[u8]>) -> Self {
         if value.is_some_and(|value| value.len() > LONGEST_READ) {
             return self.too_long();

@@ -79,7 +79,7 @@ impl PathPattern {
     }
 
     /// What begins with `literal`, which has no stars and no escapes of them; of a longer one its first
-    /// [`MAX_BEGINNING`] bytes count.
+    /// 256 bytes count.
     pub fn beginning(literal: &str) -> Self {
         Self::begins_with(plain(literal).as_bytes())
     }
