@@ -52,7 +52,13 @@ pub(super) fn read(root: &Section<'_>, cache: &Cache, lifetimes: &Lifetimes<'_>)
     let mut taken = BTreeMap::new();
     let mut candidates = Vec::new();
     for section in sections.into_iter().take(MOST_ROUTES) {
-        routes.extend(route(section, cache, lifetimes, &mut taken, &mut candidates));
+        routes.extend(route(
+            section,
+            cache,
+            lifetimes,
+            &mut taken,
+            &mut candidates,
+        ));
     }
     Unreachable::check(root.reader, &candidates);
     routes
