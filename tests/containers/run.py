@@ -87,7 +87,10 @@ def build(target: str, name: str, profile: str) -> None:
     say(f"building {target}")
     options = ["--build-arg", f"PROFILE={profile}", "--target", target, "--tag", name]
     # One build at a time is enough for a machine that tests too.
+    old = docker("image", "ls", "--quiet", name)
     run("docker", "build", "--force-rm", *options, ".", timeout=1800, quiet=True)
+    if old and old != docker("image", "ls", "--quiet", name):
+        docker("image", "rm", old, check=False)
 
 
 def perform(name: str, check: Callable[[], None], stack: Stack) -> None:
