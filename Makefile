@@ -1,6 +1,6 @@
 # What is run often, each in one word. `make test` is what CI runs too.
 
-.PHONY: test check format bench guard fuzz soak clients conformance tools postgresql cargo-deny deny audit audit-where-reachable
+.PHONY: test check format bench guard fuzz soak clients conformance tools postgresql cargo-deny deny audit audit-where-reachable containers deploy-check
 
 # The one that deny.toml is written for.
 CARGO_DENY := 0.20.2
@@ -73,6 +73,31 @@ audit-where-reachable: cargo-deny
 	else \
 	  echo "NOT CHECKED: the database of known defects cannot be fetched from here; run make audit where it can" >&2; \
 	fi
+
+# The images and docker-compose.yml, built, started and tested from outside; says so where there is no engine. Where there is no
+# registry, stand-ins of Debian's packages take the place of the images that the files name, for which it needs root.
+# PROFILE=dev builds fastest.
+PROFILE := dist
+containers:
+	@if docker info >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v debootstrap >/dev/null; then \
+	  $(MAKE) --no-print-directory debootstrap; \
+	fi
+	tests/containers/run.py --profile $(PROFILE)
+
+.PHONY: debootstrap
+debootstrap:
+	$(call need,debootstrap)
+
+# What deploy/ holds, against the schemas of Kubernetes and systemd's own checks.
+deploy-check: target/deploy-check
+	cargo build --locked --features demo
+	target/deploy-check/bin/python tests/deploy/check.py
+
+target/deploy-check: tests/deploy/requirements.txt
+	rm -rf $@
+	python3 -m venv $@
+	$@/bin/pip install --quiet --requirement $<
+	touch $@
 
 # The properties of parsers, rules and the entry format with two hundred times as many inputs, and a million mutated byte
 # streams through the connection before a scripted upstream: some minutes.

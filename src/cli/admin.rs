@@ -24,6 +24,8 @@ pub(super) struct Admin {
 
 /// An address to connect to, and the token to send.
 pub(super) struct Access {
+    /// What is said where it does not answer.
+    pub(super) silent: &'static str,
     pub(super) address: String,
     pub(super) token: Option<String>,
 }
@@ -55,7 +57,11 @@ impl Admin {
             }
             (None, _) => return Err(NO_PORT),
         };
-        Ok(Access { address, token })
+        Ok(Access {
+            silent: "the admin port does not answer",
+            address,
+            token,
+        })
     }
 }
 

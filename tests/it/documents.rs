@@ -50,3 +50,35 @@ fn every_test_that_a_document_names_exists() {
         );
     }
 }
+
+/// What stands in `${…}` in the lines of `file` that are no comments.
+fn variables(file: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    let named = lines.flat_map(|line| line.split("${").skip(1));
+    named
+        .map(|rest| {
+            rest.chars()
+                .take_while(|c| c.is_ascii_uppercase() || *c == '_')
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn the_example_of_an_environment_has_every_name_that_is_used_and_no_other() {
+    let files = [
+        "docker-compose.yml",
+        "deploy/compose/balanced.yml",
+        "proxy.toml",
+        "config/docker.toml",
+    ];
+    let used: BTreeSet<_> = files.into_iter().flat_map(variables).collect();
+    let text = fs::read_to_string(Path::new(ROOT).join(".env.example")).unwrap();
+    let names = text.lines().filter_map(|line| line.split_once('='));
+    let names = names.map(|(name, _)| name.trim_start_matches("# ").to_owned());
+    let shown: BTreeSet<_> = names.filter(|name| !name.contains(' ')).collect();
+    assert_eq!(shown, used);
+}

@@ -120,26 +120,26 @@ async fn metrics_are_coded_for_whoever_takes_that() {
     assert!(coded.body.len() * 3 < plain.body.len());
 }
 
+async fn health(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_sidecache"))
+        .arg("health")
+        .args(arguments)
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), text)
+}
+
 #[tokio::test]
 async fn the_health_command_asks_the_admin_port() {
     let origin = Origin::start().await;
     let proxy = Proxy::to(&origin, "").await;
-    let health = async |admin: String| {
-        let program = env!("CARGO_BIN_EXE_sidecache");
-        let output = tokio::process::Command::new(program)
-            .args(["health", "--admin", &admin])
-            .output()
-            .await
-            .unwrap();
-        (
-            output.status.code(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
-    };
+    let health = async |admin: String| health(&["--admin", &admin]).await;
     assert_eq!(health(proxy.admin().to_string()).await.0, Some(0));
     let (code, text) = health("127.0.0.1:1".to_owned()).await;
     assert_eq!(
-        (code, text.contains("does not answer")),
+        (code, text.contains("the admin port does not answer")),
         (Some(1), true),
         "{text}"
     );
@@ -149,4 +149,32 @@ async fn the_health_command_asks_the_admin_port() {
         (Some(1), true),
         "{text}"
     );
+}
+
+/// A container whose only program is this one may hold another server.
+#[tokio::test]
+async fn the_health_command_asks_another_server() {
+    let origin = Origin::start().await;
+    origin.answer("/good?a=1", Reply::ok("whatever"));
+    origin.answer("/bad", Reply::ok("").status(503));
+    let health = async |url: String| health(&["--url", &url]).await;
+    let at = |path: &str| format!("http://{}{path}", origin.address());
+    assert_eq!(health(at("/good?a=1")).await, (Some(0), String::new()));
+    for (url, expected, says) in [
+        (at("/bad"), 1, "it answers 503"),
+        (
+            "http://127.0.0.1:1/".to_owned(),
+            1,
+            "that server does not answer",
+        ),
+        ("https://127.0.0.1/".to_owned(), 2, "not of the form"),
+        ("127.0.0.1:1".to_owned(), 2, "not of the form"),
+    ] {
+        let (code, text) = health(url.clone()).await;
+        assert_eq!(
+            (code, text.contains(says)),
+            (Some(expected), true),
+            "{url}: {text}"
+        );
+    }
 }
