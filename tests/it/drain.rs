@@ -92,3 +92,28 @@ async fn what_does_not_end_in_time_is_given_up() {
     assert!(!app.drain().await, "it says so");
     client.abort();
 }
+
+/// Its first part is still on its way when the drain begins, so that it has no place of the upstream yet.
+#[tokio::test]
+async fn a_write_whose_content_has_only_begun_is_answered() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::ok("written"));
+    let proxy = Proxy::to(&origin, "").await;
+    let mut writer = Connection::open(proxy.address()).await;
+    let head = "PUT /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n";
+    writer.send(head).await;
+    let is_asked_for = |all: &[u8]| all.starts_with(b"HTTP/1.1 100 ");
+    assert!(writer.read_until(is_asked_for).await, "its content is read");
+    writer.send("hello").await;
+    let address = proxy.address();
+    let drained = tokio::spawn(proxy.drain());
+    until("nothing new is accepted", async || {
+        tokio::net::TcpStream::connect(address).await.is_err()
+    })
+    .await;
+    assert_eq!(origin.count("/a"), 0);
+    writer.send("world").await;
+    assert!(writer.read_until(|all| all.ends_with(b"written")).await);
+    assert_eq!(origin.last("/a").body, b"helloworld");
+    assert!(drained.await.unwrap());
+}
