@@ -133,6 +133,11 @@ def where(case, before, after):
 
 # === the command ===
 
+def build(is_there):
+    if not shutil.which('valgrind'): sys.exit('valgrind is not installed: make guard installs it where it may')
+    if not is_there: subprocess.run(['cargo', 'build', '--locked', '--profile', 'guard', '--example', 'guard'], cwd=ROOT, check=True)
+
+
 def tools():
     said = lambda *command: subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     return {'rustc': said('rustc', '--version').split()[1], 'valgrind': said('valgrind', '--version').removeprefix('valgrind-'),
@@ -158,9 +163,7 @@ def main():
     a = ap.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # in order with what cargo says
     if a.self_test: return unittest.main(argv=[sys.argv[0]])
-    if not shutil.which('valgrind'): sys.exit('valgrind is not installed: make guard installs it where it may')
-    if not a.no_build:
-        subprocess.run(['cargo', 'build', '--locked', '--profile', 'guard', '--example', 'guard'], cwd=ROOT, check=True)
+    build(a.no_build)
     profiles = count([a.where] if a.where else CASES)
     if a.where: return where(a.where, *profiles[a.where])
     counted = {case: figures(case, *pair) for case, pair in profiles.items()}

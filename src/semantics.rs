@@ -56,6 +56,7 @@ pub mod reuse;
 pub mod seen;
 pub mod selection;
 pub mod sharing;
+pub(crate) mod short;
 pub mod storability;
 pub mod stored;
 pub mod structured;

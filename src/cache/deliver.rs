@@ -9,11 +9,12 @@ use crate::{
         Coding, StoredHead,
         conditional::{client_has_it, client_has_what_passes, is_conditional},
         directives::ResponseDirectives,
+        short::decimal,
     },
     store::{Entry, Rendition},
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
+    HeaderMap, HeaderName, Method, Response, StatusCode,
     header::{
         AGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
     },
@@ -90,7 +91,7 @@ fn aged(mut response: Response<Body>, entry: &Entry, age: AgeField) -> Response<
     match age {
         AgeField::Current(now) => {
             let age = entry.head.freshness.age(now).as_secs();
-            headers.insert(AGE, HeaderValue::from(age));
+            headers.insert(AGE, decimal(age));
         }
         AgeField::AsReceived(_) => match entry.head.headers.get(AGE) {
             Some(received) => drop(headers.insert(AGE, received.clone())),

@@ -6,8 +6,11 @@ use super::key::Target;
 use crate::{
     message::Stream,
     origin::{FetchError, OriginError},
-    semantics::invalidation::{
-        CACHE_GROUP_INVALIDATION, clears_caches, group_tag, groups, invalidates, named_paths,
+    semantics::{
+        invalidation::{
+            CACHE_GROUP_INVALIDATION, clears_caches, group_tag, groups, invalidates, named_paths,
+        },
+        path::loosest,
     },
     store::{Purge, Selector},
 };
@@ -24,6 +27,8 @@ pub(crate) struct Write {
     /// The other names under which what it changes may be kept.
     names: Arc<[Box<str>]>,
     path: String,
+    /// Its path as the most obliging of servers reads it: read once, for one that is ambiguous takes a while.
+    loosest_path: String,
     declared: Vec<Purge>,
     clear_site_data: bool,
 }
@@ -37,9 +42,15 @@ impl Write {
             own_host: target.own_host.into(),
             names: Arc::default(),
             path: target.path.to_owned(),
+            loosest_path: loosest(target.path).into_owned(),
             declared: Vec::new(),
             clear_site_data: false,
         }
+    }
+
+    /// See [`loosest`].
+    pub(crate) fn loosest_path(&self) -> &str {
+        &self.loosest_path
     }
 
     /// Routes keep answers under these names, whatever their host is called.
@@ -99,7 +110,9 @@ impl Write {
         let named =
             [&self.host, &self.own_host].map(|host| named_paths(response, host, &self.path));
         let named = named.into_iter().flatten();
-        let paths: BTreeSet<String> = std::iter::once(self.path.clone()).chain(named).collect();
+        let named = named.map(|path| loosest(&path).into_owned());
+        let own = std::iter::once(self.loosest_path.clone());
+        let paths: BTreeSet<String> = own.chain(named).collect();
         let groups = groups(response, &CACHE_GROUP_INVALIDATION);
         let mut purges = Vec::new();
         for host in hosts {

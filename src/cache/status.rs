@@ -7,27 +7,35 @@ use crate::{
     semantics::{Decision, cache_status::CacheStatus},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header::Entry};
 
 /// The last member of `Cache-Status` is ours (RFC 9211 §2).
 pub(crate) fn mark(headers: &mut HeaderMap, decision: Decision) {
-    let earlier = headers
-        .get(CACHE_STATUS)
-        .is_some_and(|line| !line.is_empty());
-    let mut text = String::with_capacity(64);
-    if earlier {
-        for line in headers
-            .get_all(CACHE_STATUS)
-            .iter()
-            .filter_map(|line| line.to_str().ok())
-        {
-            text.push_str(line);
-            text.push_str(", ");
+    let member = CacheStatus(decision).member();
+    match headers.entry(CACHE_STATUS) {
+        Entry::Vacant(place) => {
+            place.insert(member.value());
+        }
+        // Stored responses keep an empty place for it.
+        Entry::Occupied(mut place) if place.get().is_empty() => {
+            place.insert(member.value());
+        }
+        Entry::Occupied(mut place) => {
+            let value = after_earlier(place.iter(), member.as_bytes());
+            place.insert(value);
         }
     }
-    CacheStatus(decision).push_to(&mut text);
-    let value = HeaderValue::from_maybe_shared(Bytes::from(text));
-    headers.insert(CACHE_STATUS, value.expect("members are visible ASCII"));
+}
+
+/// The members of earlier caches, and `member`.
+fn after_earlier<'l>(
+    lines: impl Iterator<Item = &'l HeaderValue>,
+    member: &'l [u8],
+) -> HeaderValue {
+    let lines = lines.filter(|line| line.to_str().is_ok());
+    let members: Vec<_> = lines.map(HeaderValue::as_bytes).chain([member]).collect();
+    HeaderValue::from_maybe_shared(Bytes::from(members.join(&b", "[..])))
+        .expect("members are visible ASCII")
 }
 
 #[cfg(test)]

@@ -81,18 +81,19 @@ pub(super) fn take<B>(response: &mut Response<B>, settings: &Settings) {
         .fields
         .iter()
         .flat_map(|name| headers.get_all(name));
-    let tags: Result<Vec<Box<str>>, _> = lines
+    let tags: Vec<&[u8]> = lines
         .flat_map(|line| line.as_bytes().split(|byte| b", \t".contains(byte)))
         .filter(|tag| !tag.is_empty())
         .take(MAX_TAGS + 1)
-        .map(|tag| std::str::from_utf8(tag).map(Box::from))
         .collect();
-    let tags = match tags {
-        Ok(tags) if tags.len() <= MAX_TAGS && tags.iter().all(|tag| tag.len() <= MAX_TAG) => {
-            OriginTags::These(tags)
-        }
-        Ok(_) | Err(_) => OriginTags::Unusable,
+    let kept = |tag: &&[u8]| {
+        let tag = std::str::from_utf8(tag).ok()?;
+        (tag.len() <= MAX_TAG).then(|| Box::from(tag))
     };
+    let all = (tags.len() <= MAX_TAGS).then(|| tags.iter().map(kept).collect());
+    let tags = all
+        .flatten()
+        .map_or(OriginTags::Unusable, OriginTags::These);
     if !settings.pass {
         for name in &settings.fields {
             response.headers_mut().remove(name);

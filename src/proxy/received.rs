@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cache::{Ask, Write},
     message::{Interim, Party},
-    semantics::{Key, path::loosest},
+    semantics::Key,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Version};
@@ -95,15 +95,16 @@ impl Received {
     pub(super) fn write(&self, method: &Method) -> Write {
         let target = self.target.parts();
         let canonical = self.target.canonical_path();
+        let write = Write::new(method, &target);
         let mut declared = self.route.purges_of(canonical, target.query);
         if self.target.has_ambiguous_path() {
             // Nobody knows as which of these the origin reads it.
-            for path in [target.path, &loosest(target.path)] {
+            for path in [target.path, write.loosest_path()] {
                 let route = self.live.routes.find(method, path);
                 declared.extend(route.purges_of(path, target.query));
             }
         }
-        Write::new(method, &target)
+        write
             .known_as(self.live.routes.key_hosts())
             .declaring(declared)
             .clearing(self.live.settings.clear_site_data)

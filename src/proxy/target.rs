@@ -15,7 +15,7 @@ use crate::{
         forwarded::{self, FORWARDED},
         hop_by_hop,
         host::normal,
-        path::canonical,
+        path::{Canonical, canonical},
         reached::{Reached, is_closed},
         seen::Seen,
         upgrade,
@@ -26,6 +26,10 @@ use http::{
     header::{GetAll, HOST, TE, TRANSFER_ENCODING},
 };
 use std::borrow::Cow;
+
+/// Longer ambiguous paths of writes are refused, in bytes: what such a write may have changed has to be guessed
+/// ([`loosest`](crate::semantics::path::loosest)), which costs more with every byte.
+const LONGEST_GUESSED: usize = 3 << 9;
 
 /// See the module docs.
 #[derive(Clone, Debug)]
@@ -87,10 +91,7 @@ impl Target {
         if let Some(host) = host.as_ref().filter(|_| respelt) {
             request.headers_mut().insert(HOST, host.clone());
         }
-        let canonical = canonical(uri.path());
-        if canonical.is_too_long {
-            return Err(Problem::LongTarget);
-        }
+        let canonical = readable(&uri, request.method())?;
         let mut target = Self {
             host,
             reached: None,
@@ -207,6 +208,21 @@ impl Target {
             }
         }
     }
+}
+
+/// The one spelling of the path of `uri`.
+///
+/// # Errors
+/// It is longer than it can be read, or guessed at ([RFC 9110 §15.5.15]).
+///
+/// [RFC 9110 §15.5.15]: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.15
+fn readable<'u>(uri: &'u Uri, method: &Method) -> Result<Canonical<'u>, Problem> {
+    let canonical = canonical(uri.path());
+    let is_guessed = canonical.is_ambiguous && !method.is_safe();
+    if canonical.is_too_long || (is_guessed && uri.path().len() > LONGEST_GUESSED) {
+        return Err(Problem::LongTarget);
+    }
+    Ok(canonical)
 }
 
 /// How the sender of `headers` says that it was reached, if it is trusted; else they are without any such field.

@@ -2,7 +2,10 @@
 //!
 //! [RFC 9211]: https://www.rfc-editor.org/rfc/rfc9211
 
-use super::decision::{Decision, Outcome, Reason, Storage, Tier};
+use super::{
+    decision::{Decision, Outcome, Reason, Storage, Tier},
+    short::Short,
+};
 use std::fmt::{self, Display};
 
 /// The name by which this cache speaks of itself.
@@ -12,47 +15,50 @@ pub const NAME: &str = "sidecache";
 #[derive(Clone, Copy, Debug)]
 pub struct CacheStatus(pub Decision);
 
+/// No member is longer, in bytes: the words are ours, and a test tries all of them.
+const LONGEST: usize = 160;
+
 impl CacheStatus {
-    /// Appends the member to `text`. By hand, because every hit pays for it.
-    pub fn push_to(self, text: &mut String) {
+    /// The member. By hand, because every hit pays for it.
+    pub(crate) fn member(self) -> Short<LONGEST> {
         let Self(decision) = self;
-        text.push_str(NAME);
+        let mut text = Short::new();
+        text.push(NAME.as_bytes());
         match fwd(&decision) {
             None if matches!(decision.outcome, Outcome::Hit | Outcome::Stale) => {
-                text.push_str("; hit");
+                text.push(b"; hit");
             }
             None => {}
             Some(fwd) => {
-                text.push_str("; fwd=");
-                text.push_str(fwd);
+                text.push(b"; fwd=");
+                text.push(fwd.as_bytes());
             }
         }
         if let Some(status) = decision.fwd_status {
-            text.push_str("; fwd-status=");
-            text.push_str(status.as_str());
+            text.push(b"; fwd-status=");
+            text.push(status.as_str().as_bytes());
         }
         if let Some(ttl) = decision.ttl {
-            text.push_str("; ttl=");
-            push_number(text, ttl);
+            text.push(b"; ttl=");
+            text.push_number(ttl);
         }
         if decision.storage == Storage::Stored {
-            text.push_str("; stored");
+            text.push(b"; stored");
         }
         if decision.collapsed {
-            text.push_str("; collapsed");
+            text.push(b"; collapsed");
         }
         if let Some(detail) = detail(&decision) {
-            text.push_str("; detail=");
-            text.push_str(detail);
+            text.push(b"; detail=");
+            text.push(detail.as_bytes());
         }
+        text
     }
 }
 
 impl Display for CacheStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        self.push_to(&mut text);
-        f.write_str(&text)
+        f.write_str(&String::from_utf8_lossy(self.member().as_bytes()))
     }
 }
 
@@ -66,24 +72,6 @@ fn fwd(decision: &Decision) -> Option<&'static str> {
         _ if decision.backs_off => None,
         (_, reason) => reason.fwd(),
     }
-}
-
-fn push_number(text: &mut String, number: i64) {
-    if number < 0 {
-        text.push('-');
-    }
-    let mut digits = [0; 20]; // u64::MAX has twenty
-    let mut at = digits.len();
-    let mut rest = number.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(rest % 10).expect("a digit is below ten");
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    text.extend(digits[at..].iter().map(|digit| char::from(*digit)));
 }
 
 /// What the standard's own parameters do not say already.
@@ -132,6 +120,21 @@ mod tests {
             let member = text(Outcome::Hit, Reason::Fresh, |d| d.ttl = Some(ttl));
             assert_eq!(member, format!("sidecache; hit; ttl={ttl}"));
         }
+    }
+
+    #[test]
+    fn the_longest_member_fits() {
+        let details = Reason::ALL.iter().map(|reason| reason.as_str());
+        let details = details.chain(Refusal::ALL.iter().map(|refusal| refusal.as_str()));
+        let longest = |words: &mut dyn Iterator<Item = &str>| words.map(str::len).max();
+        let words = [
+            NAME.len(),
+            "; fwd=; fwd-status=000; ttl=; stored; collapsed; detail=".len(),
+            i64::MIN.to_string().len(),
+            longest(&mut Reason::ALL.iter().filter_map(|reason| reason.fwd())).expect("reasons"),
+            longest(&mut details.into_iter()).expect("reasons"),
+        ];
+        assert!(words.iter().sum::<usize>() <= LONGEST, "{words:?}");
     }
 
     #[test]

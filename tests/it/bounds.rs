@@ -24,6 +24,22 @@ async fn a_target_that_cannot_be_read_is_414() {
     assert!(proxy.get(&plain).await.is_hit());
 }
 
+/// What such a write changes has to be guessed, which costs more with every byte.
+#[tokio::test]
+async fn a_write_to_a_long_path_that_servers_read_in_several_ways_is_414() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let path = |length: usize| format!("/{}a", ";a".repeat(length / 2));
+    for method in ["POST", "PUT", "DELETE", "GET"] {
+        assert_eq!(proxy.send(method, &path(1500), &[], "").await.status, 404);
+        let is_write = method != "GET";
+        let status = proxy.send(method, &path(1600), &[], "").await.status;
+        assert_eq!(status, if is_write { 414 } else { 404 }, "{method}");
+    }
+    let plain = format!("/{}a", "%41".repeat(1300));
+    assert_eq!(proxy.send("POST", &plain, &[], "").await.status, 404);
+}
+
 #[tokio::test]
 async fn a_connection_field_that_cannot_be_obeyed_is_431() {
     let origin = Origin::start().await;

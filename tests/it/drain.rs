@@ -117,3 +117,33 @@ async fn a_write_whose_content_has_only_begun_is_answered() {
     assert_eq!(origin.last("/a").body, b"helloworld");
     assert!(drained.await.unwrap());
 }
+
+#[tokio::test]
+async fn requests_that_wait_for_their_turn_at_the_upstream_get_it() {
+    let origin = Origin::start().await;
+    for path in ["/a", "/b", "/c"] {
+        origin.answer(path, Reply::fresh("in turn", 60));
+    }
+    origin.hold();
+    let one_place = "max_connections = 1\nconnect_timeout = \"30s\"\n";
+    let proxy = Proxy::to(&origin, one_place).await;
+    let first = tokio::spawn(get(proxy.address(), "/a", &[]));
+    until("one has the place", async || origin.count("/a") == 1).await;
+    let others = ["/b", "/c"].map(|path| tokio::spawn(get(proxy.address(), path, &[])));
+    until("all are fetched", async || {
+        proxy.metric("sidecache_flights") == 3.0
+    })
+    .await;
+    let address = proxy.address();
+    let drained = tokio::spawn(proxy.drain());
+    until("nothing new is accepted", async || {
+        tokio::net::TcpStream::connect(address).await.is_err()
+    })
+    .await;
+    assert_eq!((origin.count("/b"), origin.count("/c")), (0, 0));
+    origin.release();
+    for answer in std::iter::once(first).chain(others) {
+        assert_eq!(answer.await.unwrap().text(), "in turn");
+    }
+    assert!(drained.await.unwrap());
+}
