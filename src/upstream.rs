@@ -8,6 +8,7 @@
 mod content;
 mod error;
 mod health;
+mod outgoing;
 mod places;
 mod response;
 mod retry;
@@ -32,7 +33,10 @@ use crate::{
 };
 use http::{Request, Response, header::UPGRADE, uri::Authority};
 use hyper_util::{
-    client::legacy::{self, Client, connect::HttpConnector},
+    client::legacy::{
+        self, Client,
+        connect::{HttpConnector, capture_connection},
+    },
     rt::{TokioExecutor, TokioTimer},
 };
 use std::time::Duration;
@@ -165,17 +169,27 @@ impl Upstream {
         let (parts, body) = request.into_parts();
         let stack = self.stack.clone();
         let (response, place) = match body {
+            RequestBody::Whole(content) if content.is_empty() => {
+                let place = self.places.take(party).await?;
+                let request = Request::from_parts(parts, RequestBody::Whole(content));
+                (stack.oneshot(request).await?, place)
+            }
             RequestBody::Whole(_) => {
                 let place = self.places.take(party).await?;
-                let request = Request::from_parts(parts, body);
-                (stack.oneshot(request).await?, place)
+                let mut request = Request::from_parts(parts, body);
+                let connection = capture_connection(&mut request);
+                let response = stack.oneshot(request).await?;
+                wire::let_go_of_early(&response, &connection);
+                (response, place)
             }
             RequestBody::Stream(content) => {
                 let content = content::begun(content, self.content, &self.first_parts, party);
                 let content = content.await?;
                 let place = self.places.take(party).await?;
-                let request = Request::from_parts(parts, content.sent_by(place.hold()));
+                let mut request = Request::from_parts(parts, content.sent_by(place.hold()));
+                let connection = capture_connection(&mut request);
                 let response = place.unless_displaced(stack.oneshot(request)).await?;
+                wire::let_go_of_early(&response, &connection);
                 (response, place)
             }
         };

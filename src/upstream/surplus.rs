@@ -7,7 +7,7 @@
 /// How far the message on a connection has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum At {
-    /// No request has been sent, or the last response has content, whose end hyper sees.
+    /// No request has been begun, or the last response has content, whose end hyper sees.
     #[default]
     Between,
     /// In the status line of a response, so many of its first bytes.
@@ -40,14 +40,24 @@ pub(super) struct Surplus {
 }
 
 impl Surplus {
-    /// `bytes` go to the upstream. Whether they begin a request.
-    pub(super) fn wrote(&mut self, bytes: &[u8]) -> bool {
-        let begins = self.at == At::Between && !bytes.is_empty();
-        if begins {
-            self.at = At::Status(0);
-            self.is_head = bytes.starts_with(b"HEAD ");
-        }
-        begins
+    /// A request begins.
+    pub(super) fn asked(&mut self) {
+        (self.at, self.is_head) = (At::Status(0), false);
+    }
+
+    /// Whether the request that has begun is a HEAD.
+    pub(super) fn asked_for_head(&mut self, is_head: bool) {
+        self.is_head = is_head;
+    }
+
+    /// Whether HTTP is spoken no more.
+    pub(super) fn has_switched(&self) -> bool {
+        self.at == At::Switched
+    }
+
+    /// Whether the last request has no final status yet.
+    pub(super) fn is_waited_for(&self) -> bool {
+        matches!(self.at, At::Status(_) | At::Fields { interim: true, .. })
     }
 
     /// Whether what comes has to be looked at.
@@ -115,7 +125,9 @@ mod tests {
     fn is_last(request: &str, response: &str) -> bool {
         let after = |size: usize| {
             let mut surplus = Surplus::default();
-            assert!(surplus.wrote(request.as_bytes()));
+            surplus.asked();
+            surplus.asked_for_head(request.starts_with("HEAD "));
+            assert!(surplus.is_waited_for());
             for piece in response.as_bytes().chunks(size) {
                 assert!(!surplus.is_over(), "it ends with its last byte");
                 surplus.read(piece);
@@ -165,10 +177,13 @@ mod tests {
     #[test]
     fn each_request_begins_anew() {
         let mut surplus = Surplus::default();
-        assert!(surplus.wrote(b"GET / HTTP/1.1\r\n\r\n"));
-        assert!(!surplus.wrote(b"its content"));
+        surplus.asked();
+        surplus.read(b"HTTP/1.1 100 Continue\r\n\r\n");
+        assert!(surplus.is_waited_for());
         surplus.read(b"HTTP/1.1 200 OK\r\n\r\n");
-        assert!(surplus.wrote(b"HEAD / HTTP/1.1\r\n\r\n"));
+        assert!(!surplus.is_waited_for());
+        surplus.asked();
+        surplus.asked_for_head(true);
         surplus.read(b"HTTP/1.1 200 OK\r\n\r\n");
         assert!(surplus.is_over());
     }

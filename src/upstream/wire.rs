@@ -1,13 +1,13 @@
 //! One connection to the upstream, as the client's library reads and writes it.
 
-use super::surplus::Surplus;
+use super::{outgoing::Outgoing, surplus::Surplus};
 use crate::message::Patience;
-use http::Uri;
+use http::{Response, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::{
     client::legacy::{
         self,
-        connect::{Connected, Connection, HttpConnector},
+        connect::{CaptureConnection, Connected, Connection, HttpConnector},
     },
     rt::TokioIo,
 };
@@ -17,7 +17,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -60,9 +60,17 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// How many requests were sent on a connection.
+/// What has happened on a connection.
 #[derive(Clone, Debug, Default)]
-struct Sent(Arc<AtomicUsize>);
+struct History(Arc<Events>);
+
+#[derive(Debug, Default)]
+struct Events {
+    /// How many requests were sent.
+    sent: AtomicUsize,
+    /// An answer began before its request had been sent to the end.
+    answered_early: AtomicBool,
+}
 
 /// Whether `error` came of a connection that had carried another request before.
 pub(super) fn is_reused(error: &legacy::Error) -> bool {
@@ -70,17 +78,32 @@ pub(super) fn is_reused(error: &legacy::Error) -> bool {
     if let Some(connected) = error.connect_info() {
         connected.get_extras(&mut extras);
     }
-    let sent = extras.get::<Sent>();
-    sent.is_some_and(|Sent(count)| count.load(Relaxed) > 1)
+    let history = extras.get::<History>();
+    history.is_some_and(|History(events)| events.sent.load(Relaxed) > 1)
 }
 
-/// A transport that gives nothing more behind a response without content, and on which no write waits longer than a limit:
-/// while it waits, the library looks neither at the request's content nor for a response.
+/// Keeps the pool from the connection that `response` came by, where it began before its request had been sent: an upstream
+/// may take the rest of the content for the next request ([RFC 9112 §9.3]).
+///
+/// [RFC 9112 §9.3]: https://www.rfc-editor.org/rfc/rfc9112#section-9.3
+pub(super) fn let_go_of_early<B>(response: &Response<B>, connection: &CaptureConnection) {
+    let history = response.extensions().get::<History>();
+    if history.is_some_and(|History(events)| events.answered_early.load(Relaxed))
+        && let Some(connected) = connection.connection_metadata().as_ref()
+    {
+        connected.poison();
+    }
+}
+
+/// A transport that gives nothing more behind a response without content, takes no request after one that was answered early,
+/// and on which no write waits longer than a limit: while it waits, the library looks neither at the request's content nor
+/// for a response.
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: TokioIo<TcpStream>,
+    outgoing: Outgoing,
     surplus: Surplus,
-    sent: Sent,
+    history: History,
     writing: Patience,
 }
 
@@ -88,17 +111,27 @@ impl Wire {
     fn new(stream: TokioIo<TcpStream>, write_timeout: Duration) -> Self {
         Self {
             stream,
+            outgoing: Outgoing::default(),
             surplus: Surplus::default(),
-            sent: Sent::default(),
+            history: History::default(),
             writing: Patience::new(write_timeout),
         }
     }
 
-    /// Notes what was written of `bytes`, or for how long nothing could be.
-    fn wrote(
+    /// Whether a request may be begun. The pool learns of an early answer only once somebody looks at it.
+    fn check_begin(&self) -> io::Result<()> {
+        let is_spoilt = self.history.0.answered_early.load(Relaxed);
+        if is_spoilt && self.outgoing.is_between() && !self.surplus.has_switched() {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
+    }
+
+    /// Notes what was written of `pieces`, or for how long nothing could be.
+    fn wrote<'b>(
         &mut self,
         cx: &mut Context<'_>,
-        bytes: &[u8],
+        pieces: impl Iterator<Item = &'b [u8]>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let Poll::Ready(result) = written else {
@@ -106,16 +139,31 @@ impl Wire {
             return late.map(|()| Err(io::ErrorKind::TimedOut.into()));
         };
         self.writing.moved(0);
-        if result.is_ok() && self.surplus.wrote(bytes) {
-            self.sent.0.fetch_add(1, Relaxed);
+        let mut left = *result.as_ref().unwrap_or(&0);
+        for piece in pieces {
+            let taken = piece.len().min(left);
+            self.passes(&piece[..taken]);
+            left -= taken;
         }
         Poll::Ready(result)
+    }
+
+    /// `bytes` have gone to the upstream.
+    fn passes(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() || self.surplus.has_switched() {
+            return;
+        }
+        if self.outgoing.wrote(bytes) {
+            self.history.0.sent.fetch_add(1, Relaxed);
+            self.surplus.asked();
+        }
+        self.surplus.asked_for_head(self.outgoing.is_head());
     }
 }
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        self.stream.connected().extra(self.sent.clone())
+        self.stream.connected().extra(self.history.clone())
     }
 }
 
@@ -135,7 +183,11 @@ impl Read for Wire {
         let most = buf.remaining().min(HEAD);
         let mut piece = ReadBuf::uninit(&mut space[..most]);
         ready!(Pin::new(self.stream.inner_mut()).poll_read(cx, &mut piece))?;
+        let was_waited_for = self.surplus.is_waited_for();
         self.surplus.read(piece.filled());
+        if was_waited_for && !self.surplus.is_waited_for() && !self.outgoing.is_between() {
+            self.history.0.answered_early.store(true, Relaxed);
+        }
         buf.put_slice(piece.filled());
         Poll::Ready(Ok(()))
     }
@@ -147,8 +199,9 @@ impl Write for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check_begin()?;
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.wrote(cx, buf, written)
+        self.wrote(cx, std::iter::once(buf), written)
     }
 
     fn poll_write_vectored(
@@ -156,9 +209,9 @@ impl Write for Wire {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check_begin()?;
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        let first = bufs.iter().find(|buf| !buf.is_empty());
-        self.wrote(cx, first.map_or(b"", |buf| buf), written)
+        self.wrote(cx, bufs.iter().map(|buf| &**buf), written)
     }
 
     fn is_write_vectored(&self) -> bool {
