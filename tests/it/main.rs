@@ -16,6 +16,7 @@ mod bounds;
 mod callers;
 mod check;
 mod cli;
+mod clock;
 mod collapse;
 mod conditions;
 mod corners;
