@@ -44,6 +44,7 @@ mod model;
 mod newcomers;
 mod operations;
 mod operator;
+mod origin_codings;
 mod parts;
 mod paths;
 mod poison;
