@@ -49,12 +49,13 @@ async fn watch(clock: Clock, stop: CancellationToken) {
         match clock.compare() {
             Some(Step::Back(by)) => tracing::warn!(
                 seconds = by.as_secs(),
-                "the wall clock was set back: what is stored goes on ageing; new responses look younger than they are where \
-                 their dates are right"
+                "the wall clock was set back: what is stored goes on ageing as time passes; see who sets this clock, because \
+                 Date, and Expires without one, are judged by it"
             ),
             Some(Step::Forward(by)) => tracing::warn!(
                 seconds = by.as_secs(),
-                "the wall clock was set forward, or the system stood still: what is stored is older by that"
+                "the wall clock was set forward, or this machine stood still: what is stored counts as older by that and is \
+                 asked for anew where that ends its lifetime; see who sets this clock"
             ),
             None => {}
         }
