@@ -85,10 +85,10 @@ async fn dates_are_those_of_the_wall_clock() {
     assert_eq!(date("/b").await, before - HOUR);
     // An origin whose clock is right now is an hour ahead: its Expires counts from its Date.
     let expires = Reply::ok("e")
-        .header("date", &httpdate::fmt_http_date(before))
+        .header("date", httpdate::fmt_http_date(before))
         .header(
             "expires",
-            &httpdate::fmt_http_date(before + Duration::from_secs(60)),
+            httpdate::fmt_http_date(before + Duration::from_secs(60)),
         );
     origin.answer("/e", expires);
     proxy.get("/e").await;
@@ -104,9 +104,12 @@ async fn a_purge_counts_on_both_sides_of_a_step() {
         let origin = Origin::start().await;
         let proxy = stored(&origin, ROUTES).await;
         origin.answer("/w", Reply::ok(""));
-        let step = || match forward {
-            true => proxy.clock().step_forward(HOUR / 360),
-            false => proxy.clock().step_back(HOUR),
+        let step = || {
+            if forward {
+                proxy.clock().step_forward(HOUR / 360);
+            } else {
+                proxy.clock().step_back(HOUR);
+            }
         };
         let purge = async || assert_eq!(proxy.send("PUT", "/w", &[], "x").await.status, 200);
         let refreshed = async |text: &str| {
