@@ -81,8 +81,8 @@ impl Clock {
 /// The time since the system was started.
 fn since_start() -> Duration {
     let time = rustix::time::clock_gettime(SINCE_START);
-    let part = |number: i64| u64::try_from(number).unwrap_or(0);
-    Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
 }
 
 /// One moment by both clocks.
@@ -129,7 +129,7 @@ impl Timeline {
     }
 
     fn at(&self, since_start: Duration) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(self.ahead.load(Relaxed)) + since_start
+        UNIX_EPOCH + (since_start + Duration::from_secs(self.ahead.load(Relaxed)))
     }
 
     fn compare(&self, since_start: Duration, wall: SystemTime) -> Option<Step> {
