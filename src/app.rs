@@ -80,12 +80,7 @@ impl App {
         let draining = CancellationToken::new();
         let (connections, fetches) = (TaskTracker::new(), TaskTracker::new());
         let tunnels = Tunnels::default();
-        let background = Runtime {
-            clock: clock.clone(),
-            metrics: Arc::clone(&metrics),
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        };
+        let background = Runtime::start(clock.clone(), Arc::clone(&metrics));
         let store = Store::start(&config.store, config.cache.max_object, &background).await?;
         let cache = Cache::new(store, clock.clone(), Arc::clone(&metrics), fetches.clone());
         let proxy = Proxy::new(Parts {

@@ -204,7 +204,7 @@ pub(super) fn passing(
     // A HEAD is answered as its GET, as far as that can be known of no content (RFC 9110 §9.3.2).
     let coding = coding::code_stream(settings, &mut response, request, no_transform);
     let (status, headers) = (response.status(), response.headers());
-    if is_read && client_has_what_passes(request, status, headers, core.clock.now()) {
+    if is_read && client_has_what_passes(request, status, headers, core.clock.wall()) {
         return not_modified(response.into_parts().0.headers);
     }
     if *method == Method::HEAD {

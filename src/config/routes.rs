@@ -104,6 +104,7 @@ fn route(
     let collapse = collapse(&section, cache);
     let ttl_jitter = section.count("ttl_jitter", 0, 0..=50).value;
     let refresh_ahead = window(&section, "refresh_ahead").value;
+    let compress = section.boolean("compress", cache.cache.coding.enabled);
     section.finish();
     Some(Route {
         name: name.value?,
@@ -116,6 +117,7 @@ fn route(
         collapse,
         ttl_jitter: u8::try_from(ttl_jitter).unwrap_or(0),
         refresh_ahead,
+        compress: compress.value,
     })
 }
 

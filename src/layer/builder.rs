@@ -16,7 +16,7 @@ use crate::{
     },
 };
 use std::{sync::Arc, time::Duration};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 /// Why there is no layer.
 #[derive(Debug, thiserror::Error)]
@@ -165,13 +165,7 @@ impl Builder {
         let usual = usual_collecting(self.settings.max_object);
         self.settings.collecting = self.collecting.unwrap_or(usual);
         let metrics = Metrics::new();
-        let stop = CancellationToken::new();
-        let runtime = Runtime {
-            clock: self.clock.clone(),
-            metrics: Arc::clone(&metrics),
-            tasks: TaskTracker::new(),
-            stop: stop.clone(),
-        };
+        let runtime = Runtime::start(self.clock.clone(), Arc::clone(&metrics));
         let redis = self.redis.as_ref();
         let redis = redis
             .map(|(url, prefix)| redis_settings(url, prefix))
@@ -202,7 +196,7 @@ impl Builder {
             metrics,
             tasks,
             calling,
-            _stop: stop.drop_guard(),
+            _stop: runtime.stop.drop_guard(),
         })
     }
 }

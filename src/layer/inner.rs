@@ -106,7 +106,7 @@ where
             hop_by_hop::remove(headers);
             // A recipient with a clock adds the date where there is none (RFC 9110 §6.6.1).
             headers.entry(DATE).or_insert_with(|| {
-                HeaderValue::from_bytes(&date::format(clock.now()))
+                HeaderValue::from_bytes(&date::format(clock.wall()))
                     .expect("a date is visible ASCII")
             });
             Ok(response)

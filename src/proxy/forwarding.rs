@@ -55,7 +55,7 @@ impl Origin for Forwarding {
         let party = self.party(request.headers());
         Box::pin(async move {
             let mut response = shared.upstream.send(request, party).await?;
-            forward::prepare_response(&mut response, shared.clock.now())?;
+            forward::prepare_response(&mut response, shared.clock.wall())?;
             Ok(response)
         })
     }

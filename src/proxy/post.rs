@@ -38,7 +38,7 @@ pub(super) fn ask(
         .find(&Method::GET, received.target.canonical_path());
     let policy = &route.rule.policy;
     let directives = targeted::directives(response.headers(), &policy.targeted);
-    let stated = explicit_lifetime(response.headers(), &directives, shared.clock.now());
+    let stated = explicit_lifetime(response.headers(), &directives, shared.clock.wall());
     let own = is_of_its_own_target(response.headers(), target.host, target.path, target.query);
     if !policy.cache || stated.is_none() || !own {
         return None;

@@ -50,6 +50,8 @@ pub struct Route {
     pub ttl_jitter: u8,
     /// The last part of a lifetime in which hits begin to refresh it.
     pub refresh_ahead: Option<Duration>,
+    /// Whether its answers are coded here, of which the origin is asked for identity; else the origin hears what clients accept.
+    pub compress: bool,
 }
 
 /// A route as requests find it.
@@ -67,7 +69,11 @@ pub(super) struct Compiled {
 
 impl Compiled {
     fn new(route: Route, settings: &Arc<Settings>, metrics: &Metrics) -> Self {
-        let mut rule = Rule::new(route.policy, route.key, Arc::clone(settings));
+        let mut settings = Arc::clone(settings);
+        if route.compress != settings.coding.enabled {
+            Arc::make_mut(&mut settings).coding.enabled = route.compress;
+        }
+        let mut rule = Rule::new(route.policy, route.key, settings);
         rule.collapse = route.collapse;
         rule.ttl_jitter = route.ttl_jitter;
         rule.refresh_ahead = route.refresh_ahead;
@@ -138,6 +144,7 @@ impl Routes {
             collapse: Collapse::default(),
             ttl_jitter: 0,
             refresh_ahead: None,
+            compress: settings.coding.enabled,
         };
         let hosts = routes.iter().filter_map(|route| route.key.host.clone());
         let hosts: BTreeSet<_> = hosts.collect();
@@ -184,6 +191,7 @@ mod tests {
             collapse: Collapse::default(),
             ttl_jitter: 0,
             refresh_ahead: None,
+            compress: true,
         }
     }
 

@@ -30,7 +30,7 @@ pub enum Source {
 pub struct Freshness {
     /// The corrected initial age (RFC 9111 §4.2.3).
     pub initial_age: Duration,
-    /// When the head of the response arrived.
+    /// When the head of the response arrived, in cache time: not what a wall clock says.
     pub response_time: SystemTime,
     /// The freshness lifetime (RFC 9111 §4.2.1).
     pub lifetime: Duration,
@@ -47,7 +47,7 @@ pub struct Freshness {
 }
 
 impl Freshness {
-    /// The current age at `now`; a clock that went backwards adds nothing ([RFC 9111 §4.2.3]).
+    /// The current age at `now`, which is in cache time, as in all that is asked here ([RFC 9111 §4.2.3]).
     ///
     /// [RFC 9111 §4.2.3]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.3
     pub fn age(&self, now: SystemTime) -> Duration {
@@ -84,20 +84,13 @@ impl Freshness {
     }
 }
 
-/// The age on arrival: the larger of the apparent age and the stated one with the delay of the response added
-/// ([RFC 9111 §4.2.3]).
+/// The age on arrival: the larger of the apparent age, by what the `wall` clock said then, and the stated one with the `delay`
+/// of the response added ([RFC 9111 §4.2.3]).
 ///
 /// [RFC 9111 §4.2.3]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.3
-pub fn corrected_initial_age(
-    headers: &HeaderMap,
-    request_time: SystemTime,
-    response_time: SystemTime,
-) -> Duration {
-    let apparent = date_of(headers, response_time)
-        .and_then(|date| response_time.duration_since(date).ok())
-        .unwrap_or_default();
-    let delay = response_time
-        .duration_since(request_time)
+pub fn corrected_initial_age(headers: &HeaderMap, delay: Duration, wall: SystemTime) -> Duration {
+    let apparent = date_of(headers, wall)
+        .and_then(|date| wall.duration_since(date).ok())
         .unwrap_or_default();
     apparent.max(stated_age(headers).saturating_add(delay))
 }
@@ -127,14 +120,14 @@ fn date_of(headers: &HeaderMap, now: SystemTime) -> Option<SystemTime> {
 pub fn explicit_lifetime(
     headers: &HeaderMap,
     directives: &ResponseDirectives,
-    response_time: SystemTime,
+    wall: SystemTime,
 ) -> Option<Duration> {
     let stated = directives.s_maxage.or(directives.max_age);
     stated.or_else(|| {
         if directives.targeted {
             None
         } else {
-            lifetime_of_expires(headers, response_time)
+            lifetime_of_expires(headers, wall)
         }
     })
 }
@@ -142,15 +135,15 @@ pub fn explicit_lifetime(
 /// `Expires` minus `Date`; an invalid or repeated-and-different date means already expired ([RFC 9111 §5.3]).
 ///
 /// [RFC 9111 §5.3]: https://www.rfc-editor.org/rfc/rfc9111#section-5.3
-fn lifetime_of_expires(headers: &HeaderMap, response_time: SystemTime) -> Option<Duration> {
+fn lifetime_of_expires(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     let mut lines = headers.get_all(EXPIRES).iter();
     let value = lines.next()?;
     if lines.any(|other| other != value) {
         return Some(Duration::ZERO); // the first may count or none (§4.2.1): whoever wrote them did not know either
     }
-    let base = date_of(headers, response_time).unwrap_or(response_time);
-    let lifetime = date::parse(value.as_bytes(), response_time)
-        .and_then(|expires| expires.duration_since(base).ok());
+    let base = date_of(headers, wall).unwrap_or(wall);
+    let lifetime =
+        date::parse(value.as_bytes(), wall).and_then(|expires| expires.duration_since(base).ok());
     Some(lifetime.unwrap_or_default())
 }
 
@@ -161,13 +154,13 @@ pub fn heuristic_lifetime(
     status: StatusCode,
     headers: &HeaderMap,
     directives: &ResponseDirectives,
-    response_time: SystemTime,
+    wall: SystemTime,
 ) -> Option<Duration> {
     if !heuristically_cacheable(status) && !directives.public {
         return None;
     }
-    let modified = date::parse(headers.get(LAST_MODIFIED)?.as_bytes(), response_time)?;
-    let base = date_of(headers, response_time).unwrap_or(response_time);
+    let modified = date::parse(headers.get(LAST_MODIFIED)?.as_bytes(), wall)?;
+    let base = date_of(headers, wall).unwrap_or(wall);
     let lifetime = base.duration_since(modified).ok()? / 10;
     Some(lifetime.min(Duration::from_secs(24 * 3600)))
 }
@@ -296,7 +289,7 @@ mod tests {
     #[test]
     fn initial_age_is_the_larger_of_apparent_and_stated() {
         let age =
-            |fields: &[(HeaderName, &str)]| corrected_initial_age(&headers(fields), at(0), at(2));
+            |fields: &[(HeaderName, &str)]| corrected_initial_age(&headers(fields), secs(2), at(2));
         assert_eq!(age(&[]), secs(2), "the delay of the response counts");
         assert_eq!(age(&[(AGE, "10")]), secs(12));
         assert_eq!(age(&[(DATE, &text(at(0))), (AGE, "0")]), secs(2));
@@ -315,7 +308,7 @@ mod tests {
                 .iter()
                 .map(|v| (AGE, HeaderValue::from_str(v).unwrap()))
                 .collect();
-            corrected_initial_age(&map, at(0), at(0))
+            corrected_initial_age(&map, secs(0), at(0))
         };
         for ignored in ["abc", "-10", "7200.0", ""] {
             assert_eq!(age(&[ignored]), secs(0), "{ignored}");
@@ -349,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_backwards_makes_nothing_younger_than_on_arrival() {
+    fn nothing_is_younger_than_on_arrival() {
         assert_eq!(freshness(60).age(at(0) - secs(3600)), secs(5));
     }
 

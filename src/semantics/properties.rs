@@ -68,8 +68,8 @@ fn time() -> impl Strategy<Value = SystemTime> {
 
 proptest! {
     #[test]
-    fn ages_and_lifetimes_never_overflow(headers in headers(), request_time in time(), response_time in time(), now in time()) {
-        let age = corrected_initial_age(&headers, request_time, response_time);
+    fn ages_and_lifetimes_never_overflow(headers in headers(), delay in 0_u64..=u64::MAX, response_time in time(), now in time()) {
+        let age = corrected_initial_age(&headers, Duration::from_secs(delay), response_time);
         let directives = ResponseDirectives::of(&headers);
         explicit_lifetime(&headers, &directives, response_time);
         heuristic_lifetime(StatusCode::OK, &headers, &directives, response_time);
@@ -93,6 +93,7 @@ proptest! {
             response: &response,
             request_time: now,
             response_time: now,
+            wall: now,
             veil: &Thin,
         };
         if let Storability::Store(verdict) = storability(&exchange, &policy) {

@@ -60,10 +60,12 @@ pub struct Exchange<'a> {
     pub status: StatusCode,
     /// The fields of the response, hop-by-hop ones already gone.
     pub response: &'a HeaderMap,
-    /// When the request was sent.
+    /// When the request was sent, in cache time.
     pub request_time: SystemTime,
-    /// When the head of the response arrived.
+    /// When the head of the response arrived, in cache time.
     pub response_time: SystemTime,
+    /// What the wall clock said when it arrived: what the dates in it are compared with.
+    pub wall: SystemTime,
     /// What is kept of the fields that select it.
     pub veil: &'a dyn Veil,
 }
@@ -262,8 +264,7 @@ fn lifetime(
     if policy.override_origin && route.is_some() {
         return route;
     }
-    if let Some(lifetime) = explicit_lifetime(exchange.response, directives, exchange.response_time)
-    {
+    if let Some(lifetime) = explicit_lifetime(exchange.response, directives, exchange.wall) {
         return Some((lifetime, Source::Origin));
     }
     if directives.no_cache || directives.malformed_lifetime {
@@ -272,14 +273,7 @@ fn lifetime(
     route.or_else(|| {
         policy
             .heuristic
-            .then(|| {
-                heuristic_lifetime(
-                    status,
-                    exchange.response,
-                    directives,
-                    exchange.response_time,
-                )
-            })?
+            .then(|| heuristic_lifetime(status, exchange.response, directives, exchange.wall))?
             .map(|lifetime| (lifetime, Source::Heuristic))
     })
 }
@@ -289,11 +283,10 @@ fn lifetime(
 fn age_on_arrival(exchange: &Exchange<'_>, source: Source) -> Duration {
     match source {
         Source::Route => stated_age(exchange.response),
-        Source::Origin | Source::Heuristic => corrected_initial_age(
-            exchange.response,
-            exchange.request_time,
-            exchange.response_time,
-        ),
+        Source::Origin | Source::Heuristic => {
+            let delay = exchange.response_time.duration_since(exchange.request_time);
+            corrected_initial_age(exchange.response, delay.unwrap_or_default(), exchange.wall)
+        }
     }
 }
 

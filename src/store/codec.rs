@@ -12,11 +12,14 @@ mod fields;
 
 use self::fields::{DecodeError, Reader, put_bytes, put_count};
 use super::entry::{Entry, Position, StreamId};
-use crate::semantics::{
-    Freshness, Key, StoredHead,
-    freshness::Source,
-    part::{ByteRange, Part},
-    vary::Selecting,
+use crate::{
+    clock::Times,
+    semantics::{
+        Freshness, Key, StoredHead,
+        freshness::Source,
+        part::{ByteRange, Part},
+        vary::Selecting,
+    },
 };
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -24,7 +27,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MAGIC: &[u8; 3] = b"SCV";
 /// Another number is another format: the value is a miss for us, and ours is one for the others.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 const PREFIX: usize = 4 + 8;
 
 const KIND_ENTRY: u8 = 0;
@@ -42,10 +45,30 @@ pub(super) enum Value {
     Vary(Vec<HeaderName>),
 }
 
+/// The moment at which a value is written, and for how long Redis is to keep it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub(super) at: Times,
+    pub(super) ttl: Duration,
+}
+
+/// The moment at which a value is read, and how much of its TTL was left then; `None` where Redis does not say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read {
+    pub(super) at: Times,
+    pub(super) left: Option<Duration>,
+}
+
 /// The bytes of `entry`, whose key `id` stands for; a body above `compress_above` bytes is compressed where that makes it smaller.
-pub(super) fn encode_entry(entry: &Entry, id: &Id, compress_above: Option<u64>) -> Vec<u8> {
+pub(super) fn encode_entry(
+    entry: &Entry,
+    id: &Id,
+    compress_above: Option<u64>,
+    written: Written,
+) -> Vec<u8> {
     let mut out = begin(KIND_ENTRY, 256 + entry.body.len());
     out.put_slice(id);
+    put_times(&mut out, entry.head.freshness.response_time, written);
     put_head(&mut out, &entry.head);
     out.put_u64(entry.shared_position.0);
     out.put_u64(entry.shared_position.1);
@@ -101,13 +124,17 @@ fn put_head(out: &mut Vec<u8>, head: &StoredHead) {
     }
 }
 
+/// When the response came: by the wall clock, and how long before it was written. The TTL tells how long after that it is read,
+/// also where the clock of who reads it is not that of who wrote it.
+fn put_times(out: &mut Vec<u8>, response_time: SystemTime, written: Written) {
+    let Written { at, ttl } = written;
+    let since = |later: SystemTime, earlier| later.duration_since(earlier).unwrap_or_default();
+    out.put_u64(millis(since(at.wall_at(response_time), UNIX_EPOCH)));
+    out.put_u64(millis(since(at.now, response_time)));
+    out.put_u64(millis(ttl));
+}
+
 fn put_freshness(out: &mut Vec<u8>, freshness: &Freshness) {
-    out.put_u64(millis(
-        freshness
-            .response_time
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default(),
-    ));
     for duration in [
         freshness.initial_age,
         freshness.lifetime,
@@ -140,17 +167,12 @@ fn millis(duration: Duration) -> u64 {
 
 /// Reads a value. A body that is not compressed stays a slice of `bytes`.
 ///
-/// It has to be one for `key`, for which `id` stands. `now` bounds the times in it: another replica's clock may be ahead, but
-/// nothing may come from the future.
+/// It has to be one for `key`, for which `id` stands. Its age is the larger of what the wall clock and what Redis says:
+/// another replica's clock may be ahead, and ours may have been set.
 ///
 /// # Errors
 /// [`DecodeError`]: the caller treats it as a miss and deletes the value.
-pub(super) fn decode(
-    bytes: &Bytes,
-    key: &Key,
-    id: &Id,
-    now: SystemTime,
-) -> Result<Value, DecodeError> {
+pub(super) fn decode(bytes: &Bytes, key: &Key, id: &Id, read: Read) -> Result<Value, DecodeError> {
     if bytes.len() <= PREFIX || bytes[..3] != MAGIC[..] || bytes[3] != VERSION {
         return Err(DecodeError::Format);
     }
@@ -162,7 +184,7 @@ pub(super) fn decode(
     let value = match fields.u8()? {
         KIND_ENTRY if fields.0.starts_with(id) => {
             fields.0.advance(id.len());
-            Value::Entry(Box::new(entry(key, &mut fields, now)?))
+            Value::Entry(Box::new(entry(key, &mut fields, read)?))
         }
         KIND_ENTRY => return Err(DecodeError::Key),
         KIND_VARY => Value::Vary(
@@ -179,8 +201,9 @@ pub(super) fn decode(
     }
 }
 
-fn entry(key: &Key, fields: &mut Reader, now: SystemTime) -> Result<Entry, DecodeError> {
-    let head = head(fields, now)?;
+fn entry(key: &Key, fields: &mut Reader, read: Read) -> Result<Entry, DecodeError> {
+    let response_time = response_time(fields, read)?;
+    let head = head(fields, response_time)?;
     let shared = StreamId(fields.u64()?, fields.u64()?);
     let body = body::take(fields)?;
     if head
@@ -197,7 +220,7 @@ fn entry(key: &Key, fields: &mut Reader, now: SystemTime) -> Result<Entry, Decod
     ))
 }
 
-fn head(fields: &mut Reader, now: SystemTime) -> Result<StoredHead, DecodeError> {
+fn head(fields: &mut Reader, response_time: SystemTime) -> Result<StoredHead, DecodeError> {
     let status = StatusCode::from_u16(fields.u16()?).map_err(|_| DecodeError::Field)?;
     let flags = fields.u8()?;
     let mut headers = HeaderMap::new();
@@ -214,7 +237,7 @@ fn head(fields: &mut Reader, now: SystemTime) -> Result<StoredHead, DecodeError>
         let (name, present, value) = (fields.name()?, fields.u8()?, fields.bytes()?);
         selecting.push((name, (present == 1).then(|| Box::from(&*value))));
     }
-    let freshness = freshness(fields, now)?;
+    let freshness = freshness(fields, response_time)?;
     let part = part(fields)?;
     let mut tags = Vec::new();
     for _ in 0..fields.count()? {
@@ -254,11 +277,19 @@ fn part(fields: &mut Reader) -> Result<Option<Part>, DecodeError> {
     }
 }
 
-fn freshness(fields: &mut Reader, now: SystemTime) -> Result<Freshness, DecodeError> {
-    let response_time = UNIX_EPOCH
-        .checked_add(Duration::from_millis(fields.u64()?))
-        .ok_or(DecodeError::Field)?
-        .min(now);
+/// When the response came, in cache time. See [`put_times`].
+fn response_time(fields: &mut Reader, read: Read) -> Result<SystemTime, DecodeError> {
+    let mut duration = || fields.u64().map(Duration::from_millis);
+    let (came, before, ttl) = (duration()?, duration()?, duration()?);
+    let came = UNIX_EPOCH.checked_add(came).ok_or(DecodeError::Field)?;
+    let by_clock = read.at.wall.duration_since(came).unwrap_or_default();
+    let in_redis = read.left.map(|left| ttl.saturating_sub(left));
+    let by_redis = before.saturating_add(in_redis.unwrap_or_default());
+    let age = by_clock.max(by_redis);
+    read.at.now.checked_sub(age).ok_or(DecodeError::Field)
+}
+
+fn freshness(fields: &mut Reader, response_time: SystemTime) -> Result<Freshness, DecodeError> {
     let mut duration = || fields.u64().map(Duration::from_millis);
     let (initial_age, lifetime, while_revalidate, if_error) =
         (duration()?, duration()?, duration()?, duration()?);

@@ -21,11 +21,12 @@ pub use self::{
 };
 use self::{error::CallError, servers::Servers};
 use super::{
-    codec::{self, Value},
+    codec::{self, Read, Value, Written},
     entry::Entry,
     secret::Secret,
 };
 use crate::{
+    clock::Clock,
     metrics::{Metrics, RedisCall},
     runtime::Runtime,
     semantics::{Key, vary::Selecting, vary::Selects},
@@ -34,10 +35,7 @@ use ::redis::Cmd;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 use tokio_util::task::TaskTracker;
 
 /// Larger values go over a connection of their own, so that small reads do not queue behind them.
@@ -104,6 +102,7 @@ pub(super) struct Tier {
     log_key: String,
     budget: Duration,
     compress_above: Option<u64>,
+    clock: Clock,
     secret: Secret,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
@@ -125,6 +124,7 @@ impl Tier {
             log_key: settings.log_key(),
             budget: settings.budget,
             compress_above: settings.compress_above,
+            clock: runtime.clock.clone(),
             secret,
             metrics: Arc::clone(&runtime.metrics),
             tasks: runtime.tasks.clone(),
@@ -159,8 +159,8 @@ impl Tier {
     /// The response for `key` that a request with these fields selects: one round trip where it has one variant.
     ///
     /// Cancel safe: an abandoned reply is never taken for another one's.
-    pub(super) async fn get(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Answer {
-        let looked_up = self.look_up(key, request, now);
+    pub(super) async fn get(&self, key: &Key, request: &HeaderMap) -> Answer {
+        let looked_up = self.look_up(key, request);
         tokio::time::timeout(self.budget, looked_up)
             .await
             .unwrap_or_else(|_| {
@@ -169,15 +169,15 @@ impl Tier {
             })
     }
 
-    async fn look_up(&self, key: &Key, request: &HeaderMap, now: SystemTime) -> Answer {
+    async fn look_up(&self, key: &Key, request: &HeaderMap) -> Answer {
         let named = self.named(key);
-        let main = match self.read(&format!("{}:m", named.name), &named, now).await {
+        let main = match self.read(&format!("{}:m", named.name), &named).await {
             Ok(value) => value,
             Err(answer) => return answer,
         };
         let value = match main {
             Value::Entry(entry) => *entry,
-            Value::Vary(names) => match self.variant(&named, names, request, now).await {
+            Value::Vary(names) => match self.variant(&named, names, request).await {
                 Ok(found) => found,
                 Err(answer) => return answer,
             },
@@ -199,7 +199,6 @@ impl Tier {
         named: &Named<'_>,
         names: Vec<HeaderName>,
         request: &HeaderMap,
-        now: SystemTime,
     ) -> Result<Entry, Answer> {
         let selections = {
             let selects = Selects::new(request, &self.secret);
@@ -209,7 +208,7 @@ impl Tier {
         };
         for selecting in selections {
             let at = variant_name(&named.name, &selecting);
-            match self.read(&at, named, now).await {
+            match self.read(&at, named).await {
                 Ok(Value::Entry(entry)) => return Ok(*entry),
                 Ok(Value::Vary(_)) | Err(Answer::None) => {}
                 Err(answer) => return Err(answer),
@@ -223,7 +222,7 @@ impl Tier {
         let Named { id, name, .. } = self.named(&entry.key);
         let selecting = &entry.head.selecting;
         let main = format!("{name}:m");
-        let Some(value) = self.encoded(entry, id).await else {
+        let Some(value) = self.encoded(entry, id, ttl).await else {
             return;
         };
         if selecting.is_empty() {
@@ -240,13 +239,16 @@ impl Tier {
     }
 
     /// The value of `entry`; compressed off the workers.
-    async fn encoded(&self, entry: &Arc<Entry>, id: codec::Id) -> Option<Vec<u8>> {
+    async fn encoded(&self, entry: &Arc<Entry>, id: codec::Id, ttl: Duration) -> Option<Vec<u8>> {
         let above = self.compress_above;
+        let at = self.clock.times();
+        let written = Written { at, ttl };
         if above.is_none_or(|above| entry.body.len() as u64 <= above) {
-            return Some(codec::encode_entry(entry, &id, None));
+            return Some(codec::encode_entry(entry, &id, None, written));
         }
         let entry = Arc::clone(entry);
-        let encoding = tokio::task::spawn_blocking(move || codec::encode_entry(&entry, &id, above));
+        let encoding =
+            tokio::task::spawn_blocking(move || codec::encode_entry(&entry, &id, above, written));
         encoding.await.ok()
     }
 
@@ -308,10 +310,12 @@ impl Tier {
         let _: Result<(), CallError> = self.servers.call(&at, self.budget, &delete).await;
     }
 
-    async fn read(&self, at: &str, named: &Named<'_>, now: SystemTime) -> Result<Value, Answer> {
+    async fn read(&self, at: &str, named: &Named<'_>) -> Result<Value, Answer> {
         let get = Cmd::new().arg("GET").arg(at).to_owned();
-        let bytes: Option<Bytes> = match self.servers.call(at, self.budget, &get).await {
-            Ok(bytes) => bytes,
+        let left = Cmd::new().arg("PTTL").arg(at).to_owned();
+        let asked = self.servers.call_beside(at, self.budget, [&get, &left]);
+        let (bytes, left): (Option<Bytes>, Option<i64>) = match asked.await {
+            Ok(replies) => replies,
             Err(CallError::WrongType) => {
                 self.discard(at); // another program's value under our name
                 return Err(Answer::None);
@@ -328,7 +332,13 @@ impl Tier {
             self.metrics.redis.call(RedisCall::Miss);
             return Err(Answer::None);
         };
-        match codec::decode(&bytes, named.key, &named.id, now) {
+        let read = Read {
+            at: self.clock.times(),
+            left: left
+                .and_then(|left| u64::try_from(left).ok()) // negative where it is gone by now, or kept for ever
+                .map(Duration::from_millis),
+        };
+        match codec::decode(&bytes, named.key, &named.id, read) {
             Ok(value) => Ok(value),
             Err(error) => {
                 tracing::debug!(key = at, %error, "a value in redis does not check out and is deleted");

@@ -253,7 +253,7 @@ impl Store {
         let Some(redis) = self.redis.as_ref().filter(|_| self.log.synchronised()) else {
             return Lookup::Miss;
         };
-        let entry = match redis.get(key, request, now).await {
+        let entry = match redis.get(key, request).await {
             Answer::Match(entry) => Arc::new(*entry),
             Answer::Other => return Lookup::VaryMiss,
             Answer::None | Answer::Unavailable => return Lookup::Miss,

@@ -160,6 +160,7 @@ fn the_rules_alone_refuse_a_method() {
         response: &fields,
         request_time: SystemTime::UNIX_EPOCH,
         response_time: SystemTime::UNIX_EPOCH,
+        wall: SystemTime::UNIX_EPOCH,
         veil: &Secret::random(),
     };
     let verdict = storability(&exchange, &sidecache::semantics::Policy::default());

@@ -19,9 +19,10 @@ fn toml(url: &str, more: &str) -> String {
 }
 
 /// The commands that docs/redis.md says a user needs.
-const ALLOWED: [&str; 13] = [
+const ALLOWED: [&str; 14] = [
     "+xrevrange",
     "+get",
+    "+pttl",
     "+set",
     "+del",
     "+exists",

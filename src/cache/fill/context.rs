@@ -9,6 +9,7 @@ use crate::{
         rule::{Rule, Settings},
         tags,
     },
+    clock::Times,
     message::Stream,
     semantics::{
         Refusal, Storability,
@@ -76,13 +77,15 @@ impl<'a> Context<'a> {
     }
 
     fn exchange<'e>(&'e self, status: StatusCode, headers: &'e HeaderMap) -> Exchange<'e> {
+        let Times { now, wall } = self.core.clock.times();
         Exchange {
             method: &Method::GET,
             request: &self.ask().request,
             status,
             response: headers,
             request_time: self.start.request_time,
-            response_time: self.core.clock.now(),
+            response_time: now,
+            wall,
             veil: self.core.store.secret(),
         }
     }

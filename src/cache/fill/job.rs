@@ -67,7 +67,7 @@ impl Job {
 
     /// Remembers whether the origin could answer.
     pub(super) fn note(&self, core: &Core, status: StatusCode, headers: &HeaderMap) {
-        let wish = || retry_after(headers, core.clock.now());
+        let wish = || retry_after(headers, core.clock.wall());
         let caller = self.ask.caller();
         match status {
             StatusCode::TOO_MANY_REQUESTS => core.backoff.declined(&caller, wish()),

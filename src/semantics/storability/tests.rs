@@ -55,6 +55,7 @@ impl Case {
             response: &map(response),
             request_time: NOW,
             response_time: NOW,
+            wall: NOW,
             veil: &Thin,
         };
         storability(&exchange, &self.policy)
@@ -287,6 +288,7 @@ fn an_origin_whose_clock_is_behind_is_kept_for_as_long_as_the_route_says() {
             response: &response,
             request_time: now,
             response_time: now,
+            wall: now,
             veil: &Thin,
         };
         match storability(&exchange, &case.policy) {

@@ -2,6 +2,20 @@ use super::*;
 
 const NOW: SystemTime = UNIX_EPOCH;
 
+const TTL: Duration = Duration::from_secs(100);
+
+const AT: Times = Times {
+    now: NOW,
+    wall: NOW,
+};
+
+const WRITTEN: Written = Written { at: AT, ttl: TTL };
+
+const READ: Read = Read {
+    at: AT,
+    left: Some(TTL),
+};
+
 fn sample() -> Entry {
     let mut headers = HeaderMap::new();
     headers.append("link", HeaderValue::from_static("<a>"));
@@ -45,19 +59,19 @@ fn sample() -> Entry {
 const ID: Id = [7; 32];
 
 fn decoded(bytes: Vec<u8>) -> Result<Value, DecodeError> {
-    decode(&bytes.into(), &sample().key, &ID, NOW)
+    decode(&bytes.into(), &sample().key, &ID, READ)
 }
 
 #[test]
 fn a_value_of_another_key_is_none() {
-    let bytes = encode_entry(&sample(), &[8; 32], None);
+    let bytes = encode_entry(&sample(), &[8; 32], None, WRITTEN);
     assert_eq!(decoded(bytes).unwrap_err(), DecodeError::Key);
 }
 
 #[test]
 fn an_entry_comes_back_equal() {
     let entry = sample();
-    let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, &ID, None)) else {
+    let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, &ID, None, WRITTEN)) else {
         panic!("no entry")
     };
     assert_eq!(
@@ -81,7 +95,7 @@ fn a_vary_note_comes_back_equal() {
 
 #[test]
 fn every_cut_and_every_flipped_bit_is_refused() {
-    let whole = encode_entry(&sample(), &ID, None);
+    let whole = encode_entry(&sample(), &ID, None, WRITTEN);
     for end in 0..whole.len() {
         assert!(decoded(whole[..end].to_vec()).is_err(), "cut at {end}");
     }
@@ -101,6 +115,7 @@ fn lying_lengths_with_a_right_checksum_are_refused_without_allocating() {
     }
     let mut entry = begin(KIND_ENTRY, 64);
     entry.put_slice(&ID);
+    entry.put_slice(&[0; 24]); // the times
     entry.put_u16(200);
     entry.put_u8(0);
     entry.put_u32(u32::MAX);
@@ -109,33 +124,70 @@ fn lying_lengths_with_a_right_checksum_are_refused_without_allocating() {
 
 #[test]
 fn another_version_is_another_format() {
-    let mut bytes = encode_entry(&sample(), &ID, None);
+    let mut bytes = encode_entry(&sample(), &ID, None, WRITTEN);
     bytes[3] += 1;
     assert_eq!(decoded(bytes).err(), Some(DecodeError::Format));
 }
 
-#[test]
-fn nothing_comes_from_the_future() {
+/// How old an entry is when it is read, of a response that came five seconds before it was written, where the two wall clocks and
+/// Redis say that so many seconds have passed.
+fn age(by_clock: i64, by_redis: Option<u64>) -> u64 {
+    let secs = Duration::from_secs;
+    let long_ago = NOW + secs(1_000_000_000);
     let mut entry = sample();
-    entry.head.freshness.response_time = NOW + Duration::from_secs(3600);
-    let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, &ID, None)) else {
+    entry.head.freshness.response_time = NOW + secs(10);
+    let at = Times {
+        now: NOW + secs(15),
+        wall: long_ago,
+    };
+    let bytes = encode_entry(&entry, &ID, None, Written { at, ttl: TTL });
+    let wall = if by_clock < 0 {
+        long_ago - secs(by_clock.unsigned_abs())
+    } else {
+        long_ago + secs(by_clock.unsigned_abs())
+    };
+    // Another process, whose cache time has nothing to do with that of the first.
+    let now = NOW + secs(5000);
+    let read = Read {
+        at: Times { now, wall },
+        left: by_redis.map(|passed| TTL - secs(passed)),
+    };
+    let Ok(Value::Entry(back)) = decode(&bytes.into(), &entry.key, &ID, read) else {
         panic!("no entry")
     };
-    assert_eq!(back.head.freshness.response_time, NOW);
+    let came = back.head.freshness.response_time;
+    now.duration_since(came)
+        .expect("nothing comes from the future")
+        .as_secs()
+}
+
+#[test]
+fn a_value_is_as_old_as_the_wall_clocks_or_redis_say() {
+    assert_eq!(age(0, Some(0)), 5);
+    assert_eq!(age(30, Some(30)), 35);
+    assert_eq!(age(30, None), 35, "redis does not say");
+    assert_eq!(age(-3600, Some(30)), 35, "the clock of who reads is behind");
+    assert_eq!(
+        age(-3600, None),
+        5,
+        "no younger than it was when it was written"
+    );
+    assert_eq!(age(30, Some(0)), 35, "the clock of redis was set back");
+    assert_eq!(age(3600, Some(30)), 3605);
 }
 
 proptest::proptest! {
     #[test]
     fn any_bytes_are_a_value_or_an_error(mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 13..300), cut in 0_usize..400) {
         // With the right beginning and checksum, so that the fields behind them are reached.
-        let seed = encode_entry(&sample(), &ID, None);
+        let seed = encode_entry(&sample(), &ID, None, WRITTEN);
         let mut grafted = seed[..cut.min(seed.len())].to_vec();
         grafted.append(&mut bytes);
         grafted.resize(grafted.len().max(PREFIX + 1), 0);
         grafted[..3].copy_from_slice(MAGIC);
         grafted[3] = VERSION;
         if let Ok(Value::Entry(entry)) = decoded(finish(grafted)) {
-            let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, &ID, None)) else { panic!("it was one before") };
+            let Ok(Value::Entry(back)) = decoded(encode_entry(&entry, &ID, None, WRITTEN)) else { panic!("it was one before") };
             proptest::prop_assert_eq!(&back.head, &entry.head);
             proptest::prop_assert_eq!(&back.body, &entry.body);
         }
@@ -160,7 +212,7 @@ fn a_large_body_comes_back_from_its_compressed_form() {
         (&text, None, false),
         (&noise, Some(5000), false),
     ] {
-        let bytes = encode_entry(entry, &ID, above);
+        let bytes = encode_entry(entry, &ID, above, WRITTEN);
         assert_eq!(bytes.len() < entry.body.len(), smaller, "{above:?}");
         let Ok(Value::Entry(back)) = decoded(bytes) else {
             panic!("no entry")

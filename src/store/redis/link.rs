@@ -141,6 +141,24 @@ impl Link {
         self.ask(budget, asking).await
     }
 
+    /// As [`Self::call`] for the first of two commands that are sent together. The other one may fail by itself: an operator may
+    /// not have allowed it.
+    pub(super) async fn call_beside<T: FromRedisValue, U: FromRedisValue>(
+        &self,
+        budget: Duration,
+        [command, beside]: [&Cmd; 2],
+    ) -> Result<(T, Option<U>), CallError> {
+        let asking = async |mut connection: MultiplexedConnection| {
+            let mut same = connection.clone();
+            let both = tokio::join!(
+                command.query_async(&mut connection),
+                beside.query_async(&mut same)
+            );
+            Ok((both.0?, both.1.ok()))
+        };
+        self.ask(budget, asking).await
+    }
+
     async fn ask<T>(
         &self,
         budget: Duration,

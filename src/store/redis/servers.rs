@@ -70,6 +70,16 @@ impl Servers {
         self.heard(self.link_of(key)?.call(budget, command).await)
     }
 
+    /// As [`Link::call_beside`], where `key` is; both commands are about it.
+    pub(super) async fn call_beside<T: FromRedisValue, U: FromRedisValue>(
+        &self,
+        key: &str,
+        budget: Duration,
+        commands: [&Cmd; 2],
+    ) -> Result<(T, Option<U>), CallError> {
+        self.heard(self.link_of(key)?.call_beside(budget, commands).await)
+    }
+
     /// As [`Link::call_many`], where `key` is; all commands are about it.
     pub(super) async fn call_many<T: FromRedisValue>(
         &self,

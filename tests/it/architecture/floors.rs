@@ -102,7 +102,7 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
 pub(super) const ONLY_IN: &[(&str, &str)] = &[
     (
         "tokio",
-        "cli app admin server proxy layer cache store upstream message demo",
+        "cli app admin server proxy layer cache store upstream runtime message demo",
     ),
     ("hyper", "server proxy upstream"),
     ("hyper_util", "server upstream"),
@@ -111,6 +111,7 @@ pub(super) const ONLY_IN: &[(&str, &str)] = &[
     ("deadpool_redis", "store"),
     ("rustls", "store upstream"),
     ("zstd", "store"),
+    ("rustix", "clock"),
     ("async_compression", "message"),
     ("crc16", "store"),
     ("prometheus_client", "metrics demo"),

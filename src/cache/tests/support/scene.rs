@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 /// The host that all requests name.
 pub(super) const HOST: &[u8] = b"test.example";
@@ -61,12 +61,7 @@ impl Scene {
         };
         let manual = Manual::at(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let (clock, metrics) = (Clock::Manual(manual.clone()), Metrics::new());
-        let runtime = Runtime {
-            clock: clock.clone(),
-            metrics: Arc::clone(&metrics),
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        };
+        let runtime = Runtime::start(clock.clone(), Arc::clone(&metrics));
         let max_object = rule.settings.max_object;
         let store = Store::start(&settings, max_object, &runtime).await;
         Self {

@@ -17,6 +17,7 @@ impl Case {
             response: &map(response),
             request_time: NOW,
             response_time: NOW,
+            wall: NOW,
             veil: &Thin,
         };
         for_those_who_wait(&exchange, &self.policy).is_some()
