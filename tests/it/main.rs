@@ -46,6 +46,7 @@ mod operator;
 mod parts;
 mod paths;
 mod poison;
+mod post_reads;
 mod private;
 mod purge;
 mod purge_bounds;
