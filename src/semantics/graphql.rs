@@ -13,6 +13,9 @@ mod media_type;
 mod parameters;
 #[cfg(test)]
 mod tests;
+mod verdict;
+
+pub use self::verdict::Reading;
 
 use self::media_type::{Kind, kind};
 use http::{HeaderMap, HeaderName, header::CONTENT_ENCODING};
@@ -24,19 +27,6 @@ const OTHER_METHODS: [&str; 4] = [
     "x-method-override",
     "x-original-method",
 ];
-
-/// What a request asks, as GraphQL servers read it ([GraphQL over HTTP]).
-///
-/// [GraphQL over HTTP]: https://graphql.github.io/graphql-over-http/draft/
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// GraphQL, and each of its operations is a query.
-    Queries,
-    /// Something else.
-    Other,
-    /// A mutation, a subscription, or what some server may read as one.
-    Doubtful,
-}
 
 /// What a request with these fields, this query of its URL and this content asks.
 pub fn reading(headers: &HeaderMap, query: Option<&str>, content: &[u8]) -> Reading {

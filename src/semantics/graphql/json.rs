@@ -1,8 +1,9 @@
 //! A GraphQL request as JSON, a batch of them, or JSON that is none.
 
 use super::{
-    Reading, document,
+    document,
     parameters::{OTHER_METHOD, folded},
+    verdict::Reading,
 };
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::{collections::BTreeSet, fmt};
