@@ -48,7 +48,6 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{Method, Request, Response, request};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc};
 
@@ -116,16 +115,12 @@ impl Proxy {
             Err(problem) => return rescued(shared, observed, live.routes.default(), &problem),
         };
         let route = live.routes.find(request.method(), target.canonical_path());
-        let step = match dispatch::plan(&live.settings, &route.rule.policy, &target, &request) {
+        let step = match dispatch::plan(&live.settings, &route.rule, &target, &request) {
             Plan::Purge => Step::Purge,
             Plan::Trace => return rescued(shared, observed, route, &Problem::Trace),
             Plan::Itself => return rescued(shared, observed, route, &Problem::Itself),
             Plan::Pass(reason) => Step::Pass(reason),
-            Plan::Question => {
-                let cookies = &route.rule.policy.cookies;
-                cookies.take_ignored(request.headers_mut());
-                Step::Question
-            }
+            Plan::Question => Step::Question,
             Plan::Cached => 'step: {
                 let (rule, cache) = (&route.rule, &shared.cache);
                 rule.policy.cookies.take_ignored(request.headers_mut());
@@ -251,22 +246,26 @@ async fn answer<B: Content>(
     }
 }
 
-/// A QUERY: as a GET, with its content in the key.
+/// A QUERY, or a POST that is a read: as a GET, with its content in the key. A POST that may be none goes on as any other does.
 async fn ask_question<B: Content>(
     received: &Received,
     request: Request<B>,
 ) -> Result<Answered, Problem> {
     let party = received.party(request.headers());
-    let Question { parts, content } =
-        query::read(&received.shared.upstream, request, party).await?;
+    let mut question = query::read(&received.shared.upstream, request, party).await?;
     let (cache, rule) = (&received.shared.cache, &received.route.rule);
-    let key = cache
-        .key(rule, &received.target.parts(), &parts.headers)
-        .and_then(|key| query::key(key, &parts.headers, &content));
-    let Some(key) = key else {
-        let request = Request::from_parts(parts, Full::new(content));
-        return pass::pass(received, Reason::TooLong, request, None).await;
+    let target = received.target.parts();
+    if !question.is_a_read(target.query) {
+        return pass::pass(received, Reason::NotARead, question.into_request(), None).await;
+    }
+    question.ask_for_the_whole();
+    let cookies = &rule.policy.cookies;
+    cookies.take_ignored(&mut question.parts.headers);
+    let key = cache.key(rule, &target, &question.parts.headers);
+    let Some(key) = key.and_then(|key| question.key(key)) else {
+        return pass::pass(received, Reason::TooLong, question.into_request(), None).await;
     };
+    let Question { parts, content } = question;
     match cache.lookup(rule, &key, &parts.method, &parts.headers) {
         Lookup::Hit(answered, refresh) => {
             if let Some(refresh) = refresh {

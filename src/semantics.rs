@@ -18,6 +18,7 @@
 //! | does the client have it already? | RFC 9110 §13 | [`conditional`] |
 //! | in which coding does it get it? | RFC 9110 §12.5.3 | [`accept_encoding`], [`coding`] |
 //! | what does a write invalidate? | RFC 9111 §4.4 | [`invalidation`] |
+//! | is a POST a query of GraphQL? | GraphQL over HTTP | [`graphql`] |
 //! | which fields end or change at this hop? | RFC 9110 §7.6.1 | [`hop_by_hop`], [`on_the_way`] |
 //! | what is the client told? | RFC 9211 | [`decision`], [`cache_status`] |
 
@@ -35,6 +36,7 @@ mod field_name;
 pub mod fields;
 pub mod forwarded;
 pub mod freshness;
+pub mod graphql;
 pub mod hop_by_hop;
 pub mod host;
 pub mod invalidation;

@@ -18,11 +18,11 @@ pub(crate) struct Ask {
     pub(crate) rule: Arc<Rule>,
     /// The primary key.
     pub(crate) key: Key,
-    /// What the client wants: GET, HEAD or QUERY.
+    /// What the client wants: GET, HEAD or QUERY, or POST where that is a read.
     pub(crate) method: Method,
     /// What the client sent, without the fields of its hop. Later requests are compared with it.
     pub(crate) request: HeaderMap,
-    /// The content of a QUERY, which is part of the key.
+    /// The content of a QUERY or of a POST, which is part of the key.
     pub(crate) content: Option<Bytes>,
     /// Whose tags and groups a stored response is named by.
     pub(crate) host: Box<[u8]>,
@@ -84,7 +84,7 @@ impl Ask {
         Self { tags, ..self }
     }
 
-    /// With the content of a QUERY.
+    /// With the content of a QUERY or of a POST.
     pub(crate) fn with_content(self, content: Option<Bytes>) -> Self {
         Self { content, ..self }
     }

@@ -130,6 +130,8 @@ pub struct KeySpec {
     pub headers: Vec<HeaderName>,
     /// What the origin's `No-Vary-Search` says does not count, does not.
     pub no_vary_search: bool,
+    /// A POST is a read, and its content counts. The proxy alone does this: a [`CacheLayer`](crate::CacheLayer) passes every POST.
+    pub body: bool,
 }
 
 impl KeySpec {

@@ -1,6 +1,6 @@
 //! `route.key`: what makes requests ask for the same thing.
 
-use http::uri::Authority;
+use http::{Method, uri::Authority};
 
 use super::{
     keyed,
@@ -18,7 +18,8 @@ use crate::{
 /// Stands in `except` for all names of the preset.
 const PRESET: &str = "tracking";
 
-pub(super) fn read(section: Section<'_>) -> KeySpec {
+/// What a route with these methods says of its key.
+pub(super) fn read(section: Section<'_>, methods: &Setting<Vec<Method>>) -> KeySpec {
     let query = query(&section);
     let headers = section.list("headers", keyed::field);
     let host = section.read("host", host).value;
@@ -31,12 +32,30 @@ pub(super) fn read(section: Section<'_>) -> KeySpec {
             .reader
             .report(problem.help("leave one of the two out"));
     }
+    let body = section.boolean("body", false);
+    may_count_content(&section, &body, methods);
     section.finish();
     KeySpec {
         query,
         host: host.flatten(),
         headers: headers.value.unwrap_or_default(),
         no_vary_search: no_vary_search.value,
+        body: body.value,
+    }
+}
+
+/// Content counts of a POST, and of a QUERY in any case; that of a GET has no meaning
+/// ([RFC 9110 §9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)).
+fn may_count_content(section: &Section<'_>, body: &Setting<bool>, methods: &Setting<Vec<Method>>) {
+    let has_content = |method: &Method| *method == Method::POST || method.as_str() == "QUERY";
+    if body.value && methods.sound && !methods.value.iter().any(has_content) {
+        let message =
+            "`route.key.body` has no content to count: POST is none of this route's methods";
+        let help =
+            "write `methods = [\"POST\"]` if what is sent by POST only reads, or leave `body` out";
+        section
+            .reader
+            .report(Problem::new(message, body.at).help(help));
     }
 }
 

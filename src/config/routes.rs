@@ -98,7 +98,7 @@ fn route(
         compile(value, text, PurgeTemplate::parse(&text.value, captures?))
     });
     may_purge(&section, &purge, &methods);
-    let key = key::read(section.table("key"));
+    let key = key::read(section.table("key"), &methods);
     key::may_tag(&section, &tags, &key);
     let policy = policy(&section, cache, lifetimes);
     let collapse = collapse(&section, cache);

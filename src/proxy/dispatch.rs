@@ -1,11 +1,11 @@
 //! What kind of request it is.
 
 use super::{live::Settings, query, target::Target};
-use crate::{
-    message::names::BYPASS,
-    semantics::{Policy, Reason},
+use crate::{cache::Rule, message::names::BYPASS, semantics::Reason};
+use http::{
+    HeaderMap, Method, Request, Version,
+    header::{IF_NONE_MATCH, MAX_FORWARDS},
 };
-use http::{HeaderMap, Method, Request, Version, header::MAX_FORWARDS};
 use http_body::Body;
 
 /// What is done with a request.
@@ -15,7 +15,7 @@ pub(super) enum Plan {
     Purge,
     /// It goes to the upstream and the cache is not asked.
     Pass(Reason),
-    /// It is a QUERY: its content is read first, because that is part of its key.
+    /// It is a QUERY, or a POST that is a read: its content is read first, because that is part of its key.
     Question,
     /// The cache is asked.
     Cached,
@@ -28,7 +28,7 @@ pub(super) enum Plan {
 /// The plan for `request`. A pure function: nothing is looked up for it.
 pub(super) fn plan<B: Body>(
     settings: &Settings,
-    policy: &Policy,
+    rule: &Rule,
     target: &Target,
     request: &Request<B>,
 ) -> Plan {
@@ -42,13 +42,13 @@ pub(super) fn plan<B: Body>(
         }
         _ => {}
     }
-    if let Some(reason) = bypass(settings, policy, target, request) {
+    if let Some(reason) = bypass(settings, rule, target, request) {
         return Plan::Pass(reason);
     }
-    if query::is_one(request.method()) {
-        Plan::Question
-    } else {
+    if is_of_no_content(request.method()) {
         Plan::Cached
+    } else {
+        Plan::Question
     }
 }
 
@@ -59,10 +59,15 @@ fn is_its_last_hop(request: &HeaderMap) -> bool {
     request.get(MAX_FORWARDS).is_some_and(|hops| hops == "0")
 }
 
+/// Whether content is no part of what `method` asks.
+fn is_of_no_content(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
 /// Why the cache is not asked, if so.
 fn bypass<B: Body>(
     settings: &Settings,
-    policy: &Policy,
+    rule: &Rule,
     target: &Target,
     request: &Request<B>,
 ) -> Option<Reason> {
@@ -73,10 +78,11 @@ fn bypass<B: Body>(
     if !settings.enabled {
         return Some(Reason::Disabled);
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) && !query::is_small(request) {
+    let is_of_no_content = is_of_no_content(request.method());
+    if !is_of_no_content && !query::is_one(rule, request) {
         return Some(Reason::Method);
     }
-    if !policy.cache {
+    if !rule.policy.cache {
         return Some(Reason::Route);
     }
     let token = settings.bypass_token.as_ref();
@@ -86,10 +92,13 @@ fn bypass<B: Body>(
     if target.has_ambiguous_path() {
         return Some(Reason::Path);
     }
-    if !query::is_one(request.method()) && !request.body().is_end_stream() {
+    if is_of_no_content && !request.body().is_end_stream() {
         return Some(Reason::Content);
     }
-    target.has_precondition().then_some(Reason::Precondition)
+    // Where it fails the answer to a POST is 412, which no cache gives (RFC 9110 §13.1.2).
+    let is_for_the_origin = target.has_precondition()
+        || (*request.method() == Method::POST && headers.contains_key(IF_NONE_MATCH));
+    is_for_the_origin.then_some(Reason::Precondition)
 }
 
 /// Whether `request` asks for another protocol that clients may switch to. HTTP/1.0 knows none ([RFC 9110 §7.8]), and behind
@@ -106,9 +115,14 @@ fn is_upgrade<B: Body>(settings: &Settings, target: &Target, request: &Request<B
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::{peer::Trusted, token::Token};
+    use crate::{
+        cache::{self, KeySpec},
+        proxy::{peer::Trusted, token::Token},
+        semantics::Policy,
+    };
     use bytes::Bytes;
     use http_body_util::Full;
+    use std::sync::Arc;
 
     fn settings() -> Settings {
         Settings {
@@ -144,7 +158,15 @@ mod tests {
         let content = Full::new(Bytes::from_static(content.as_bytes()));
         let mut request = request.header("host", "a").body(content).unwrap();
         let target = Target::of(&mut request, true).unwrap();
-        plan(settings, policy, &target, &request)
+        plan(settings, &rule(policy, false), &target, &request)
+    }
+
+    fn rule(policy: &Policy, body: bool) -> Rule {
+        let key = KeySpec {
+            body,
+            ..KeySpec::default()
+        };
+        Rule::new(policy.clone(), key, Arc::new(cache::Settings::default()))
     }
 
     #[test]
@@ -166,6 +188,39 @@ mod tests {
         assert_eq!(planned("0"), Plan::Question);
         assert_eq!(planned("65536"), Plan::Question);
         assert_eq!(planned("65537"), Plan::Pass(Reason::Method));
+    }
+
+    #[test]
+    fn a_post_is_asked_where_its_route_says_so() {
+        let planned = |body, method, fields: &[(&str, &str)]| {
+            let mut request = Request::builder().method(method).uri("/");
+            for (name, value) in [("host", "a")].iter().chain(fields) {
+                request = request.header(*name, *value);
+            }
+            let mut request = request.body(Full::new(Bytes::from_static(b"{}"))).unwrap();
+            let target = Target::of(&mut request, true).unwrap();
+            let rule = rule(&Policy::default(), body);
+            plan(&settings(), &rule, &target, &request)
+        };
+        let two = ("content-length", "2");
+        assert_eq!(planned(true, "POST", &[two]), Plan::Question);
+        let method = Plan::Pass(Reason::Method);
+        assert_eq!(planned(false, "POST", &[two]), method);
+        assert_eq!(planned(true, "PUT", &[two]), method);
+        assert_eq!(
+            planned(true, "POST", &[("content-length", "65537")]),
+            method
+        );
+        assert_eq!(planned(true, "POST", &[]), method, "of unknown length");
+        for precondition in ["if-none-match", "if-match", "if-unmodified-since"] {
+            let fields = [two, (precondition, "*")];
+            let plan = planned(true, "POST", &fields);
+            assert_eq!(plan, Plan::Pass(Reason::Precondition), "{precondition}");
+        }
+        let fields = [two, ("if-none-match", "*")];
+        assert_eq!(planned(true, "QUERY", &fields), Plan::Question);
+        let get = planned(true, "GET", &[two]);
+        assert_eq!(get, Plan::Pass(Reason::Content), "which it has no use for");
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! QUERY: a safe method with a body, which is part of what is asked ([RFC 10008]).
+//! Requests whose content is part of what they ask: QUERY, a safe method ([RFC 10008]), and POST where a route says that it is
+//! a read.
 //!
-//! The digest of the body and its type are in the key, so the body is read first; larger ones pass through.
+//! The digest of the content and its type are in the key, so the content is read first; larger ones pass through.
 //!
 //! [RFC 10008]: https://www.rfc-editor.org/rfc/rfc10008
 
@@ -9,20 +10,26 @@ use super::{
     problem::Problem,
 };
 use crate::{
+    cache::Rule,
     message::Party,
     origin::{FetchError, RequestBody},
-    semantics::{Key, key::Builder},
+    semantics::{
+        Key,
+        graphql::{self, Reading},
+        key::Builder,
+    },
     upstream::Upstream,
 };
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, Method, Request,
     header::{
-        CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, RANGE,
+        CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE,
+        IF_MODIFIED_SINCE, IF_RANGE, RANGE,
     },
     request::Parts,
 };
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use sha2::{Digest, Sha256};
 
 /// Larger bodies pass through and their answers are not stored, in bytes.
@@ -36,35 +43,32 @@ const METADATA: [HeaderName; 4] = [
     CONTENT_LOCATION,
 ];
 
-/// Whether `method` is QUERY.
-pub(super) fn is_one(method: &Method) -> bool {
-    method.as_str() == "QUERY"
-}
-
-/// Whether `request` is a QUERY whose body says that it is small enough to be read first.
-pub(super) fn is_small<B>(request: &Request<B>) -> bool {
+/// Whether `request` is one whose content is part of what it asks by `rule`, and says that it is small enough to be read first.
+pub(super) fn is_one<B>(rule: &Rule, request: &Request<B>) -> bool {
     let length = request
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    is_one(request.method()) && length.is_some_and(|length| length <= MAX_BODY)
+    let method = request.method();
+    let counts = method.as_str() == "QUERY" || (*method == Method::POST && rule.key.body);
+    counts && length.is_some_and(|length| length <= MAX_BODY)
 }
 
-/// A QUERY whose content has been read.
+/// A request whose content has been read.
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) parts: Parts,
     pub(super) content: Bytes,
 }
 
-/// Reads the content, as content is read that goes on. [`is_small`] has bounded it, and hyper holds the client to its
+/// Reads the content, as content is read that goes on. [`is_one`] has bounded it, and hyper holds the client to its
 /// Content-Length.
 pub(super) async fn read<B: Content>(
     upstream: &Upstream,
     request: Request<B>,
     party: Party,
 ) -> Result<Question, Problem> {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let content = match content::forwarded(body) {
         (RequestBody::Whole(content), _) => content,
         (RequestBody::Stream(stream), _) => {
@@ -74,17 +78,48 @@ pub(super) async fn read<B: Content>(
                 .to_bytes()
         }
     };
-    parts.headers.remove(RANGE); // which only GET knows (RFC 9110 §14.2)
     Ok(Question { parts, content })
 }
 
-/// The key of a QUERY: with its content and what says how to read it. `None` where that is too long.
-pub(super) fn key(mut key: Builder<'_>, headers: &HeaderMap, content: &Bytes) -> Option<Key> {
+impl Question {
+    /// Whether it only reads: a QUERY does, and a POST where its route says so and GraphQL does not say otherwise.
+    pub(super) fn is_a_read(&self, query: Option<&str>) -> bool {
+        self.parts.method != Method::POST
+            || graphql::reading(&self.parts.headers, query, &self.content) != Reading::Doubtful
+    }
+
+    /// Takes out what is only about a GET: ranges (RFC 9110 §14.2) and, of a POST, `If-Modified-Since` (RFC 9110 §13.1.3).
+    pub(super) fn ask_for_the_whole(&mut self) {
+        let headers = &mut self.parts.headers;
+        headers.remove(RANGE);
+        if self.parts.method == Method::POST {
+            headers.remove(IF_RANGE);
+            headers.remove(IF_MODIFIED_SINCE);
+        }
+    }
+
+    /// Its key: `key`, with its content and what says how to read it. `None` where that is too long.
+    pub(super) fn key(&self, key: Builder<'_>) -> Option<Key> {
+        self::key(key, &self.parts.method, &self.parts.headers, &self.content)
+    }
+
+    /// The request that it was.
+    pub(super) fn into_request(self) -> Request<Full<Bytes>> {
+        Request::from_parts(self.parts, Full::new(self.content))
+    }
+}
+
+/// See [`Question::key`].
+fn key(mut key: Builder<'_>, method: &Method, headers: &HeaderMap, content: &Bytes) -> Option<Key> {
     for name in METADATA {
         for line in headers.get_all(&name) {
             key = key.field(name.as_str(), Some(line.as_bytes()));
         }
     }
-    let key = key.query_content(&Sha256::digest(content));
+    let digest = Sha256::digest(content);
+    let key = match *method {
+        Method::POST => key.post_content(&digest),
+        _ => key.query_content(&digest),
+    };
     key.is_whole().then(|| key.build())
 }

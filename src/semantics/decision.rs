@@ -91,6 +91,9 @@ pub enum Reason {
     TooLong,
     /// The request has content, which may be part of what it asks for.
     Content,
+    /// It is a POST to a route of reads, and what it asks may be no read: a mutation of GraphQL, or what cannot be read with
+    /// certainty.
+    NotARead,
     /// The request asks for another protocol on its connection.
     Upgrade,
     /// The client accepts only what is stored, and nothing usable is.
@@ -106,7 +109,7 @@ const _: () = assert!(Reason::ALL.len() == Reason::Request as usize + 1);
 
 impl Reason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Fresh,
         Self::WhileRevalidate,
         Self::IfError,
@@ -128,6 +131,7 @@ impl Reason {
         Self::Path,
         Self::TooLong,
         Self::Content,
+        Self::NotARead,
         Self::Upgrade,
         Self::OnlyIfCached,
         Self::Upstream,
@@ -158,6 +162,7 @@ impl Reason {
             Self::Path => "path",
             Self::TooLong => "too-long",
             Self::Content => "content",
+            Self::NotARead => "not-a-read",
             Self::Upgrade => "upgrade",
             Self::OnlyIfCached => "only-if-cached",
             Self::Upstream => "upstream",
@@ -176,6 +181,7 @@ impl Reason {
             | Self::Path
             | Self::TooLong
             | Self::Content
+            | Self::NotARead
             | Self::Upgrade
             | Self::Method => Outcome::Bypass,
             Self::Fresh
@@ -212,7 +218,7 @@ impl Reason {
             | Self::IfError
             | Self::OnDisconnect => Some("stale"),
             Self::Client => Some("request"),
-            Self::Method => Some("method"),
+            Self::Method | Self::NotARead => Some("method"),
             Self::Range => Some("partial"),
             Self::Credentials
             | Self::Disabled
@@ -319,6 +325,7 @@ mod tests {
             Reason::Path,
             Reason::TooLong,
             Reason::Content,
+            Reason::NotARead,
             Reason::Upgrade,
         ];
         assert_eq!(found, expected);

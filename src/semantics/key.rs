@@ -61,6 +61,7 @@ const TAG_URI: u8 = b'u';
 const TAG_QUERY: u8 = b'q';
 const TAG_FIELD: u8 = b'f';
 const TAG_CONTENT: u8 = b'c';
+const TAG_POST: u8 = b'p';
 const TAG_RULES: u8 = b'r';
 
 /// Builds a [`Key`] part by part.
@@ -140,6 +141,15 @@ impl<'v> Builder<'v> {
     /// [RFC 10008 §2.7]: https://www.rfc-editor.org/rfc/rfc10008#section-2.7
     pub fn query_content(mut self, digest: &[u8]) -> Self {
         self.part(TAG_CONTENT, digest);
+        self
+    }
+
+    /// The digest of a POST's content, where a route says that it is a read: its answer is another one than that to a QUERY with
+    /// the same content ([RFC 9110 §9.3.3]).
+    ///
+    /// [RFC 9110 §9.3.3]: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.3
+    pub fn post_content(mut self, digest: &[u8]) -> Self {
+        self.part(TAG_POST, digest);
         self
     }
 
@@ -313,6 +323,9 @@ mod tests {
             Builder::new("http", b"a", "/x")
                 .field("h", Some(b"1"))
                 .build(),
+            Builder::new("http", b"a", "/x").query_content(b"").build(),
+            Builder::new("http", b"a", "/x").post_content(b"").build(),
+            Builder::new("http", b"a", "/x").post_content(b"1").build(),
         ];
         for (at, one) in keys.iter().enumerate() {
             for other in &keys[at + 1..] {

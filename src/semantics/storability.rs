@@ -52,7 +52,7 @@ pub struct Verdict {
 /// A request and the response that it got, with the times of both.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange<'a> {
-    /// The method of the request.
+    /// The method of the request: GET, or POST where the operator says that it is a read.
     pub method: &'a Method,
     /// The fields of the request.
     pub request: &'a HeaderMap,
@@ -115,7 +115,11 @@ fn verdict_whatever_its_lifetime(
     policy: &Policy,
 ) -> Result<Verdict, Refusal> {
     let directives = targeted::directives(exchange.response, &policy.targeted);
-    refuse_if(*exchange.method != Method::GET, Refusal::Method)?; // HEAD has no body that a GET could be given
+    // HEAD has no body that a GET could be given.
+    refuse_if(
+        !matches!(*exchange.method, Method::GET | Method::POST),
+        Refusal::Method,
+    )?;
     refuse_if(!is_final_and_whole(exchange), Refusal::Status)?;
     refuse_if(
         is_about_one_request(exchange.status) && !policy.names(exchange.status),
@@ -249,7 +253,10 @@ fn lifts_credentials(directives: &ResponseDirectives) -> bool {
     directives.public || directives.must_revalidate || directives.s_maxage.is_some()
 }
 
-/// The freshness lifetime and who stated it: the route where it overrides, the origin, the route, a guess.
+/// The freshness lifetime and who stated it: the route where it overrides, the origin, the route, a guess. Nothing is guessed of a
+/// POST ([RFC 9110 §9.3.3]).
+///
+/// [RFC 9110 §9.3.3]: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.3
 fn lifetime(
     exchange: &Exchange<'_>,
     directives: &ResponseDirectives,
@@ -271,8 +278,7 @@ fn lifetime(
         return Some((Duration::ZERO, Source::Origin)); // the origin did say: ask each time
     }
     route.or_else(|| {
-        policy
-            .heuristic
+        (policy.heuristic && *exchange.method == Method::GET)
             .then(|| heuristic_lifetime(status, exchange.response, directives, exchange.wall))?
             .map(|lifetime| (lifetime, Source::Heuristic))
     })
@@ -290,10 +296,12 @@ fn age_on_arrival(exchange: &Exchange<'_>, source: Source) -> Duration {
     }
 }
 
-/// Without time left or a validator to ask with, keeping it would help nobody.
+/// Without time left or a validator to ask with, which no POST has ([RFC 9110 §13.1.2]), keeping it would help nobody.
+///
+/// [RFC 9110 §13.1.2]: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
 fn can_be_used_again(exchange: &Exchange<'_>, freshness: &Freshness) -> bool {
-    let has_validator =
-        exchange.response.contains_key(ETAG) || exchange.response.contains_key(LAST_MODIFIED);
+    let has_validator = *exchange.method == Method::GET
+        && (exchange.response.contains_key(ETAG) || exchange.response.contains_key(LAST_MODIFIED));
     let window = freshness.while_revalidate.max(freshness.if_error);
     let usable = freshness.lifetime.saturating_add(window) > freshness.initial_age;
     (usable && !freshness.validate_always) || has_validator

@@ -49,6 +49,7 @@ mod origin_codings;
 mod parts;
 mod paths;
 mod poison;
+mod post_reads;
 mod private;
 mod purge;
 mod purge_bounds;

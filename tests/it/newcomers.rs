@@ -267,9 +267,26 @@ async fn a_graphql_api() {
             let expected = format!("/graphql{content} for {name}");
             site.hits(&format!("QUERY /graphql {content}"), caller, &expected)
                 .await;
-            site.asks(&format!("POST /graphql {content}"), caller, &expected)
-                .await;
         }
+    }
+    for (name, field) in [("Bearer a", alice[0]), ("Bearer b", bob[0])] {
+        let caller = [("Content-Type", "application/json"), field];
+        let query = r#"{"query": "{me}"}"#;
+        site.hits(
+            &format!("POST /graphql {query}"),
+            &caller,
+            &format!("/graphql{query} for {name}"),
+        )
+        .await;
+    }
+    let caller = [("Content-Type", "application/json"), alice[0]];
+    for content in [
+        r#"{"query": "mutation {me}"}"#,
+        r#"{"extensions": {"persistedQuery": {"version": 1}}}"#,
+    ] {
+        let expected = format!("/graphql{content} for Bearer a");
+        site.asks(&format!("POST /graphql {content}"), &caller, &expected)
+            .await;
     }
     let cookie = [("Cookie", "session=a")];
     site.asks(

@@ -58,9 +58,9 @@ impl Scene {
         Self { last, ..self }
     }
 
-    /// A GET with content.
-    async fn with_content(self, path: &str, content: &str) -> Self {
-        let last = Some(self.proxy.send("GET", path, &[], content).await);
+    /// A request with content.
+    async fn with_content(self, method: &str, path: &str, content: &str) -> Self {
+        let last = Some(self.proxy.send(method, path, &[], content).await);
         Self { last, ..self }
     }
 
@@ -97,6 +97,7 @@ async fn decided(reason: Reason) -> (Scene, &'static str) {
         Reason::Path => decisions::path().await,
         Reason::TooLong => decisions::too_long().await,
         Reason::Content => decisions::content().await,
+        Reason::NotARead => decisions::not_a_read().await,
         Reason::Upgrade => decisions::upgrade().await,
         Reason::OnlyIfCached => decisions::only_if_cached().await,
         Reason::Upstream => decisions::upstream().await,
@@ -149,10 +150,11 @@ async fn every_refusal_is_said_of_some_answer_and_counted() {
     }
 }
 
-/// No proxy says it: what is not asked with GET passes for [`Reason::Method`], or is stored as what a GET would bring.
+/// No proxy says it: what is not asked with GET passes for [`Reason::Method`], or is stored as what a GET would bring, or is a POST
+/// that its route calls a read.
 #[test]
 fn the_rules_alone_refuse_a_method() {
-    let (method, fields) = (http::Method::POST, http::HeaderMap::new());
+    let (method, fields) = (http::Method::PUT, http::HeaderMap::new());
     let exchange = Exchange {
         method: &method,
         request: &fields,

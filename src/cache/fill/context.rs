@@ -78,8 +78,14 @@ impl<'a> Context<'a> {
 
     fn exchange<'e>(&'e self, status: StatusCode, headers: &'e HeaderMap) -> Exchange<'e> {
         let Times { now, wall } = self.core.clock.times();
+        let method = &self.ask().method;
         Exchange {
-            method: &Method::GET,
+            // All but a POST ask what a GET would.
+            method: if *method == Method::POST {
+                method
+            } else {
+                &Method::GET
+            },
             request: &self.ask().request,
             status,
             response: headers,

@@ -55,7 +55,7 @@ pub(super) fn unconditional(job: &Job) -> Request<RequestBody> {
         None => drop(headers.remove(CONTENT_TYPE)),
         Some(content) => {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
-            *request.method_mut() = Method::from_bytes(b"QUERY").expect("a token is a method");
+            *request.method_mut() = ask.method.clone();
             *request.body_mut() = RequestBody::Whole(content.clone());
         }
     }
@@ -69,8 +69,14 @@ pub(super) fn may_be_confirmed(stored: &Entry, job: &Job) -> bool {
     !(job.ask.asks_for_identity && selecting.any(|name| *name == ACCEPT_ENCODING))
 }
 
-/// Adds conditions and the range; returns whether a 304 may be the response.
+/// Adds conditions and the range; returns whether a 304 may be the response. That of a POST is 412 where the condition fails
+/// ([RFC 9110 §13.1.2]), so it asks for the whole each time.
+///
+/// [RFC 9110 §13.1.2]: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
 fn ask(headers: &mut HeaderMap, job: &Job) -> bool {
+    if job.ask.method == Method::POST {
+        return false;
+    }
     let (asked, stored) = (&job.ask.request, job.stored.as_deref());
     let Some(entry) = stored.filter(|entry| may_be_confirmed(entry, job)) else {
         if is_asked_for(asked) {

@@ -48,11 +48,13 @@ impl<'a> Facts<'a> {
 // === impl Line ===
 
 impl Line<'_> {
-    /// Whether answers to any of its methods are stored by it: GET, HEAD or QUERY. What stands for a GET in the answer to a
-    /// POST is stored by the route of that GET.
+    /// Whether answers to any of its methods are stored by it: GET, HEAD or QUERY, or POST where its content is in the key. What
+    /// stands for a GET in the answer to a POST is stored by the route of that GET.
     pub(super) fn has_a_stored_method(&self) -> bool {
-        let stored = |method: &Method| {
-            matches!(*method, Method::GET | Method::HEAD) || method.as_str() == "QUERY"
+        let stored = |method: &Method| match *method {
+            Method::GET | Method::HEAD => true,
+            Method::POST => self.route.key.body,
+            _ => method.as_str() == "QUERY",
         };
         self.route.methods.iter().any(stored)
     }

@@ -2,6 +2,7 @@
 
 use super::facts::{Facts, Line};
 use crate::config::problem::Problem;
+use http::Method;
 
 /// What says how answers are stored or shared.
 const STORING: [&str; 13] = [
@@ -20,14 +21,18 @@ const STORING: [&str; 13] = [
     "cookies",
 ];
 
-/// Only what safe methods bring is stored.
+/// Only what safe methods bring is stored, and what a POST brings that its route calls a read.
 pub(super) fn unsafe_methods_store_nothing(facts: &Facts<'_>, found: &mut Vec<Problem>) {
     for line in facts.routes().filter(|line| !line.has_a_stored_method()) {
         for key in written(&line) {
             let message = format!(
                 "`route.{key}` does nothing here: only answers to GET, HEAD and QUERY are stored"
             );
-            let help = "write it in the route of the GET, or leave it out";
+            let help = if line.route.methods.contains(&Method::POST) {
+                "write it in the route of the GET, leave it out, or write `key = { body = true }` if each POST only reads"
+            } else {
+                "write it in the route of the GET, or leave it out"
+            };
             found.push(line.warn(key, message).help(help));
         }
     }

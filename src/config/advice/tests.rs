@@ -183,6 +183,8 @@ fn what_says_how_to_store_does_nothing_for_writes() {
         let methods = format!("methods = [\"POST\", \"{stored}\"]\n{keys}");
         assert_eq!(route(&methods), [], "{stored}");
     }
+    let read = "methods = [\"POST\"]\nttl = \"5m\"\nkey = { body = true }";
+    assert_eq!(route(read), []);
 }
 
 #[test]

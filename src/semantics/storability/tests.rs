@@ -88,8 +88,13 @@ fn explicit_freshness_is_stored() {
 }
 
 #[test]
-fn only_answers_to_get_are_stored() {
-    for method in [Method::HEAD, Method::POST, Method::PUT] {
+fn only_answers_to_get_and_to_a_post_that_reads_are_stored() {
+    let post = Case {
+        method: Method::POST,
+        ..Case::new()
+    };
+    assert_eq!(post.refused(&[FRESH]), None);
+    for method in [Method::HEAD, Method::PUT] {
         assert_eq!(
             Case {
                 method,
@@ -98,6 +103,30 @@ fn only_answers_to_get_are_stored() {
             .refused(&[FRESH]),
             Some(Refusal::Method)
         );
+    }
+}
+
+/// Nor is one kept that could only be confirmed: no POST asks for that.
+#[test]
+fn of_a_post_no_freshness_is_guessed() {
+    let tag = ("etag", "\"1\"");
+    let modified = ("last-modified", "Wed, 01 Jan 1969 00:00:00 GMT");
+    for (method, guessed, confirmed) in [
+        (Method::GET, None, None),
+        (
+            Method::POST,
+            Some(Refusal::NoLifetime),
+            Some(Refusal::NoLifetime),
+        ),
+    ] {
+        let mut case = Case {
+            method,
+            ..Case::new()
+        };
+        case.policy.heuristic = true;
+        assert_eq!(case.refused(&[modified]), guessed);
+        let control = ("cache-control", "no-cache");
+        assert_eq!(case.refused(&[tag, control]), confirmed);
     }
 }
 

@@ -162,8 +162,17 @@ pub(super) async fn too_long() -> Said {
 
 pub(super) async fn content() -> Said {
     let scene = Scene::of("", Reply::fresh("a", 60)).await;
-    let scene = scene.with_content("/a", "{}").await;
+    let scene = scene.with_content("GET", "/a", "{}").await;
     (scene, "fwd=bypass; detail=content")
+}
+
+pub(super) async fn not_a_read() -> Said {
+    let toml =
+        "[[route]]\nname = \"a\"\npath = \"/a\"\nmethods = [\"POST\"]\nkey = { body = true }\n";
+    let scene = Scene::of(toml, Reply::fresh("a", 60)).await;
+    let mutation = "{\"query\": \"mutation { a }\"}";
+    let scene = scene.with_content("POST", "/a", mutation).await;
+    (scene, "fwd=method; detail=not-a-read")
 }
 
 pub(super) async fn only_if_cached() -> Said {
