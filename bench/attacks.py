@@ -76,6 +76,13 @@ name = "pass"
 path = "/pass/{{*rest}}"
 cache = false
 [[route]]
+name = "reads"
+path = "/reads/{{*rest}}"
+methods = ["POST"]
+ttl = "1h"
+share = "all"
+key = {{ body = true }}
+[[route]]
 name = "all"
 path = "/{{*rest}}"
 ttl = "1h"
@@ -242,6 +249,14 @@ def kinds():
     yield Kind('POST', lambda n: request(f'/pass/{n:05}', method='POST', content=b'{}'), says='fwd=')
     yield Kind('QUERY', request('/stored/1', 'Content-Type: application/json', method='QUERY', content=b'{"q":1}'))
     yield Kind('QUERY of 64 KiB', request('/stored/1', 'Content-Type: application/json', method='QUERY', content=b'x' * 65536))
+    for name, unit, around in (('objects', '{},', '[%s{}]'), ('lists', '[],', '[%s[]]'), ('numbers', '1,', '[%s1]'), ('nulls', 'null,', '[%snull]'), ('members', '"m%05d":1,', '{%s"m":1}'),
+                               ('escapes', '\\u0061', '{"m":"%s"}'), ('a query', 'a{b(c:\\"d\\")}', '{"query":"{%s}"}'), ('names', 'a ', '{"query":"{%s}"}'), ('brackets', '{', '{"query":"%s"}'),
+                               ('comments', '#\\n', '{"query":"%s{a}"}'), ('words', 'mutatio', '{"m":"%s"}')):
+        text = ''.join(unit % n if '%' in unit else unit for n in range(65000 // len(unit) - 2))
+        content = (around % text).encode()
+        yield Kind(f'POST that reads, {name}', request('/reads/1', 'Content-Type: application/json', method='POST', content=content[:65536]), says=None)
+    yield Kind('POST that reads, form', request('/reads/1', 'Content-Type: application/x-www-form-urlencoded', method='POST', content=b'a=1&' * 16000), says=None)
+    yield Kind('POST that reads, text', request('/reads/1', 'Content-Type: text/plain', method='POST', content=b'{ mutatio' * 7000), says=None)
 
 
 # === the origin ===
