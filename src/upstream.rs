@@ -174,7 +174,7 @@ impl Upstream {
                 let content = content::begun(content, self.content, &self.first_parts, party);
                 let content = content.await?;
                 let place = self.places.take(party).await?;
-                let request = Request::from_parts(parts, content.sent_by(place.hold()));
+                let request = Request::from_parts(parts, content.sent_in(&place));
                 let response = place.unless_displaced(stack.oneshot(request)).await?;
                 (response, place)
             }
