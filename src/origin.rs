@@ -156,8 +156,8 @@ impl FetchError {
     /// The content of the client's request ended in `error`.
     pub fn content(error: &BodyError) -> Self {
         match error {
-            BodyError::Silent => Self::ClientSlow,
-            BodyError::Broken | BodyError::Lagging | BodyError::Coding => Self::ClientBody,
+            BodyError::Silent | BodyError::Lagging => Self::ClientSlow,
+            BodyError::Broken | BodyError::Coding => Self::ClientBody,
         }
     }
 

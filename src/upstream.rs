@@ -186,7 +186,7 @@ impl Upstream {
                 let content = content::begun(content, self.content, &self.first_parts, party);
                 let content = content.await?;
                 let place = self.places.take(party).await?;
-                let mut request = Request::from_parts(parts, content.sent_by(place.hold()));
+                let mut request = Request::from_parts(parts, content.sent_in(&place));
                 let connection = capture_connection(&mut request);
                 let response = place.unless_displaced(stack.oneshot(request)).await?;
                 wire::let_go_of_early(&response, &connection);

@@ -1,6 +1,6 @@
 //! The content of a request, of which the first part is here before the request takes a place: who trickles waits alone.
 
-use super::places::{Hold, Place, Places};
+use super::places::{Hold, Place, Places, Sending};
 use crate::{
     message::{BodyError, IdleTimeout, Party, Stream, body::size_from},
     origin::{FetchError, RequestBody},
@@ -55,6 +55,7 @@ pub(super) async fn begun(
         rest: IdleTimeout::new(stream, limits.patience).with_least(limits.min_rate),
         hold: None,
         place: None,
+        sending: None,
     };
     while content.first.len() < FIRST_PART && !content.rest.is_end_stream() {
         let at_hand = content.come().now_or_never();
@@ -90,17 +91,20 @@ pub(super) struct Begun {
     first: Vec<u8>,
     trailers: Option<Frame<Bytes>>,
     rest: IdleTimeout<Stream>,
-    /// Is told how the rest comes.
+    /// Is told how the first part comes.
     hold: Option<Arc<Hold>>,
     /// Taken while the first part is all that holds memory.
     place: Option<Place>,
+    /// The place in which it goes to the upstream.
+    sending: Option<Sending>,
 }
 
 impl Begun {
-    /// As the content of a request that has a place.
-    pub(super) fn sent_by(self, hold: &Arc<Hold>) -> RequestBody {
+    /// As the content of a request that has a place. It ends in an error once the response is over, so that its connection ends
+    /// too: nobody listens, and whoever trickled content behind an answer would keep a connection that has no place.
+    pub(super) fn sent_in(self, place: &Place) -> RequestBody {
         RequestBody::Stream(Box::pin(Self {
-            hold: Some(Arc::clone(hold)),
+            sending: Some(place.sends()),
             place: None,
             ..self
         }))
@@ -130,16 +134,25 @@ impl Begun {
 
     fn poll_come(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.rest).poll_frame(cx);
-        if let Some(hold) = &self.hold {
-            match &polled {
-                Poll::Pending => hold.waits(),
-                Poll::Ready(Some(Ok(frame))) => hold.came(frame.data_ref().map_or(0, Bytes::len)),
-                Poll::Ready(_) => hold.came(0),
+        let sending = self.sending.as_ref().map(Sending::hold);
+        let Some(hold) = sending.or(self.hold.as_ref()) else {
+            return polled;
+        };
+        let may_go_on = match &polled {
+            Poll::Pending => {
+                hold.waits();
+                true
             }
-        }
-        polled
+            Poll::Ready(Some(Ok(frame))) => hold.came(frame.data_ref().map_or(0, Bytes::len)),
+            Poll::Ready(_) => hold.came(0),
+        };
+        if may_go_on { polled } else { STOPPED }
     }
 }
+
+/// Content that nobody listens to any more.
+const STOPPED: Poll<Option<Result<Frame<Bytes>, BodyError>>> =
+    Poll::Ready(Some(Err(BodyError::Lagging)));
 
 impl Body for Begun {
     type Data = Bytes;
@@ -149,6 +162,10 @@ impl Body for Begun {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let sending = self.sending.as_ref();
+        if sending.is_some_and(|sending| sending.poll_stopped(cx).is_ready()) {
+            return STOPPED;
+        }
         if !self.first.is_empty() {
             let first = std::mem::take(&mut self.first);
             return Poll::Ready(Some(Ok(Frame::data(first.into()))));

@@ -1,7 +1,7 @@
 //! How many requests are under way at the same time, and whose.
 //!
-//! A place is taken until the response has come, because until then its connection is in use. Whoever waits for one goes
-//! before those whose party has or waits for more. A place that its own client holds up, because it sends or reads slowly,
+//! A place is taken until the response has come and nothing of the request is on its way, because until then its connection is
+//! in use. Whoever waits for one goes before those whose party has or waits for more. A place that its own client holds up, because it sends or reads slowly,
 //! is taken from it where somebody waits (docs/adr/0018).
 
 mod hold;
@@ -29,11 +29,11 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout},
+    sync::{Notify, oneshot},
+    time::{Instant, sleep, timeout},
 };
 
-/// How often the first who waits looks for a place that is held up.
+/// How often the first who waits looks for a place that is held up. The others sleep.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The places of one kind. Clones are of the same ones.
@@ -42,11 +42,21 @@ pub(super) struct Places(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    queue: Mutex<Queue<oneshot::Sender<Place>>>,
+    queue: Mutex<Queue<Turn>>,
     /// How long anybody waits.
     wait: Duration,
     taken: Gauge,
     cut_off: [Counter; CutOff::ALL.len()],
+    #[cfg(test)]
+    looks: std::sync::atomic::AtomicUsize,
+}
+
+/// How somebody who waits is told.
+#[derive(Debug)]
+struct Turn {
+    place: oneshot::Sender<Place>,
+    /// Nobody goes before this one any more.
+    is_next: Arc<Notify>,
 }
 
 impl Places {
@@ -57,6 +67,8 @@ impl Places {
             wait,
             taken,
             cut_off: CutOff::ALL.map(|why| metrics.shares.cut_off(why)),
+            #[cfg(test)]
+            looks: std::sync::atomic::AtomicUsize::default(),
         }))
     }
 
@@ -79,12 +91,18 @@ impl Places {
             Ok(hold) => Ok(self.place(hold)),
             Err(Full) => {
                 let (sender, place) = oneshot::channel();
-                let rank = queue.wait(party, sender);
+                let is_next = Arc::new(Notify::new());
+                let turn = Turn {
+                    place: sender,
+                    is_next: Arc::clone(&is_next),
+                };
+                let rank = queue.wait(party, turn);
                 let places = self.clone();
                 Err(Waiting {
                     places,
                     rank,
                     place,
+                    is_next,
                 })
             }
         }
@@ -98,28 +116,51 @@ impl Places {
 
     /// Takes a place from a client that holds it up, where there is one that gives way to `party`.
     fn make_room(&self, party: Party) {
-        let slowest = self.0.queue.lock().slowest(party, Instant::now());
-        let Some(hold) = slowest else { return };
-        let Some(Displaced { why, response }) = hold.displace() else {
-            return; // it has just ended
+        #[cfg(test)]
+        self.0
+            .looks
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let now = Instant::now();
+        let slowest = self.0.queue.lock().slowest(party, now);
+        let Some((hold, has_less)) = slowest else {
+            return;
+        };
+        let Some(Displaced { why, response }) = hold.displace(has_less, now) else {
+            return; // it has just gone on
         };
         self.0.cut_off[why as usize].inc();
         if let Some(response) = response {
             drop(response); // and its connection
-            self.give_back(&hold);
+            self.end(&hold);
+        }
+    }
+
+    /// Nobody needs the response of `hold` any more.
+    fn end(&self, hold: &Hold) {
+        if hold.end() {
+            self.give_back(hold);
         }
     }
 
     fn give_back(&self, hold: &Hold) {
-        if !hold.end() {
-            return;
-        }
         self.0.taken.dec();
-        let next = self.0.queue.lock().give_back(hold);
+        let next = {
+            let mut queue = self.0.queue.lock();
+            let next = queue.give_back(hold);
+            tell(queue.next());
+            next
+        };
         if let Some((turn, hold)) = next {
             // Whoever has left meanwhile gives it back by dropping it.
-            drop(turn.send(self.place(hold)));
+            drop(turn.place.send(self.place(hold)));
         }
+    }
+}
+
+/// Whoever is next learns so. That is remembered until it is looked at.
+fn tell(next: Option<&Turn>) {
+    if let Some(turn) = next {
+        turn.is_next.notify_one();
     }
 }
 
@@ -128,17 +169,29 @@ struct Waiting {
     places: Places,
     rank: Rank,
     place: oneshot::Receiver<Place>,
+    is_next: Arc<Notify>,
 }
 
 impl Waiting {
     async fn turn(mut self, party: Party) -> Place {
-        self.places.make_room(party);
         loop {
-            if let Ok(place) = timeout(LOOK, &mut self.place).await {
-                return place.expect("a turn is dropped with its rank, or used");
-            }
-            if self.places.0.queue.lock().is_next(self.rank) {
+            let is_next = self.places.0.queue.lock().is_next(self.rank);
+            if is_next {
                 self.places.make_room(party);
+            }
+            let news = async {
+                if is_next {
+                    sleep(LOOK).await;
+                } else {
+                    self.is_next.notified().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                place = &mut self.place => {
+                    return place.expect("a turn is dropped with its rank, or used");
+                }
+                () = news => {}
             }
         }
     }
@@ -146,7 +199,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.places.0.queue.lock().leave(self.rank);
+        tell(self.places.0.queue.lock().leave(self.rank));
     }
 }
 
@@ -159,7 +212,34 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.give_back(&self.hold);
+        self.places.end(&self.hold);
+    }
+}
+
+/// Content on its way in a place, which is taken at least until this is dropped.
+#[derive(Debug)]
+pub(super) struct Sending {
+    places: Places,
+    hold: Arc<Hold>,
+}
+
+impl Sending {
+    /// What its client does is told to this.
+    pub(super) fn hold(&self) -> &Arc<Hold> {
+        &self.hold
+    }
+
+    /// Ready once no more of it may go on.
+    pub(super) fn poll_stopped(&self, cx: &Context<'_>) -> Poll<()> {
+        self.hold.poll_stopped(cx)
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if self.hold.sent() {
+            self.places.give_back(&self.hold);
+        }
     }
 }
 
@@ -167,6 +247,20 @@ impl Place {
     /// What its client does is told to this.
     pub(super) fn hold(&self) -> &Arc<Hold> {
         &self.hold
+    }
+
+    /// From now on content of its client is on its way to the upstream.
+    pub(super) fn sends(&self) -> Sending {
+        self.hold.sends();
+        Sending {
+            places: self.places.clone(),
+            hold: Arc::clone(&self.hold),
+        }
+    }
+
+    /// Whether the upstream has all of the request, and the place may be kept.
+    pub(super) fn has_sent(&self) -> bool {
+        self.hold.has_sent()
     }
 
     /// What comes of `work`, which waits for content of its client.
@@ -179,7 +273,11 @@ impl Place {
     ) -> Result<T, FetchError> {
         let mut work = pin!(work);
         poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Ready(Ok(done)) => Poll::Ready(Ok(done)),
+            Poll::Ready(Err(_)) if self.hold.poll_displaced(cx).is_ready() => {
+                Poll::Ready(Err(FetchError::ClientSlow)) // its content was stopped
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
                 ready!(self.hold.poll_displaced(cx));
                 Poll::Ready(Err(FetchError::ClientSlow))
@@ -188,25 +286,20 @@ impl Place {
         .await
     }
 
-    /// From now on it is taken for the body of a response, until that has come.
-    ///
-    /// # Errors
-    /// [`FetchError::ClientSlow`] where another client gets the place.
-    pub(super) fn answer(&self, body: Stream) -> Result<(), FetchError> {
+    /// From now on it is taken for the body of a response, until that has come; content that is still coming goes on as long.
+    /// Where another client gets the place, the body breaks off.
+    pub(super) fn answer(&self, body: Stream) {
         let is_over = body.is_end_stream();
-        if !self.hold.answer(body) {
-            return Err(FetchError::ClientSlow);
-        }
+        self.hold.answer(body);
         if is_over {
-            self.places.give_back(&self.hold);
+            self.places.end(&self.hold);
         }
-        Ok(())
     }
 
     /// From now on it is taken for a tunnel.
     ///
     /// # Errors
-    /// As [`Self::answer`].
+    /// [`FetchError::ClientSlow`] where another client gets the place.
     pub(super) fn tunnel(&self) -> Result<(), FetchError> {
         let opened = self.hold.tunnel();
         opened.then_some(()).ok_or(FetchError::ClientSlow)
@@ -219,7 +312,7 @@ impl Place {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = self.hold.poll_frame(cx);
         if polled.is_over {
-            self.places.give_back(&self.hold);
+            self.places.end(&self.hold);
         }
         polled.frame
     }
@@ -274,7 +367,7 @@ mod tests {
         let first = places.take(party(1)).await.unwrap();
         let second = places.take(party(2)).await;
         assert!(matches!(second, Err(FetchError::Overloaded)));
-        first.answer(body(2)).unwrap();
+        first.answer(body(2));
         assert!(frame(&first).unwrap().is_ok());
         assert!(places.take(party(2)).await.is_err());
         assert!(frame(&first).unwrap().is_ok());
@@ -304,7 +397,7 @@ mod tests {
         let places = places(2);
         let slow = places.take(party(1)).await.unwrap();
         let _other = places.take(party(1)).await.unwrap();
-        slow.answer(body(3)).unwrap();
+        slow.answer(body(3));
         assert!(frame(&slow).unwrap().is_ok());
         let begun = Instant::now();
         let place = places.take(party(2)).await.unwrap();
@@ -352,8 +445,45 @@ mod tests {
         let places = places(1);
         let place = places.take(party(1)).await.unwrap();
         let empty = http_body_util::Empty::new().map_err(|never| match never {});
-        place.answer(Box::pin(empty)).unwrap();
+        place.answer(Box::pin(empty));
         assert!(place.is_end_stream());
         assert_eq!(places.0.taken.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_is_taken_for_as_long_as_content_is_on_its_way() {
+        let places = places(1);
+        let place = places.take(party(1)).await.unwrap();
+        let sending = place.sends();
+        place.answer(body(0));
+        assert!(frame(&place).is_none());
+        let stopped = poll_fn(|cx| sending.poll_stopped(cx)).now_or_never();
+        assert!(stopped.is_some(), "the response is over");
+        drop(place);
+        assert!(places.take(party(2)).await.is_err());
+        drop(sending);
+        assert!(places.take(party(2)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_all_who_wait_one_looks_and_whoever_is_next_does_so_after_it() {
+        const WAITERS: usize = 500;
+        let places = places(2);
+        let _one = places.take(party(1)).await.unwrap();
+        let _other = places.take(party(1)).await.unwrap();
+        let looks = || places.0.looks.load(std::sync::atomic::Ordering::Relaxed);
+        let mut waiting: Vec<_> = (0..WAITERS)
+            .map(|_| Box::pin(places.take(party(2))))
+            .collect();
+        let mut all = futures_util::future::join_all(waiting.iter_mut());
+        assert!(timeout(LOOK * 10, &mut all).await.is_err());
+        assert!(looks() <= 12, "{}", looks());
+        drop(all);
+        drop(waiting.remove(0)); // it was next
+        let before = looks();
+        let mut all = futures_util::future::join_all(waiting.iter_mut());
+        assert!(timeout(LOOK * 5, &mut all).await.is_err());
+        let more = looks() - before;
+        assert!((4..=7).contains(&more), "the one behind it looks: {more}");
     }
 }

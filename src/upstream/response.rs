@@ -38,9 +38,11 @@ pub(super) async fn checked(
         place.tunnel()?;
         return Ok(Response::from_parts(parts, Box::pin(Tunnel(place))));
     }
-    place.answer(Box::pin(IdleTimeout::new(incoming, body_timeout)))?;
+    // While content is still coming, this is one half of a conversation: the head is an answer, whatever becomes of the rest.
+    let may_wait = place.has_sent() && !is_event_stream(&parts.headers);
+    place.answer(Box::pin(IdleTimeout::new(incoming, body_timeout)));
     let mut body = UpstreamBody { begun: None, place };
-    if !body.is_end_stream() && !is_event_stream(&parts.headers) {
+    if may_wait && !body.is_end_stream() {
         body.begin().await?;
     }
     Ok(Response::from_parts(parts, Box::pin(body)))

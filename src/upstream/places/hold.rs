@@ -33,14 +33,52 @@ pub(in crate::upstream) struct Hold {
 
 struct State {
     purpose: Purpose,
-    pace: Pace,
-    /// Since when its client is waited for.
-    waits: Option<Instant>,
+    /// How its client reads, or how long a tunnel has been open.
+    reading: Moves,
+    /// How it sends.
+    sending: Moves,
+    /// Content of its client is on its way to the upstream: the connection is in use, whatever became of the response.
+    is_sending: bool,
+    /// Whoever sends it.
+    sender: Option<Waker>,
     /// Whoever has to let go of it, if asked.
     task: Option<Waker>,
     is_displaced: bool,
-    /// It is another one's by now.
-    is_back: bool,
+    /// Nobody needs a response any more.
+    is_released: bool,
+}
+
+/// How one side of a client moves.
+#[derive(Debug)]
+struct Moves {
+    pace: Pace,
+    /// Since when it is waited for.
+    waits: Option<Instant>,
+}
+
+impl Moves {
+    fn new() -> Self {
+        Self {
+            pace: Pace::new(BRISK, AMONG_EQUALS),
+            waits: None,
+        }
+    }
+
+    fn waits(&mut self) {
+        self.waits.get_or_insert_with(Instant::now);
+    }
+
+    /// It moved, by so many bytes.
+    fn moved(&mut self, bytes: usize) {
+        let waited = self.waits.take().map(|since| since.elapsed());
+        self.pace.came(waited.unwrap_or_default(), bytes);
+    }
+
+    /// For how long it has held its place up, beside what it moved; `None` where it is not waited for.
+    fn behind(&self, now: Instant) -> Option<Duration> {
+        let waits = self.waits?;
+        Some(self.pace.behind(now.saturating_duration_since(waits)))
+    }
 }
 
 /// What a place is taken for.
@@ -57,18 +95,46 @@ enum Purpose {
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State")
-            .field("pace", &self.pace)
-            .field("waits", &self.waits)
+            .field("reading", &self.reading)
+            .field("sending", &self.sending)
+            .field("is_sending", &self.is_sending)
             .field("is_displaced", &self.is_displaced)
+            .field("is_released", &self.is_released)
             .finish_non_exhaustive()
     }
 }
 
 impl State {
-    /// Its client moved, by so many bytes.
-    fn moved(&mut self, bytes: usize) {
-        let waited = self.waits.take().map(|since| since.elapsed());
-        self.pace.came(waited.unwrap_or_default(), bytes);
+    /// Nothing of it is in use: it is another one's.
+    fn is_back(&self) -> bool {
+        self.is_released && !self.is_sending
+    }
+
+    /// For how long its client has held it up, and whether that is a conversation, of which nobody can say who is slow; `None`
+    /// where nothing is waited for but the upstream.
+    fn held_up(&self, now: Instant) -> Option<(Duration, bool)> {
+        let conversation = |behind| (behind, true);
+        match &self.purpose {
+            _ if self.is_displaced || self.is_released => None,
+            Purpose::Request => self.sending.behind(now).map(|behind| (behind, false)),
+            Purpose::Response(..) => match self.reading.behind(now) {
+                Some(behind) => Some((behind, false)),
+                None => self.sending.behind(now).map(conversation),
+            },
+            Purpose::Tunnel => self.reading.behind(now).map(conversation),
+            Purpose::Over => None,
+        }
+    }
+
+    fn gives_way(&self, has_less: bool, now: Instant) -> Option<Duration> {
+        let (held_up, is_conversation) = self.held_up(now)?;
+        let patience = if has_less {
+            BEFORE_OTHERS
+        } else {
+            AMONG_EQUALS
+        };
+        let gives_way = held_up >= patience && (has_less || !is_conversation);
+        gives_way.then_some(held_up)
     }
 }
 
@@ -90,11 +156,13 @@ impl Hold {
     pub(super) fn new(party: Party, slot: usize) -> Self {
         let state = State {
             purpose: Purpose::Request,
-            pace: Pace::new(BRISK, AMONG_EQUALS),
-            waits: None,
+            reading: Moves::new(),
+            sending: Moves::new(),
+            is_sending: false,
+            sender: None,
             task: None,
             is_displaced: false,
-            is_back: false,
+            is_released: false,
         };
         Self {
             party,
@@ -105,37 +173,64 @@ impl Hold {
 
     /// Content of its client is waited for.
     pub(in crate::upstream) fn waits(&self) {
+        self.state.lock().sending.waits();
+    }
+
+    /// So many bytes of it came; `false` where they are not to go on, because the place had to be let go of just now: content
+    /// that is complete has then never been sent.
+    pub(in crate::upstream) fn came(&self, bytes: usize) -> bool {
         let mut state = self.state.lock();
-        if matches!(state.purpose, Purpose::Request) {
-            state.waits.get_or_insert_with(Instant::now);
-        }
+        state.sending.moved(bytes);
+        !state.is_displaced
     }
 
-    /// So many bytes of it came.
-    pub(in crate::upstream) fn came(&self, bytes: usize) {
+    /// From now on content is on its way to the upstream.
+    pub(super) fn sends(&self) {
+        self.state.lock().is_sending = true;
+    }
+
+    /// Ready once no more of it may go on: the response is over, or another one gets the place.
+    pub(super) fn poll_stopped(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
-        if matches!(state.purpose, Purpose::Request) {
-            state.moved(bytes);
+        if state.is_displaced || state.is_released {
+            return Poll::Ready(());
         }
+        keep(&mut state.sender, cx);
+        Poll::Pending
     }
 
-    /// From now on it is taken for `body`; `false` where it had to be let go of just now.
-    pub(super) fn answer(&self, body: Stream) -> bool {
-        self.use_for(Purpose::Response(body, 0))
+    /// Nothing of it is on its way any more. Whether the place is another one's now.
+    pub(super) fn sent(&self) -> bool {
+        let mut state = self.state.lock();
+        state.is_sending = false;
+        state.sending.waits = None;
+        state.is_back()
     }
 
-    /// From now on it is taken for a tunnel.
+    /// Whether the upstream has all of the request, or will get no more of it.
+    pub(super) fn has_sent(&self) -> bool {
+        let state = self.state.lock();
+        !state.is_sending && !state.is_displaced
+    }
+
+    /// From now on it is taken for `body`. Where it had to be let go of just now, the response is one all the same, with a body
+    /// that breaks off unless it is over.
+    pub(super) fn answer(&self, body: Stream) {
+        let mut state = self.state.lock();
+        if state.is_displaced {
+            state.is_displaced = !body.is_end_stream();
+            return;
+        }
+        state.purpose = Purpose::Response(body, 0);
+    }
+
+    /// From now on it is taken for a tunnel; `false` where it had to be let go of just now.
     pub(super) fn tunnel(&self) -> bool {
-        let opened = self.use_for(Purpose::Tunnel);
-        self.state.lock().waits = Some(Instant::now());
-        opened
-    }
-
-    fn use_for(&self, purpose: Purpose) -> bool {
         let mut state = self.state.lock();
-        state.waits = None;
-        state.pace = Pace::new(BRISK, AMONG_EQUALS);
-        state.purpose = purpose;
+        if !state.is_displaced {
+            state.purpose = Purpose::Tunnel;
+            state.reading.waits();
+        }
         !state.is_displaced
     }
 
@@ -152,7 +247,7 @@ impl Hold {
             Purpose::Response(_, given) => std::mem::take(given),
             Purpose::Request | Purpose::Tunnel | Purpose::Over => 0,
         };
-        state.moved(taken);
+        state.reading.moved(taken);
         let Purpose::Response(body, given) = &mut state.purpose else {
             return Polled {
                 frame: Poll::Ready(None),
@@ -164,7 +259,7 @@ impl Hold {
             Poll::Pending => false,
             Poll::Ready(Some(Ok(frame))) if !body.is_end_stream() => {
                 *given = frame.data_ref().map_or(0, Bytes::len);
-                state.waits = Some(Instant::now());
+                state.reading.waits();
                 false
             }
             Poll::Ready(_) => true,
@@ -198,32 +293,26 @@ impl Hold {
         if state.is_displaced {
             return Poll::Ready(());
         }
-        match &mut state.task {
-            Some(task) => task.clone_from(cx.waker()),
-            None => state.task = Some(cx.waker().clone()),
-        }
+        keep(&mut state.task, cx);
         Poll::Pending
     }
 
-    /// For how long its client has held it up, beside what it moved, and whether it is a tunnel; `None` where nothing is
-    /// waited for but the upstream.
-    pub(super) fn held_up(&self, now: Instant) -> Option<(Duration, bool)> {
-        let state = self.state.lock();
-        let waits = state.waits.filter(|_| !state.is_displaced)?;
-        let behind = state.pace.behind(now.saturating_duration_since(waits));
-        Some((behind, matches!(state.purpose, Purpose::Tunnel)))
+    /// For how long its client has held it up, where that is long enough for somebody else to get it; `has_less`: somebody whose
+    /// party has fewer places.
+    pub(super) fn gives_way(&self, has_less: bool, now: Instant) -> Option<Duration> {
+        self.state.lock().gives_way(has_less, now)
     }
 
-    /// It has to be let go of: another one gets it. `None` where that is so already, or it was given back.
-    pub(super) fn displace(&self) -> Option<Displaced> {
+    /// It has to be let go of: another one gets it. `None` where it does not give way any more.
+    pub(super) fn displace(&self, has_less: bool, now: Instant) -> Option<Displaced> {
         let mut state = self.state.lock();
-        if state.is_displaced || state.is_back {
-            return None;
-        }
+        state.gives_way(has_less, now)?;
         state.is_displaced = true;
-        state.task.take().into_iter().for_each(Waker::wake);
+        let wakers = [state.task.take(), state.sender.take()];
+        wakers.into_iter().flatten().for_each(Waker::wake);
         let why = match &state.purpose {
             Purpose::Request | Purpose::Over => CutOff::SlowContent,
+            Purpose::Response(..) if state.reading.waits.is_none() => CutOff::SlowContent,
             Purpose::Response(..) => CutOff::SlowReader,
             Purpose::Tunnel => CutOff::Tunnel,
         };
@@ -234,9 +323,113 @@ impl Hold {
         Some(Displaced { why, response })
     }
 
-    /// It is given back. `false` where it was before.
+    /// The response is over, or nobody needs it: content that is still coming goes on no longer. Whether the place is another
+    /// one's now; `false` where it was before.
     pub(super) fn end(&self) -> bool {
         let mut state = self.state.lock();
-        !std::mem::replace(&mut state.is_back, true)
+        let was_back = state.is_back();
+        state.is_released = true;
+        state.sender.take().into_iter().for_each(Waker::wake);
+        let is_back = state.is_back() && !was_back;
+        let rest = std::mem::replace(&mut state.purpose, Purpose::Over);
+        drop(state);
+        drop(rest); // and the connection
+        is_back
+    }
+}
+
+fn keep(waker: &mut Option<Waker>, cx: &Context<'_>) {
+    match waker {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *waker = Some(cx.waker().clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+    use tokio::time::advance;
+
+    const SLOW: Duration = Duration::from_secs(6);
+
+    fn hold() -> Hold {
+        Hold::new(Party::ITSELF, 0)
+    }
+
+    fn is_stopped(hold: &Hold) -> bool {
+        hold.poll_stopped(&Context::from_waker(Waker::noop()))
+            .is_ready()
+    }
+
+    fn endless() -> Stream {
+        Box::pin(http_body_util::StreamBody::new(
+            futures_util::stream::pending(),
+        ))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn content_that_came_meanwhile_keeps_its_place_and_what_comes_later_is_not_sent() {
+        let hold = hold();
+        hold.sends();
+        hold.waits();
+        advance(SLOW).await;
+        let now = Instant::now();
+        assert!(hold.gives_way(false, now).is_some(), "somebody looks");
+        assert!(hold.came(1), "and it goes on before that one acts");
+        assert!(hold.displace(false, now).is_none());
+        hold.waits();
+        advance(SLOW).await;
+        assert!(hold.displace(false, Instant::now()).is_some());
+        assert!(!hold.came(1), "the last piece");
+        assert!(is_stopped(&hold));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn content_goes_on_with_the_response_and_stops_with_it() {
+        let hold = hold();
+        hold.sends();
+        hold.answer(endless());
+        assert!(hold.came(1) && !is_stopped(&hold));
+        assert!(!hold.end(), "its connection is in use");
+        assert!(is_stopped(&hold));
+        assert!(hold.sent());
+        assert!(!hold.end(), "once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_conversation_gives_way_only_to_who_has_less() {
+        let hold = hold();
+        hold.sends();
+        hold.answer(endless());
+        hold.waits();
+        advance(SLOW).await;
+        let now = Instant::now();
+        assert!(hold.gives_way(false, now).is_none());
+        assert!(hold.gives_way(true, now).is_some());
+        hold.sent();
+        assert!(hold.gives_way(true, now).is_none(), "all of it is there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_comes_too_late_for_its_place_is_one_all_the_same() {
+        let displaced = || async {
+            let hold = hold();
+            hold.sends();
+            hold.waits();
+            advance(SLOW).await;
+            assert!(hold.displace(false, Instant::now()).is_some());
+            hold
+        };
+        let cx = &mut Context::from_waker(Waker::noop());
+        let whole = displaced().await;
+        whole.answer(Box::pin(
+            http_body_util::Empty::new().map_err(|e| match e {}),
+        ));
+        assert!(matches!(whole.poll_frame(cx).frame, Poll::Ready(None)));
+        let cut = displaced().await;
+        cut.answer(endless());
+        let frame = cut.poll_frame(cx).frame;
+        assert!(matches!(frame, Poll::Ready(Some(Err(BodyError::Lagging)))));
     }
 }

@@ -1,11 +1,10 @@
 //! Who has a place, who waits for one, and who is next.
 
-use super::hold::{AMONG_EQUALS, BEFORE_OTHERS, Hold};
+use super::hold::Hold;
 use crate::message::Party;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
 };
 use tokio::time::Instant;
 
@@ -21,7 +20,7 @@ pub(super) struct Queue<T> {
     held: Vec<Option<Arc<Hold>>>,
     /// The slots of `held` that are empty.
     vacant: Vec<usize>,
-    next: u64,
+    number: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +40,7 @@ impl<T> Queue<T> {
             waiting: BTreeMap::new(),
             held: Vec::new(),
             vacant: Vec::new(),
-            next: 0,
+            number: 0,
         }
     }
 
@@ -65,23 +64,30 @@ impl<T> Queue<T> {
     /// From now on somebody of `party` waits.
     pub(super) fn wait(&mut self, party: Party, turn: T) -> Rank {
         let count = self.parties.entry(party).or_default();
-        let rank = (count.held + count.waiting, self.next);
+        let rank = (count.held + count.waiting, self.number);
         count.waiting += 1;
-        self.next += 1;
+        self.number += 1;
         self.waiting.insert(rank, (party, turn));
         rank
     }
 
-    /// Nobody waits with this rank any more.
-    pub(super) fn leave(&mut self, rank: Rank) {
+    /// Nobody waits with this rank any more. Who is next because of that.
+    pub(super) fn leave(&mut self, rank: Rank) -> Option<&T> {
+        let was_next = self.is_next(rank);
         if let Some((party, _)) = self.waiting.remove(&rank) {
             self.less(party, |count| count.waiting -= 1);
         }
+        self.next().filter(|_| was_next)
     }
 
     /// Whether nobody goes before this one.
     pub(super) fn is_next(&self, rank: Rank) -> bool {
         self.waiting.keys().next() == Some(&rank)
+    }
+
+    /// Who goes before all others.
+    pub(super) fn next(&self) -> Option<&T> {
+        self.waiting.values().next().map(|(_, turn)| turn)
     }
 
     /// `hold` is given back; who gets it.
@@ -106,32 +112,27 @@ impl<T> Queue<T> {
     }
 
     /// The place that is held up for longest by its client, of the party with the most of those that are held up for longer
-    /// than somebody of `party` has to wait for.
-    pub(super) fn slowest(&self, party: Party, now: Instant) -> Option<Arc<Hold>> {
+    /// than somebody of `party` has to wait for, and whether that one has less.
+    pub(super) fn slowest(&self, party: Party, now: Instant) -> Option<(Arc<Hold>, bool)> {
         let has = |party: &Party| self.parties.get(party).map_or(0, |count| count.held);
         let own = has(&party);
-        let held_up = |hold: &Arc<Hold>| -> Option<((usize, Duration), Arc<Hold>)> {
-            let (held_up, is_tunnel) = hold.held_up(now)?;
+        let held_up = |hold: &Arc<Hold>| {
             let theirs = has(&hold.party);
             // One place less for them and one more for the other makes it more even.
             let has_less = own + 2 <= theirs;
-            let patience = if has_less {
-                BEFORE_OTHERS
-            } else {
-                AMONG_EQUALS
-            };
-            let gives_way = held_up >= patience && (has_less || !is_tunnel);
-            gives_way.then(|| ((theirs, held_up), Arc::clone(hold)))
+            let held_up = hold.gives_way(has_less, now)?;
+            Some(((theirs, held_up), (Arc::clone(hold), has_less)))
         };
         let slowest = self.held.iter().flatten().filter_map(held_up);
         let slowest = slowest.max_by_key(|(by, _)| *by);
-        slowest.map(|(_, hold)| hold)
+        slowest.map(|(_, found)| found)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn party(last: u8) -> Party {
         Party::at([192, 0, 2, last].into())
@@ -181,7 +182,7 @@ mod tests {
         let first = queue.wait(party(2), 2);
         let second = queue.wait(party(3), 3);
         assert!(queue.is_next(first) && !queue.is_next(second));
-        queue.leave(first);
+        assert_eq!(queue.leave(first), Some(&3));
         assert!(queue.is_next(second));
         assert_eq!(served(&mut queue, vec![held]), [3]);
         assert!(queue.parties.is_empty(), "{queue:?}");
@@ -198,7 +199,7 @@ mod tests {
         waiting.iter().for_each(|at| held[*at].waits());
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
         let slowest = queue.slowest(party(asking), Instant::now());
-        slowest.map(|hold| hold.slot)
+        slowest.map(|(hold, _)| hold.slot)
     }
 
     #[tokio::test(start_paused = true)]
@@ -224,7 +225,7 @@ mod tests {
             for _ in 0..20 {
                 held[0].waits();
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                held[0].came(bytes);
+                assert!(held[0].came(bytes));
             }
             held[0].waits();
             let slowest = queue.slowest(party(1), Instant::now());
@@ -239,7 +240,7 @@ mod tests {
         assert!(held[1].tunnel());
         tokio::time::sleep(Duration::from_secs(3600)).await;
         let slowest = |asking| queue.slowest(party(asking), Instant::now());
-        assert_eq!(slowest(2).map(|hold| hold.slot), Some(1));
+        assert_eq!(slowest(2).map(|(hold, _)| hold.slot), Some(1));
         assert!(slowest(1).is_none());
     }
 }
