@@ -10,6 +10,9 @@ pub struct Peer {
     pub(super) is_trusted: bool,
 }
 
+/// From this part of all addresses on, somebody else's are among them.
+const MANY: f64 = 1.0 / 16.0;
+
 /// Whose forwarding fields count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trusted(Vec<Network>);
@@ -20,9 +23,26 @@ impl Trusted {
         Self(networks)
     }
 
-    /// Whether every address of IPv4, or of IPv6, is trusted.
+    /// Whether a sixteenth of all addresses of IPv4 or of IPv6 or more are trusted, in however many networks: strangers are
+    /// among them. The private networks together are less than a hundredth.
     pub fn has_everybody(&self) -> bool {
-        self.0.iter().any(|network| network.length == 0)
+        let share = |is_v4: bool| {
+            let all = self.0.iter().enumerate();
+            let family =
+                all.filter(|(at, network)| network.address.is_ipv4() == is_v4 && self.adds(*at));
+            family.map(|(_, network)| network.share()).sum::<f64>()
+        };
+        share(true).max(share(false)) >= MANY
+    }
+
+    /// Whether the network at this place of the list is in no other. Of two networks one has the other, or they have nothing
+    /// in common; of equal ones the first counts.
+    fn adds(&self, at: usize) -> bool {
+        let network = self.0[at];
+        let mut others = self.0.iter().enumerate();
+        !others.any(|(place, other)| {
+            other.contains(network.address) && (other.length, place) < (network.length, at)
+        })
     }
 
     /// A client at `address`.
@@ -96,6 +116,11 @@ impl Network {
             }
             _ => false,
         }
+    }
+
+    /// Which part of all addresses of its family it has.
+    fn share(self) -> f64 {
+        0.5_f64.powi(i32::from(self.length))
     }
 
     fn mask_v4(self) -> u32 {

@@ -3,12 +3,12 @@
 use super::facts::Facts;
 use crate::config::problem::Problem;
 
-/// Then every client says itself which host, scheme and address it is.
+/// Then clients that nobody knows say themselves which host, scheme and address they are.
 pub(super) fn everybody_is_trusted(facts: &Facts<'_>, found: &mut Vec<Problem>) {
     if !facts.config.proxy.trusted.has_everybody() {
         return;
     }
-    let message = "`server.trusted` holds every address: whoever connects may say that it is another client, asked for another host";
+    let message = "`server.trusted` holds all addresses, or a large part of all: whoever connects from there may say that it is another client, asked for another host";
     let help = "name the networks of your own proxies, or leave it out";
     found.push(facts.warn("server.trusted", message).help(help));
 }
