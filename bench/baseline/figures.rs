@@ -143,6 +143,8 @@ pub(crate) struct Side {
     pub(crate) reads: usize,
     /// Reads that the cache has answered.
     pub(crate) hits: usize,
+    /// Of the last quarter, when the cache is no longer empty.
+    pub(crate) last_hit_rate: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p95_ms: f64,
     pub(crate) p99_ms: f64,

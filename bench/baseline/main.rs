@@ -31,11 +31,12 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::OnceLock,
     time::Duration,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 type Failure = Box<dyn Error>;
@@ -49,15 +50,15 @@ struct Settings {
     /// Takes seconds: few rows, few samples; the page goes below target/ and its figures are checked
     #[arg(long)]
     short: bool,
-    /// How many messages the databases are filled with [default: 1000000, or 20000 in the short form]
+    /// How many messages the databases are filled with [default: 1000000, or 10000 in the short form]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(10_000..=1_000_000))]
     rows: Option<u32>,
-    /// How many seconds each load takes [default: 60, or 3 in the short form]
+    /// How many seconds each load takes [default: 60, or 2 in the short form]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: Option<u64>,
-    /// How many requests the load has a second
-    #[arg(long, value_name = "NUMBER", default_value_t = 400, value_parser = clap::value_parser!(u32).range(10..=10_000))]
-    rate: u32,
+    /// How many requests the load has a second [default: 400, or 100 in the short form]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(10..=10_000))]
+    rate: Option<u32>,
     /// Where baseline.md and the folder baseline/ are written [default: docs, or target/baseline in the short form]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -134,13 +135,18 @@ fn write(out: &Path, figures: &Figures) -> Result<(), Failure> {
 
 impl Settings {
     fn rows(&self) -> u32 {
-        let usual = if self.short { 20_000 } else { 1_000_000 };
+        let usual = if self.short { 10_000 } else { 1_000_000 };
         self.rows.unwrap_or(usual)
     }
 
     fn seconds(&self) -> u64 {
-        let usual = if self.short { 3 } else { 60 };
+        let usual = if self.short { 2 } else { 60 };
         self.seconds.unwrap_or(usual)
+    }
+
+    fn rate(&self) -> u32 {
+        let usual = if self.short { 100 } else { 400 };
+        self.rate.unwrap_or(usual)
     }
 
     /// Ten conversations have a hundred messages.
@@ -149,22 +155,27 @@ impl Settings {
     }
 
     fn patience(&self) -> Patience {
-        let (samples, milliseconds) = if self.short { (20, 500) } else { (200, 4000) };
+        let (samples, least, milliseconds) = if self.short {
+            (7, 3, 100)
+        } else {
+            (200, 5, 4000)
+        };
         Patience {
             samples,
+            least,
             time: Duration::from_millis(milliseconds),
         }
     }
 
     /// How many messages are written at once.
     fn bulk(&self) -> usize {
-        if self.short { 100 } else { 1000 }
+        if self.short { 20 } else { 1000 }
     }
 
     fn load(&self) -> LoadPlan {
         LoadPlan {
             seconds: self.seconds(),
-            rate: self.rate,
+            rate: self.rate(),
             connections: 32,
             population: self.conversations().min(10_000),
         }
@@ -177,14 +188,16 @@ impl Settings {
             "baseline{short} --rows {} --seconds {} --rate {}",
             self.rows(),
             self.seconds(),
-            self.rate
+            self.rate()
         )
     }
 }
 
-/// Says how far it is, on standard error.
+/// Says how far it is, on standard error, and after how many seconds.
 fn say(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    let seconds = BEGAN.get_or_init(Instant::now).elapsed().as_secs();
+    let _ = writeln!(stderr(), "{seconds:>5} s  {line}");
 }
 
 fn error(text: String) -> Failure {

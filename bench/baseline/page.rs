@@ -37,7 +37,7 @@ pub(crate) fn digits(value: f64) -> String {
 }
 
 /// With a comma between thousands.
-fn thousands(number: u64) -> String {
+pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

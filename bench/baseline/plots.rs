@@ -13,13 +13,14 @@ use crate::{
 };
 use plotters::style::RGBColor;
 
-/// Two that are told apart without colours too: one is darker.
-const COLOURS: [RGBColor; 4] = [
-    RGBColor(31, 90, 150),
-    RGBColor(240, 150, 60),
-    RGBColor(110, 165, 215),
-    RGBColor(190, 90, 20),
-];
+const BLUE: RGBColor = RGBColor(31, 90, 150);
+const LIGHT_BLUE: RGBColor = RGBColor(120, 170, 220);
+const ORANGE: RGBColor = RGBColor(200, 95, 20);
+const LIGHT_ORANGE: RGBColor = RGBColor(245, 170, 95);
+
+/// One database is blue, the other orange; what is better is lighter.
+const FOUR: [RGBColor; 4] = [BLUE, LIGHT_BLUE, ORANGE, LIGHT_ORANGE];
+const TWO: [RGBColor; 2] = [BLUE, ORANGE];
 
 /// File names and texts.
 pub(crate) fn all(figures: &Figures) -> Result<Vec<(&'static str, String)>, Failure> {

@@ -9,16 +9,16 @@ use tokio::time::Instant;
 pub(crate) struct Patience {
     /// The most samples.
     pub(crate) samples: usize,
-    /// After which no more are taken, once there are [`Self::LEAST`].
+    /// The fewest.
+    pub(crate) least: usize,
+    /// After which no more are taken, once there are the fewest.
     pub(crate) time: Duration,
 }
 
 impl Patience {
-    pub(crate) const LEAST: usize = 5;
-
     /// Whether another sample is wanted when there are `so_far` since `began`.
     pub(crate) fn wants(&self, so_far: usize, began: Instant) -> bool {
-        so_far < self.samples && (so_far < Self::LEAST || began.elapsed() < self.time)
+        so_far < self.samples && (so_far < self.least || began.elapsed() < self.time)
     }
 }
 

@@ -34,6 +34,8 @@ const FASTEST: u32 = 6;
 
 /// What an exchange has come to.
 struct Exchange {
+    /// In the plan.
+    place: usize,
     took: Duration,
     is_read: bool,
     is_hit: bool,
@@ -124,6 +126,7 @@ async fn side(
         sent,
         reads: exchanges.iter().filter(|exchange| exchange.is_read).count(),
         hits: exchanges.iter().filter(|exchange| exchange.is_hit).count(),
+        last_hit_rate: hit_rate(&exchanges, plan.requests.len() / 4 * 3),
         p50_ms: quantile(&took, 0.5),
         p95_ms: quantile(&took, 0.95),
         p99_ms: quantile(&took, 0.99),
@@ -132,6 +135,13 @@ async fn side(
         most_per_second: many.len() as f64 / (whole / FASTEST).as_secs_f64(),
         processes: processes.collect(),
     })
+}
+
+/// Of the reads that were sent from this place on; 0 where there are none.
+fn hit_rate(exchanges: &[Exchange], from: usize) -> f64 {
+    let late = || exchanges.iter().filter(|exchange| exchange.place >= from);
+    let hits = late().filter(|exchange| exchange.is_hit).count();
+    hits as f64 / late().filter(|exchange| exchange.is_read).count().max(1) as f64
 }
 
 /// Each hundredth, and the last one in tenths.
@@ -206,6 +216,7 @@ async fn work(
         };
         let answer = send(&mut client, request).await?;
         exchanges.push(Exchange {
+            place,
             took: since.elapsed(),
             is_read: request.body.is_none(),
             is_hit: request.body.is_none() && answer,

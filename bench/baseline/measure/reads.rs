@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How many are read in one way before the next way has its turn.
-const AT_ONCE: usize = 20;
+const AT_ONCE: usize = 10;
 /// What storing in Redis may take.
 const STORING: Duration = Duration::from_secs(10);
 

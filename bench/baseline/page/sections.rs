@@ -49,9 +49,9 @@ finds in Redis what the first has stored; the first one again, which has it in m
 {}
 {}
 **For a service.** The difference between the first two rows is what the proxy costs where it cannot help. A hit takes the same time
-whatever was behind it: what it saves is the backend's time, so begin with the slowest endpoint and not with the most frequent one. A Redis hit is for the
-first request at each replica and after a restart; from then on it is the memory's. A 304 saves no time on the loopback, but the body:
-on a phone that is the larger part.
+whatever was behind it: what it saves is the backend's time, so begin where requests × time of the backend is largest
+([how to find that](caching-strategy.md#begin-with-what-costs)). A Redis hit is for the first request at each replica and after a restart; from then on it is the
+memory's. What a 304 saves is the body: on the loopback that is little time, on a slow line most of it.
 ",
         table(&head, true, rows(figures, |of| &of.reads, row)),
         plot("reads.svg", "Times of the five ways to answer")
@@ -87,8 +87,9 @@ pub(super) fn repeated(figures: &Figures) -> String {
 `GET /api/conversations/{{id}}`, ten times in a row, each time of another one that nobody has read yet: the first of the ten is a miss.
 
 {}
-**For a service.** The statements fall to a tenth everywhere; the time only as far as this one is expensive. A single row by its primary key is
-the cheapest thing that there is to read: cache it for the database's sake, not for the client's.
+**For a service.** The statements fall to a tenth on every machine. The time falls to what the first one took and nine hits; how much
+that is depends on what one costs. Rows by their primary key are the cheapest thing that there is to read: there a cache is for the
+database's sake more than for the client's.
 ",
         table(&head, true, rows)
     )
@@ -122,10 +123,10 @@ have their last messages; `threads` also owner, people and profiles.
 
 {}
 {}
-**For a service.** The number of statements is what counts: each of them is a round trip to the database. Multiply it by yours (0.2 ms in a
-data centre, 1 ms between zones) and add it to these times; that is what N+1 costs there, and what cannot be seen on a developer's
-machine. One statement that joins everything need not be the fastest: it repeats each row as often as it has relations, and the planner has
-more to go wrong. A cache that lives as long as the request helps as far as the same rows come again.
+**For a service.** The number of statements is what counts: each of them is a round trip to the database. Multiply it by yours (some 0.2 ms in a
+data centre, 1 ms between zones) and add it to these times: that is what N+1 costs there, and what cannot be seen on a developer's
+machine. One statement that joins everything is the fewest round trips and need not be the fastest: it repeats each row as often as it has
+relations. A cache that lives as long as the request saves what comes again within it, and no more.
 
 How to find it: [the profiler](demo.md#how-to-use-the-profiler).
 ",
@@ -162,8 +163,8 @@ messages; the client has walked the whole way down by cursors.
 {}
 {}
 **For a service.** An offset reads and throws away all that stands before the page, so its cost grows with the depth; a cursor begins in
-the index where the last page ended, and costs the same everywhere. On the first pages there is no difference: what is measured there is the
-page itself. Who reads deep pages are exports, synchronisations and crawlers, at the worst time; give them cursors.
+the index where the last page ended, wherever that is. On the first pages both read the same, and what differs there is noise. Who reads deep
+pages are exports, synchronisations and crawlers: give them cursors.
 ",
         thousands(figures.run.messages.into()),
         table(&head, true, rows(figures, |of| &of.depths, row)),
@@ -202,9 +203,10 @@ transaction for each message; and a request for each.
 
 {}
 {}
-**For a service.** What is saved are round trips and commits. PostgreSQL waits at each commit until the disk has it (`synchronous_commit`), SQLite
-with these settings does not; a network before the database makes single writes slower by a round trip for each statement, and bulk by four. The factor here
-is therefore about the least that there is. One bulk is also one purge in the cache, and a thousand writes are a thousand.
+**For a service.** What is saved are round trips and commits: count the statements. PostgreSQL waits at each commit until the disk has it
+(`synchronous_commit`; not in the short form), SQLite with these settings does not. A network before the database makes each statement slower by a
+round trip, which is four for the bulk and thousands for the others, so there the factor is larger than here. One bulk is also one purge in the cache, and a
+thousand requests are a thousand.
 ",
         thousands(messages.map_or(0, |write| write.messages as u64)),
         table(&head, true, rows(figures, |of| &of.writes, row)),
@@ -250,10 +252,12 @@ their own, which cannot be dropped alone: without it is `/api/naive/search`, whi
 
 {}
 {}
-**For a service.** An index is worth what the rows are that it need not read. Where the factor is about 1, the table is small, or the rows
-that are wanted come early anyway (the newest ones, of somebody who writes much), or another index does nearly as well; such an index costs space
-and time at each write and may be left out, until the data are others. The search for words and what checks that *nothing* is there gain the most: without
-an index that is the whole table each time. `analyze` says of your own data which indexes are used.
+**For a service.** An index is worth the rows that need not be read. Where the factor is about 1, the table is small, or the rows
+that are wanted come early in another order (the newest ones, of somebody who writes much), or another index does nearly as well: such an index
+costs space, and time at each write, and can wait until the data are others. Where it is large, the statement read the whole table without: what looks for
+little among much, and what has to find that there is *nothing*, as the deletion of somebody on whom nothing depends. `analyze` says of your own data
+which indexes are used. The last column is what making it on a table in use will take, about: in PostgreSQL `CREATE INDEX CONCURRENTLY` does not block writers
+meanwhile.
 ",
         table(&head, true, rows(figures, |of| &of.indexes, row)),
         plot("indexes.svg", "Times without and with each index")
@@ -290,8 +294,8 @@ zstd 3; bodies below `min_size`, 1,000 bytes, stay as they are.
 {}
 {}
 **For a service.** The size is what a client on a slow line waits for: at 10 Mbit/s, 10 kB are 8 ms. Each stored answer is coded once for each coding, and
-later hits send what is there, so the time of coding is paid by the first one alone; what is not stored is coded each time. Texts that repeat
-themselves, as lists in JSON do, become this small; texts of people do not.
+later hits send what is there, so the time of coding is paid by the first one alone; what is not stored is coded each time. How small
+an answer becomes depends on how much it repeats itself: lists in JSON do, and the demo's texts do more than real ones.
 ",
         table(&head, true, rows),
         plot("codings.svg", "Sizes by coding")
@@ -313,7 +317,8 @@ pub(super) fn load(figures: &Figures) -> String {
         let rate = if side.hits == 0 {
             "—".to_owned()
         } else {
-            format!("{:.1} %", side.hit_rate() * 100.0)
+            let rates = [side.hit_rate(), side.last_hit_rate].map(|rate| rate * 100.0);
+            format!("{:.1} %, {:.1} %", rates[0], rates[1])
         };
         row.extend([
             rate,
@@ -329,7 +334,7 @@ pub(super) fn load(figures: &Figures) -> String {
     let head = [
         "database",
         "side",
-        "hit rate",
+        "hit rate: all, last quarter",
         "p50 ms",
         "p95 ms",
         "p99 ms",
@@ -360,7 +365,7 @@ pub(super) fn load(figures: &Figures) -> String {
         "## Readers and writers together
 
 {} requests a second for {} seconds over {} connections, the same ones in the same order each time, first to the backend alone, then
-to the stack, with new processes and an empty cache. In a hundred there are 50 single conversations, 15 first pages of the list, 10 lists of messages,
+to the stack, each with new processes, and with an empty cache. In a hundred there are 50 single conversations, 15 first pages of the list, 10 lists of messages,
 10 users, 5 searches, 5 lists of threads, 2.5 renamed conversations and 2.5 new messages; which conversation it is follows Zipf's law over the {}
 newest: the first is asked for twice as often as the second, and so on. A request that finds no free connection has waited since it was
 due. \"At most\" is the same load as fast as the answers come, with the cache that is warm by then.
@@ -373,10 +378,10 @@ client's own CPU is not in the table but on the same cores.
 
 **For a service.** What a cache takes off are the statements, and with them the CPU of backend and database; that is the figure to plan
 with. The median is a hit as soon as half of all requests are. The 95th and 99th percentile are not: writes pass through the
-cache, and what they purge is a miss for the next reader, so as long as those are more than 5 % of the requests the slow end stays
-with the backend, plus what the proxy costs. It moves when the backend is slow because it is busy: then the load that is taken off makes the misses faster too.
-The hit rate grows with the number of requests between two writes: it is higher with ten times as many users, and lower with ten replicas
-without Redis.
+cache, and what they purge is a miss for the next reader, so as long as writes and misses are more than 5 % of the requests the slow end is
+the backend's time and what the proxy adds. It gets better with a cache where the backend is slow because it is busy: then the load
+that is taken off makes the misses faster too. The hit rate grows with the requests between two writes: ten times as many users make it higher, ten
+replicas without Redis make it lower. Here the cache is empty at the start, so the whole time's rate is below that of the last quarter.
 {}",
         thousands(plan.rate.into()),
         plan.seconds,

@@ -1,6 +1,6 @@
 //! Bars from left to right, in groups, with their values.
 
-use super::COLOURS;
+use super::{FOUR, TWO};
 use crate::Failure;
 use plotters::prelude::*;
 
@@ -26,6 +26,14 @@ pub(super) struct Group {
 }
 
 impl Bars {
+    fn colours(&self) -> &'static [RGBColor] {
+        if self.names.len() > TWO.len() {
+            &FOUR
+        } else {
+            &TWO
+        }
+    }
+
     pub(super) fn draw(&self) -> Result<String, Failure> {
         let bars: usize = self.groups.iter().map(|group| group.values.len()).sum();
         let height =
@@ -42,7 +50,7 @@ impl Bars {
                 ("sans-serif", 17).into_font(),
             ))?;
             let mut x = LEFT;
-            for (name, colour) in self.names.iter().zip(COLOURS) {
+            for (name, colour) in self.names.iter().zip(self.colours()) {
                 area.draw(&Rectangle::new([(x, 38), (x + 12, 50)], colour.filled()))?;
                 area.draw(&Text::new(*name, (x + 17, 38), text.clone()))?;
                 x += 150;
@@ -50,7 +58,7 @@ impl Bars {
             let mut y = TOP + GAP;
             for group in &self.groups {
                 area.draw(&Text::new(group.name.as_str(), (12, y), text.clone()))?;
-                for (value, colour) in group.values.iter().zip(COLOURS) {
+                for (value, colour) in group.values.iter().zip(self.colours()) {
                     let end = LEFT + self.length(*value);
                     area.draw(&Rectangle::new(
                         [(LEFT, y + 1), (end, y + BAR - 1)],

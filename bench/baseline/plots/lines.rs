@@ -1,6 +1,6 @@
 //! Lines over a common axis, with times on a logarithmic one.
 
-use super::COLOURS;
+use super::FOUR;
 use crate::Failure;
 use plotters::prelude::*;
 
@@ -39,14 +39,10 @@ impl Lines {
                 .x_desc(self.x)
                 .y_desc("ms")
                 .y_label_formatter(&|ms| crate::page::digits(*ms))
-                .x_label_formatter(&|x| format!("{x:.0}"))
+                .x_label_formatter(&|x| crate::page::thousands(*x as u64))
                 .light_line_style(WHITE)
                 .draw()?;
-            for (line, colour) in self
-                .lines
-                .iter()
-                .zip([COLOURS[0], COLOURS[2], COLOURS[3], COLOURS[1]])
-            {
+            for (line, colour) in self.lines.iter().zip(FOUR) {
                 chart
                     .draw_series(LineSeries::new(
                         line.points.iter().copied(),
