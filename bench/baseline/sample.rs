@@ -44,9 +44,20 @@ impl Times {
 /// Milliseconds below which this share of the samples lies, which are sorted: the nearest rank.
 pub(crate) fn quantile(sorted: &[Duration], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    let place = rank.saturating_sub(1).min(last);
+    let place = whole(share * sorted.len() as f64)
+        .saturating_sub(1)
+        .min(last);
     sorted.get(place).map_or(f64::NAN, |took| ms(*took))
+}
+
+/// The next whole number.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is a count or a place, far below what fits, and none is negative"
+)]
+pub(crate) fn whole(number: f64) -> usize {
+    number.ceil() as usize
 }
 
 pub(crate) fn ms(duration: Duration) -> f64 {

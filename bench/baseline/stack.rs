@@ -134,7 +134,7 @@ impl Proxy {
 async fn metrics(address: SocketAddr) -> Result<String, Failure> {
     let answer = Client::connect(address).await?.get("/metrics").await?;
     let text = String::from_utf8(answer.body.into());
-    Ok(text.map_err(|_| error("/metrics is not text".to_owned()))?)
+    text.map_err(|_| error("/metrics is not text".to_owned()))
 }
 
 /// The sum of a metric over its labels.

@@ -1,7 +1,10 @@
 //! One section for each thing that is measured.
 
 use super::{digits, plot, table, thousands};
-use crate::figures::{Depth, Figures, Form, Index, OfDatabase, Read, Source, Write};
+use crate::{
+    figures::{Depth, Figures, Form, Index, OfDatabase, Read, Source, Write},
+    sample::whole,
+};
 
 /// A row for each line of each database, with its name in front.
 fn rows<'a, T: 'a>(
@@ -327,7 +330,7 @@ pub(super) fn load(figures: &Figures) -> String {
             digits(side.p99_ms),
             digits(side.statements_per_request),
             digits(side.cpu_ms_per_request()),
-            thousands(side.most_per_second as u64),
+            thousands(whole(side.most_per_second) as u64),
         ]);
         row
     });

@@ -1,7 +1,7 @@
 //! Bars from left to right, in groups, with their values.
 
 use super::{FOUR, TWO};
-use crate::Failure;
+use crate::{Failure, sample::whole};
 use plotters::prelude::*;
 
 const WIDTH: u32 = 860;
@@ -59,7 +59,7 @@ impl Bars {
             for group in &self.groups {
                 area.draw(&Text::new(group.name.as_str(), (12, y), text.clone()))?;
                 for (value, colour) in group.values.iter().zip(self.colours()) {
-                    let end = LEFT + self.length(*value);
+                    let end = LEFT + self.length(*value)?;
                     area.draw(&Rectangle::new(
                         [(LEFT, y + 1), (end, y + BAR - 1)],
                         colour.filled(),
@@ -78,7 +78,7 @@ impl Bars {
         Ok(svg)
     }
 
-    fn length(&self, value: f64) -> i32 {
+    fn length(&self, value: f64) -> Result<i32, Failure> {
         let all = || self.groups.iter().flat_map(|group| &group.values).copied();
         let most = all().fold(f64::MIN_POSITIVE, f64::max);
         let least = all().fold(most, f64::min).max(f64::MIN_POSITIVE) / 2.0;
@@ -88,6 +88,6 @@ impl Bars {
             value / most
         };
         let room = f64::from(WIDTH.cast_signed() - LEFT - RIGHT);
-        (share.clamp(0.0, 1.0) * room) as i32
+        Ok(i32::try_from(whole(share.clamp(0.0, 1.0) * room))?)
     }
 }

@@ -39,7 +39,7 @@ impl Lines {
                 .x_desc(self.x)
                 .y_desc("ms")
                 .y_label_formatter(&|ms| crate::page::digits(*ms))
-                .x_label_formatter(&|x| crate::page::thousands(*x as u64))
+                .x_label_formatter(&|x| crate::page::thousands(crate::sample::whole(*x) as u64))
                 .light_line_style(WHITE)
                 .draw()?;
             for (line, colour) in self.lines.iter().zip(FOUR) {
