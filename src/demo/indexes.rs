@@ -194,9 +194,9 @@ mod tests {
     /// A filter of all conversations is made for each page where the statement is a join.
     #[tokio::test]
     async fn a_page_of_messages_reads_no_more_than_itself_also_with_statistics() {
-        let settings = PoolSettings::default();
-        let opened = Pools::open(&Database::default(), &settings, Duration::from_secs(60));
-        let (pools, _folder) = opened.await.unwrap();
+        let (database, settings) = (Database::default(), PoolSettings::default());
+        let opened = Pools::open(&database, &settings, Duration::from_secs(60)).await;
+        let (pools, _folder) = opened.unwrap();
         let pool = pools.writer();
         migrations::up(pool, migrations::LATEST).await.unwrap();
         seed::fill_if_empty(&pools, 10_000).await.unwrap();
