@@ -95,13 +95,11 @@ pub(crate) async fn of_conversation(
     }))
 }
 
-/// The conversation is asked for row by row. Of a join SQLite, with the statistics of a large table, makes a filter of all
-/// conversations first, which takes longer than the page.
+/// The conversation is asked for row by row.
 pub(crate) const ALL: Sql = sql!(
     MESSAGES
     " WHERE m.id < $1 AND m.deleted_at IS NULL
-            AND (SELECT c.deleted_at FROM conversations c WHERE c.id = m.conversation_id) IS NULL
-      ORDER BY m.id DESC LIMIT $2"
+            AND " IN_LIVE_CONVERSATION " ORDER BY m.id DESC LIMIT $2"
 );
 
 /// All messages, newest first: the database begins in the index where the last page has ended.
