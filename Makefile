@@ -1,6 +1,6 @@
 # What is run often, each in one word. `make test` is what CI runs too.
 
-.PHONY: test check format bench guard fuzz soak clients conformance tools postgresql cargo-deny deny audit audit-where-reachable containers deploy-check
+.PHONY: test check format baseline baseline-check bench guard fuzz soak clients conformance tools postgresql cargo-deny deny audit audit-where-reachable containers deploy-check
 
 # The one that deny.toml is written for.
 CARGO_DENY := 0.20.2
@@ -45,6 +45,17 @@ guard:
 	bench/guard.py
 	bench/attacks.py --self-test
 	bench/attacks.py --no-build
+
+# What the whole stack does, measured: writes docs/baseline.md, its plots and its figures. Some ten minutes on a machine that does
+# nothing else meanwhile. BASELINE="--rows 100000 --out /tmp" is less, and elsewhere.
+baseline: tools
+	cargo build --locked --release --features demo --bin sidecache --example baseline
+	cargo run --quiet --locked --release --features demo --example baseline -- $(BASELINE)
+
+# The same in short, with what `make test` has built: fails where a figure is missing, or out of order on any machine.
+baseline-check: tools
+	cargo build --locked --features demo --bin sidecache --example baseline
+	cargo run --quiet --locked --features demo --example baseline -- --short
 
 format:
 	cargo fmt --all

@@ -179,3 +179,34 @@ impl IndexState {
         plan.any(|line| names(line) || words(line))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::{database::Database, migrations, pool::PoolSettings, pools::Pools, seed};
+    use std::time::Duration;
+
+    const ANALYZE: Sql = Sql {
+        sqlite: "ANALYZE",
+        postgres: "ANALYZE",
+    };
+
+    /// A filter of all conversations is made for each page where the statement is a join.
+    #[tokio::test]
+    async fn a_page_of_messages_reads_no_more_than_itself_also_with_statistics() {
+        let (database, settings) = (Database::default(), PoolSettings::default());
+        let opened = Pools::open(&database, &settings, Duration::from_secs(60)).await;
+        let (pools, _folder) = opened.unwrap();
+        let pool = pools.writer();
+        migrations::up(pool, migrations::LATEST).await.unwrap();
+        seed::fill_if_empty(&pools, 10_000).await.unwrap();
+        pool.rows(ANALYZE, &[]).await.unwrap();
+        let values = [5000_i64.into(), 101_u32.into()];
+        let plan = pool.plan(messages::ALL, &values).await.unwrap();
+        let searched = plan.iter().filter(|line| line.starts_with("SEARCH"));
+        assert_eq!(searched.count(), 3, "{plan:#?}");
+        let more = ["BLOOM", "SCAN", "TEMP"].map(|word| plan.iter().any(|l| l.contains(word)));
+        assert_eq!(more, [false; 3], "{plan:#?}");
+        pools.close().await;
+    }
+}

@@ -58,6 +58,14 @@ macro_rules! word {
     (postgres LIKE) => {
         "ILIKE"
     };
+    // Whether the conversation of the message `m` is there. Of a join SQLite, with the statistics of a large table, makes a filter
+    // of all conversations first; of a value PostgreSQL thinks that it costs so much that it compiles the statement.
+    (sqlite IN_LIVE_CONVERSATION) => {
+        "(SELECT c.deleted_at FROM conversations c WHERE c.id = m.conversation_id) IS NULL"
+    };
+    (postgres IN_LIVE_CONVERSATION) => {
+        "EXISTS (SELECT 1 FROM conversations c WHERE c.id = m.conversation_id AND c.deleted_at IS NULL)"
+    };
     // What a row needs when it is changed.
     (sqlite TOUCHED) => {
         concat!(

@@ -96,7 +96,7 @@ def keys(redis: str) -> int:
 
 def prometheus_reads_the_metrics_with_the_token(stack: Stack) -> None:
     expect("without the token", ask(stack.address("sidecache", 9901), "/metrics").status, 401)
-    for query in ('up{job="sidecache"}', 'sum(sidecache_requests_total{job="sidecache"})'):
+    for query in ('up{job="sidecache"}', 'sum(sidecache_requests_total{job="sidecache"})', 'up{job="backend"}', 'sum(http_requests_total{job="backend"})'):
         until(f"Prometheus knows {query}", lambda query=query: prometheus(stack, query) > 0, 60)
 
 

@@ -1,6 +1,7 @@
 //! The program as it is started: one clear sentence for each mistake, the right exit code, no panic.
 
 mod first;
+mod migrate;
 
 use crate::support::{Origin, Reply, get, redis::free_port, until};
 use std::{

@@ -4,7 +4,7 @@ use crate::{
     demo,
     support::{Proxy, proxy},
 };
-use sidecache::demo::{Demo, Settings};
+use sidecache::demo::{CacheControl, Demo, Settings};
 use tokio_util::sync::CancellationToken;
 
 /// The routes of the repository's own configuration.
@@ -15,11 +15,15 @@ fn routes() -> String {
 }
 
 async fn start() -> (Demo, Proxy) {
+    start_with(Settings::default(), &routes()).await
+}
+
+async fn start_with(settings: Settings, routes: &str) -> (Demo, Proxy) {
     demo::profiled();
-    let backend = Demo::start(Settings::default(), CancellationToken::new())
+    let backend = Demo::start(settings, CancellationToken::new())
         .await
         .unwrap();
-    let proxy = Proxy::to_address(backend.address(), &routes()).await;
+    let proxy = Proxy::to_address(backend.address(), routes).await;
     (backend, proxy)
 }
 
@@ -48,6 +52,45 @@ async fn the_problem_and_its_fix_are_seen_through_the_proxy() {
     assert!(naive.header("server-timing").unwrap().contains("n=101"));
     assert!(fixed.header("server-timing").unwrap().contains("n=2"));
     assert_eq!(naive.text(), fixed.text());
+}
+
+/// The backend says for how long: `--cache-control all`.
+#[tokio::test]
+async fn without_a_ttl_answers_are_kept_for_as_long_as_the_backend_says() {
+    let routes: String = routes()
+        .lines()
+        .filter(|line| !line.starts_with("ttl = "))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    for (cache_control, conversation, user) in [
+        (CacheControl::All, Some(30), Some(60)),
+        (CacheControl::Most, None, Some(60)),
+        (CacheControl::None, None, None),
+    ] {
+        let settings = Settings {
+            cache_control,
+            ..Settings::default()
+        };
+        let (_backend, proxy) = start_with(settings, &routes).await;
+        for (path, lifetime) in [
+            ("/api/conversations", conversation),
+            ("/api/conversations/1", conversation),
+            ("/api/users/1", user),
+        ] {
+            assert!(!proxy.get(path).await.is_hit(), "{path}");
+            let again = proxy.get(path).await;
+            assert_eq!(
+                again.is_hit(),
+                lifetime.is_some(),
+                "{cache_control:?} {path}"
+            );
+            if let Some(lifetime) = lifetime {
+                let control = again.header("cache-control").unwrap().to_owned();
+                let named = format!("max-age={lifetime}");
+                assert!(control.starts_with(&named), "{path}: {control}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

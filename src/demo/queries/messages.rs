@@ -95,16 +95,17 @@ pub(crate) async fn of_conversation(
     }))
 }
 
+/// The conversation is asked for row by row.
+pub(crate) const ALL: Sql = sql!(
+    MESSAGES
+    " WHERE m.id < $1 AND m.deleted_at IS NULL
+            AND " IN_LIVE_CONVERSATION " ORDER BY m.id DESC LIMIT $2"
+);
+
 /// All messages, newest first: the database begins in the index where the last page has ended.
 pub(crate) async fn all(pools: &Pools, window: &Window) -> Result<Page<Message>, Problem> {
-    let sql = sql!(
-        MESSAGES
-        " JOIN conversations c ON c.id = m.conversation_id
-          WHERE m.id < $1 AND m.deleted_at IS NULL AND c.deleted_at IS NULL
-          ORDER BY m.id DESC LIMIT $2"
-    );
     let values = [window.before_id().into(), window.rows().into()];
-    newest_first(pools, sql, &values, window).await
+    newest_first(pools, ALL, &values, window).await
 }
 
 /// The same page by its number: the database reads all that stands before it and throws it away.
