@@ -125,7 +125,7 @@ mod tests {
             "a.notlocalhost",
             "local host",
             "attacker.example:x",
-            "a,b",
+            "attacker.example,localhost",
         ] {
             assert!(!is_nobodys(authority.as_bytes()), "{authority}");
         }
