@@ -1,14 +1,17 @@
 //! The operator's HTTP, on a listener of its own: alive, ready, metrics, purge.
 
+mod access;
 mod bearer;
 mod layers;
 mod problem;
 mod purge;
+mod service;
 mod subject;
 
 pub use self::subject::Subject;
 
-use crate::{proxy::Token, store::Health};
+use self::{access::Access, service::Service};
+use crate::{proxy::Token, server, store::Health};
 use axum::{
     Json, Router,
     extract::State,
@@ -16,9 +19,9 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use std::{io, net::SocketAddr};
+use std::{net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What `[admin]` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,29 +30,55 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// What every request but those of probes has to prove itself with.
     pub token: Option<Token>,
-    /// Whether others than this machine may connect although there is no token.
+    /// Whether others than this machine may connect although there is no token, and ask by any name.
     pub open: bool,
 }
 
-/// Serves until `stop`; with a `token` those who know it, and probes.
-///
-/// # Errors
-/// Where the listener fails for good.
+/// Connections that are open at the same time: those of probes, of a scrape or two, and of people. Where there are more, those
+/// without a request make room, and probes get through.
+const MOST_CONNECTIONS: usize = 64;
+
+/// For how long a connection may be silent or not read, and what the head of a request may take: longer than the minute that
+/// usually is between two scrapes.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What clients have to read of an answer in a second, in bytes.
+const MIN_RATE: u64 = 1 << 10;
+
+/// The limit for the head of a request, in bytes.
+const MAX_HEADER_BYTES: usize = 32 << 10;
+
+/// What is left of the drain when this port closes: its end waits that long for it.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Serves until `stop`: with a token those who know it, and probes. Connections run under `connections`.
 pub async fn run(
     listener: TcpListener,
-    token: Option<Token>,
+    settings: Settings,
     subject: Subject,
+    connections: TaskTracker,
     stop: CancellationToken,
-) -> io::Result<()> {
+) {
+    let limits = server::Settings {
+        listen: settings.listen,
+        workers: 0,
+        max_connections: MOST_CONNECTIONS,
+        idle_timeout: IDLE_TIMEOUT,
+        min_rate: MIN_RATE,
+        drain_timeout: DRAIN_TIMEOUT,
+        max_header_bytes: MAX_HEADER_BYTES,
+    };
     let routes = Router::new()
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/purge", post(purge::purge))
         .with_state(subject);
-    axum::serve(listener, layers::around(routes, token))
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+    let access = Access::new(settings.token, settings.open);
+    let service = Service(layers::around(routes, access));
+    let serve = move |_, _| service.clone();
+    let meters = server::Meters::unshown("64 connections of the admin port");
+    server::run(listener, limits, serve, meters, connections, stop).await;
 }
 
 /// The process answers. Nothing else: a failing tier is no reason to restart it.

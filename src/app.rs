@@ -116,13 +116,14 @@ impl App {
             draining: draining.clone(),
         };
         let (tasks, stop) = (background.tasks, background.stop);
-        tasks.spawn(admin::run(admin, config.admin.token, subject, stop));
+        let connected = tasks.clone();
+        tasks.spawn(admin::run(admin, config.admin, subject, connected, stop));
         let serve = move |peer, interim| proxy.clone().to(peer, interim);
         tasks.spawn(server::run(
             public,
             config.server,
             serve,
-            metrics,
+            server::Meters::public(&metrics),
             connections,
             draining,
         ));
@@ -178,7 +179,7 @@ impl App {
         self.background.stop.cancel();
         self.background.tasks.close();
         // Only Redis and the admin listener are left; neither may hold up the end.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.background.tasks.wait()).await;
+        let _ = tokio::time::timeout(admin::DRAIN_TIMEOUT, self.background.tasks.wait()).await;
         ended && lost == 0
     }
 }

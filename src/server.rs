@@ -7,20 +7,17 @@ mod io;
 mod listener;
 pub mod workers;
 
-pub use self::listener::bind;
+pub use self::{crowd::Meters, listener::bind};
 
 use self::{
     crowd::Crowd,
     io::{Presence, WriteLimits},
 };
-use crate::{
-    message::{Interim, Party},
-    metrics::{CutOff, Metrics},
-};
+use crate::message::{Interim, Party};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
-use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -44,7 +41,8 @@ pub struct Settings {
     pub max_header_bytes: usize,
 }
 
-/// Accepts until `stop`, then ends idle connections at once and others after their request.
+/// Accepts until `stop`, then ends idle connections at once and others after their request. One on which none has come yet has a
+/// second for it.
 ///
 /// `serve` makes a service for each client, given where it may send interim responses. Connections run under
 /// `connections`: whoever wants to wait for their end waits for that tracker.
@@ -52,7 +50,7 @@ pub async fn run<F, S, B>(
     listener: TcpListener,
     settings: Settings,
     serve: F,
-    metrics: Arc<Metrics>,
+    meters: Meters,
     connections: TaskTracker,
     stop: CancellationToken,
 ) where
@@ -63,13 +61,14 @@ pub async fn run<F, S, B>(
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let crowd = Crowd::new(settings.max_connections, &metrics);
     let protocol = connection::protocol(settings.idle_timeout, settings.max_header_bytes);
     let writes = WriteLimits {
         timeout: settings.idle_timeout,
         min_rate: settings.min_rate,
-        cut_off: metrics.shares.cut_off(CutOff::NotReading),
+        cut_off: meters.not_reading.clone(),
     };
+    let crowd = Crowd::new(settings.max_connections, meters);
+    let patience = connection::patience(settings.drain_timeout);
     loop {
         let presence = Presence::default();
         let next = async {
@@ -90,7 +89,12 @@ pub async fn run<F, S, B>(
                 writes: writes.clone(),
                 interim,
             };
-            connection::serve(protocol.clone(), transport, service, (seat, stop.clone()))
+            let end = connection::End {
+                seat,
+                stop: stop.clone(),
+                patience,
+            };
+            connection::serve(protocol.clone(), transport, service, end)
         };
         connections.spawn(serving);
     }

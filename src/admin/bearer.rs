@@ -1,43 +1,24 @@
-//! Who may ask: whoever sends `admin.token` as a bearer token (RFC 6750 §2.1), and probes.
+//! What proves that one may ask: `admin.token` as a bearer token (RFC 6750 §2.1).
 
 use super::problem::Problem;
 use crate::proxy::Token;
 use axum::{
-    extract::{Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{AUTHORIZATION, WWW_AUTHENTICATE},
     },
-    middleware::Next,
     response::{IntoResponse, Response},
 };
-use std::sync::Arc;
 
-/// What an orchestrator asks. It has no token, and they tell nothing but how the proxy is.
-const PROBES: [&str; 2] = ["/healthz", "/readyz"];
-
-/// Lets those through who may ask; all others get 401, also for paths that do not exist.
-pub(super) async fn authorize(
-    State(token): State<Option<Arc<Token>>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let refusal = match token {
-        Some(token) if !PROBES.contains(&request.uri().path()) => {
-            refusal(&token, request.headers())
-        }
-        Some(_) | None => None,
-    };
-    match refusal {
-        Some(detail) => challenge(detail),
-        None => next.run(request).await,
-    }
+/// The answer to a request whose `fields` do not prove that the sender knows `token`; `None` where they do.
+pub(super) fn refusal(token: &Token, fields: &HeaderMap) -> Option<Response> {
+    missing(token, fields).map(challenge)
 }
 
 /// What to do where `fields` do not prove that the sender knows `token`; `None` where they do.
 ///
 /// `Authorization` is one line (RFC 9110 §11.6.2, §5.3): of two nobody can say which one counts.
-fn refusal(token: &Token, fields: &HeaderMap) -> Option<&'static str> {
+fn missing(token: &Token, fields: &HeaderMap) -> Option<&'static str> {
     let mut lines = fields.get_all(AUTHORIZATION).iter();
     match (lines.next(), lines.next()) {
         (None, _) => Some(
@@ -76,7 +57,7 @@ mod tests {
 
     fn passes(lines: &[&'static str]) -> bool {
         let line = |line: &&'static str| (AUTHORIZATION, HeaderValue::from_static(line));
-        refusal(&Token::new(TOKEN), &lines.iter().map(line).collect()).is_none()
+        missing(&Token::new(TOKEN), &lines.iter().map(line).collect()).is_none()
     }
 
     #[test]

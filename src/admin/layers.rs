@@ -3,13 +3,10 @@
 //! It has an id and a span; time and body are limited; a panic ends it and nothing else; a refusal is a problem in JSON.
 
 use super::{
-    bearer,
+    access::{self, Access},
     problem::{self, Problem},
 };
-use crate::{
-    message::{excerpt, problem::say_when_to_retry},
-    proxy::Token,
-};
+use crate::message::{excerpt, problem::say_when_to_retry};
 use axum::{
     Router,
     extract::Request,
@@ -41,7 +38,7 @@ const WORTH_CODING: u64 = 1024;
 const MAX_LOGGED: usize = 512;
 
 /// Puts `routes` inside the layers. Requests pass those below first.
-pub(super) fn around(routes: Router, token: Option<Token>) -> Router {
+pub(super) fn around(routes: Router, access: Access) -> Router {
     let overdue = StatusCode::SERVICE_UNAVAILABLE;
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request| span(request))
@@ -54,7 +51,7 @@ pub(super) fn around(routes: Router, token: Option<Token>) -> Router {
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .layer(TimeoutLayer::with_status_code(overdue, TIME_LIMIT))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(token.map(Arc::new), bearer::authorize))
+        .layer(from_fn_with_state(Arc::new(access), access::authorize))
         .layer(map_response(explained))
         .layer(map_response(retried))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(WORTH_CODING)))
@@ -140,7 +137,7 @@ mod tests {
                     get(async || -> StatusCode { panic!("on purpose") }),
                 )
                 .route("/hangs", get(std::future::pending::<StatusCode>)),
-            None,
+            Access::Open,
         )
     }
 

@@ -77,6 +77,7 @@ where
     type Future = Answering<S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.presence.asks();
         if request.version() < Version::HTTP_11 {
             self.presence.speaks_1_0();
         }

@@ -3,19 +3,33 @@
 use super::{
     attend::Attend,
     crowd::Seat,
-    io::{Attended, CAN_LOOK, InterimWriter, Presence, WriteLimits, WriteTimeout},
+    io::{Attended, CAN_LOOK, InterimWriter, Presence, Watch, WriteLimits, WriteTimeout},
 };
 use crate::message::Interim;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::TokioTimer;
-use std::{error::Error, pin::pin, time::Duration};
-use tokio::net::TcpStream;
+use std::{
+    error::Error,
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// The smallest buffer that the library accepts, in bytes.
 const MIN_BUFFER: usize = 8192;
+
+/// What the first head of a connection may take once the drain has begun: it is on its way, or nobody sends it.
+const FIRST_HEAD: Duration = Duration::from_secs(1);
+
+/// The same, so that within `drain_timeout` time is left for the answer.
+pub(super) fn patience(drain_timeout: Duration) -> Duration {
+    FIRST_HEAD.min(drain_timeout / 2)
+}
 
 /// How HTTP/1.1 is spoken.
 ///
@@ -41,13 +55,26 @@ pub(super) struct Transport {
     pub(super) interim: Interim,
 }
 
+/// What ends a connection before its client does.
+pub(super) struct End {
+    pub(super) seat: Seat,
+    /// The drain begins.
+    pub(super) stop: CancellationToken,
+    /// What its first head may take then.
+    pub(super) patience: Duration,
+}
+
 /// Serves one connection until it ends, or its client does not read for too long, or until its request under way is
-/// answered once `stop` is there. Where another client wants its seat it ends with its request, or at once if it has none.
+/// answered once the drain has begun. Where another client wants its seat it ends with its request, or at once if it has
+/// none.
+///
+/// A connection that has been used and is idle ends with the drain at once, also where the next head has begun: its client
+/// has to reckon with that (RFC 9112 §9.5). For the first head the library would wait without regard to the drain.
 pub(super) async fn serve<S, B>(
     protocol: http1::Builder,
     transport: Transport,
     service: S,
-    (seat, stop): (Seat, CancellationToken),
+    end: End,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Future: Unpin,
@@ -69,16 +96,32 @@ pub(super) async fn serve<S, B>(
     let ended = tokio::select! {
         biased; // a request that has come is seen before the connection is closed
         ended = connection.as_mut() => ended,
-        () = seat.leave.cancelled() => {
-            if !stop.is_cancelled() && (watch.is_quiet() || watch.is_stalled()) {
-                return seat.makes_room();
+        () = end.seat.leave.cancelled() => {
+            if !end.stop.is_cancelled() && (watch.is_quiet() || watch.is_stalled()) {
+                return end.seat.makes_room();
             }
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            match timeout(end.patience, until_asked(connection.as_mut(), &watch)).await {
+                Ok(Some(ended)) => ended,
+                Ok(None) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+                Err(_) => return, // there is no request that could be answered
+            }
         }
     };
     if let Err(error) = ended {
         // Nearly always a client that left: of interest only to who looks for it.
         tracing::debug!(error = &error as &dyn Error, "a connection ended early");
     }
+}
+
+/// Goes on until a request has come, or to the end.
+async fn until_asked<C: Future>(mut connection: Pin<&mut C>, watch: &Watch) -> Option<C::Output> {
+    poll_fn(|cx| match connection.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending if watch.has_asked() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }

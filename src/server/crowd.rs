@@ -7,7 +7,7 @@
 use super::io::{Presence, Watch};
 use crate::{
     message::Party,
-    metrics::{Counter, CutOff, Metrics},
+    metrics::{Counter, CutOff, Gauge, Metrics},
 };
 use parking_lot::Mutex;
 use std::{
@@ -31,6 +31,40 @@ const TELL: Duration = Duration::from_secs(60);
 /// At most one in so many is closed at once, so that not every newcomer has to look at all.
 const AT_ONCE: usize = 64;
 
+/// What is counted of one listener, and what the log calls its limit.
+#[derive(Clone, Debug)]
+pub struct Meters {
+    limit: &'static str,
+    open: Gauge,
+    full: Counter,
+    crowded: Counter,
+    pub(super) not_reading: Counter,
+}
+
+impl Meters {
+    /// Of the public listener.
+    pub fn public(metrics: &Metrics) -> Self {
+        Self {
+            limit: "server.max_connections",
+            open: metrics.connections.clone(),
+            full: metrics.shares.connections_full.clone(),
+            crowded: metrics.shares.cut_off(CutOff::Crowded),
+            not_reading: metrics.shares.cut_off(CutOff::NotReading),
+        }
+    }
+
+    /// Of a listener that only the log speaks of.
+    pub fn unshown(limit: &'static str) -> Self {
+        Self {
+            limit,
+            open: Gauge::default(),
+            full: Counter::default(),
+            crowded: Counter::default(),
+            not_reading: Counter::default(),
+        }
+    }
+}
+
 /// The connections that are open. Clones are of the same ones.
 #[derive(Clone, Debug)]
 pub(super) struct Crowd(Arc<Shared>);
@@ -40,8 +74,7 @@ struct Shared {
     most: usize,
     seats: Arc<Semaphore>,
     members: Mutex<Members>,
-    metrics: Arc<Metrics>,
-    crowded: Counter,
+    meters: Meters,
 }
 
 #[derive(Debug, Default)]
@@ -88,13 +121,12 @@ pub(super) struct Seat {
 
 impl Crowd {
     /// Of at most so many.
-    pub(super) fn new(most: usize, metrics: &Arc<Metrics>) -> Self {
+    pub(super) fn new(most: usize, meters: Meters) -> Self {
         Self(Arc::new(Shared {
             most,
             seats: Arc::new(Semaphore::new(most)),
             members: Mutex::default(),
-            metrics: Arc::clone(metrics),
-            crowded: metrics.shares.cut_off(CutOff::Crowded),
+            meters,
         }))
     }
 
@@ -113,7 +145,7 @@ impl Crowd {
             leave: leave.clone(),
             asked_in: 0,
         };
-        self.0.metrics.connections.inc();
+        self.0.meters.open.inc();
         let mut members = self.0.members.lock();
         let number = members.next;
         members.next += 1;
@@ -131,7 +163,7 @@ impl Crowd {
         if let Ok(seat) = Arc::clone(seats).try_acquire_owned() {
             return seat;
         }
-        self.0.metrics.shares.connections_full.inc();
+        self.0.meters.full.inc();
         loop {
             self.make_room(party);
             if let Ok(seat) = timeout(LOOK, Arc::clone(seats).acquire_owned()).await {
@@ -171,7 +203,8 @@ impl Crowd {
                 addresses = shares.len(),
                 most_of_one = largest,
                 closed = leaving.len(),
-                "server.max_connections are open: some that carry no request make room, or others wait"
+                "{} are open: some that carry no request make room, or others wait",
+                self.0.meters.limit
             );
         }
     }
@@ -180,7 +213,7 @@ impl Crowd {
 impl Seat {
     /// The connection is closed for another one.
     pub(super) fn makes_room(&self) {
-        self.crowd.0.crowded.inc();
+        self.crowd.0.meters.crowded.inc();
     }
 }
 
@@ -192,7 +225,7 @@ impl Drop for Seat {
             members.asked = members.asked.saturating_sub(1);
         }
         drop(members);
-        self.crowd.0.metrics.connections.dec();
+        self.crowd.0.meters.open.dec();
     }
 }
 
@@ -302,7 +335,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_newcomer_gets_the_seat_of_one_that_was_asked_to_leave() {
         let metrics = Metrics::new();
-        let (crowd, stop) = (Crowd::new(1, &metrics), CancellationToken::new());
+        let crowd = Crowd::new(1, Meters::public(&metrics));
+        let stop = CancellationToken::new();
         let presence = Presence::default();
         let first = crowd.enter(party(1), &presence, &stop).await;
         let _under_way = [presence.clone(), presence.clone()];

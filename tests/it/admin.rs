@@ -1,18 +1,23 @@
 //! The admin port with a token: who gets in, who does not, and how the program's own commands do.
 
-use crate::support::{Answer, Origin, Proxy, get, redis::free_port, request};
-use std::{io::Write, process::Output};
+use crate::support::{Answer, Origin, Proxy, client::Connection, get, redis::free_port, request};
+use std::{io::Write, process::Output, time::Duration};
 use tempfile::NamedTempFile;
 
 const TOKEN: &str = "0123456789abcdef";
 
-/// A proxy whose admin port wants the token. What stands before the first section belongs to `[upstream]`.
+/// A proxy whose admin port wants the token.
 async fn closed(origin: &Origin) -> Proxy {
+    with_admin(origin, &format!("token = \"{TOKEN}\"\n")).await
+}
+
+/// A proxy with `admin` in `[admin]`.
+async fn with_admin(origin: &Origin, admin: &str) -> Proxy {
     let mut config = crate::support::proxy::config(origin.address(), "");
-    let with_token = format!(
-        "[upstream]\nurl = \"http://127.0.0.1:1\"\n[admin]\nlisten = \"127.0.0.1:0\"\ntoken = \"{TOKEN}\"\n"
+    let text = format!(
+        "[upstream]\nurl = \"http://127.0.0.1:1\"\n[admin]\nlisten = \"127.0.0.1:0\"\n{admin}"
     );
-    config.admin = sidecache::config::Config::parse("test.toml", &with_token, &[], &|_| None)
+    config.admin = sidecache::config::Config::parse("test.toml", &text, &[], &|_| None)
         .unwrap()
         .admin;
     Proxy::with(config).await
@@ -100,6 +105,76 @@ async fn a_purge_without_the_token_purges_nothing() {
         200
     );
     assert!(!proxy.get("/a").await.cache_status().starts_with("hit"));
+}
+
+/// As a page does whose name stands for this machine by now.
+#[tokio::test]
+async fn without_a_token_nobody_is_answered_by_a_name_that_a_stranger_can_have() {
+    let origin = Origin::start().await;
+    let ask = async |proxy: &Proxy, path: &str, host: &str| {
+        let target = get(proxy.admin(), path, &[("Host", host)]).await;
+        (target.status, target)
+    };
+    let here = with_admin(&origin, "").await;
+    let (status, refusal) = ask(&here, "/metrics", "attacker.example:9901").await;
+    assert_eq!(status, 421);
+    let detail = refusal.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("admin.token") && detail.contains("localhost"));
+    assert!(!refusal.text().contains("sidecache_"));
+    assert_eq!(ask(&here, "/metrics", "localhost:9901").await.0, 200);
+    assert_eq!(ask(&here, "/metrics", "127.0.0.1:9901").await.0, 200);
+    assert_eq!(ask(&here, "/nothing", "attacker.example").await.0, 421);
+    assert_eq!(ask(&here, "/readyz", "pod.example").await.0, 200, "a probe");
+    let fields = [
+        ("Host", "attacker.example"),
+        ("Content-Type", "application/json"),
+    ];
+    let purge = request(
+        here.admin(),
+        "POST",
+        "/api/purge",
+        &fields,
+        b"{\"all\": true}",
+    )
+    .await;
+    assert_eq!(purge.status, 421);
+    let target = "http://attacker.example/metrics";
+    assert_eq!(ask(&here, target, "localhost").await.0, 421);
+    let open = with_admin(&origin, "open = true\n").await;
+    assert_eq!(ask(&open, "/metrics", "my-api.example:9901").await.0, 200);
+}
+
+/// Each sends a byte, and then nothing.
+#[tokio::test]
+async fn slow_heads_on_the_admin_port_make_room_for_probes() {
+    let origin = Origin::start().await;
+    let proxy = closed(&origin).await;
+    let mut all = Vec::new();
+    for _ in 0..200 {
+        let mut client = Connection::open(proxy.admin()).await;
+        client.send("G").await;
+        all.push(client);
+    }
+    let probe = get(proxy.admin(), "/healthz", &[]);
+    let probe = tokio::time::timeout(Duration::from_secs(10), probe).await;
+    assert_eq!(probe.expect("it need not wait for them").status, 200);
+    for client in &mut all[..=200 - 64] {
+        assert!(client.is_closed().await, "the oldest make room");
+    }
+    let mut youngest = all.pop().unwrap();
+    youngest
+        .send("ET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    assert!(
+        youngest
+            .read_until(|all| all.starts_with(b"HTTP/1.1 200 "))
+            .await
+    );
+    assert_eq!(
+        proxy.metric("sidecache_connections"),
+        0.0,
+        "these are of the public port"
+    );
 }
 
 fn file(text: &str) -> NamedTempFile {

@@ -4,6 +4,7 @@ use crate::support::{
     Origin, Proxy, Reply, client::Connection, get, proxy::config_with_server, until,
 };
 use sidecache::{app::App, clock::Clock};
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn a_request_under_way_is_answered_and_idle_connections_are_closed() {
@@ -30,6 +31,39 @@ async fn a_request_under_way_is_answered_and_idle_connections_are_closed() {
     origin.release();
     assert_eq!(slow.await.unwrap().text(), "slow");
     assert!(drained.await.unwrap());
+}
+
+/// Some clients say no more than half a head, another sends the rest while the drain goes on.
+#[tokio::test]
+async fn the_first_head_is_waited_for_a_moment_and_does_not_hold_the_drain_up() {
+    let origin = Origin::start().await;
+    origin.answer("/a", Reply::ok("whole"));
+    let proxy = Proxy::to(&origin, "").await;
+    let (mut half, mut slow) = (
+        Connection::open(proxy.address()).await,
+        Connection::open(proxy.address()).await,
+    );
+    let mut private = Connection::open(proxy.admin()).await;
+    for client in [&mut half, &mut slow, &mut private] {
+        client.send("GET /a HTTP/1.1\r\nHost: a\r\n").await;
+    }
+    until("both are accepted", async || {
+        proxy.metric("sidecache_connections") == 2.0
+    })
+    .await;
+    let address = proxy.address();
+    let begun = Instant::now();
+    let drained = tokio::spawn(proxy.drain());
+    until("nothing new is accepted", async || {
+        tokio::net::TcpStream::connect(address).await.is_err()
+    })
+    .await;
+    slow.send("\r\n").await;
+    assert!(slow.read_until(|all| all.ends_with(b"whole")).await);
+    assert!(half.is_closed().await && private.is_closed().await);
+    assert!(drained.await.unwrap());
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(10), "of 30 s: {took:?}");
 }
 
 #[tokio::test]

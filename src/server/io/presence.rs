@@ -42,6 +42,8 @@ struct Known {
     asked: AtomicBool,
     sends_no_more: AtomicBool,
     gone: AtomicBool,
+    /// A request has come.
+    has_asked: AtomicBool,
     /// It speaks HTTP/1.0: the end of the stream may be the end of its answer.
     is_old: AtomicBool,
     /// A write waits.
@@ -60,6 +62,12 @@ impl Watch {
     /// Whether no request is under way, as far as its answer was not written at once.
     pub(in crate::server) fn is_quiet(&self) -> bool {
         self.0.strong_count() <= WITHOUT_REQUEST
+    }
+
+    /// Whether a request has ever come.
+    pub(in crate::server) fn has_asked(&self) -> bool {
+        let known = self.0.upgrade();
+        known.is_some_and(|known| known.has_asked.load(Relaxed))
     }
 
     /// Whether the client does not read what it was sent.
@@ -96,6 +104,11 @@ impl Presence {
     /// Whether the connection was reset when the transport looked.
     pub(in crate::server) fn is_gone(&self) -> bool {
         self.0.gone.load(Acquire)
+    }
+
+    /// A request has come.
+    pub(in crate::server) fn asks(&self) {
+        self.0.has_asked.store(true, Relaxed);
     }
 
     /// It speaks HTTP/1.0.

@@ -20,7 +20,7 @@ pub(super) const MAY_USE: &[(&str, &str)] = &[
     ("telemetry", ""),
     (
         "admin",
-        "proxy cache store runtime metrics semantics message clock",
+        "server proxy cache store runtime metrics semantics message clock",
     ),
     ("server", "runtime metrics message clock"),
     (
@@ -104,7 +104,7 @@ pub(super) const ONLY_IN: &[(&str, &str)] = &[
         "tokio",
         "cli app admin server proxy layer cache store upstream runtime message demo",
     ),
-    ("hyper", "server proxy upstream"),
+    ("hyper", "admin server proxy upstream"),
     ("hyper_util", "server upstream"),
     ("axum", "admin demo layer"),
     ("redis", "app store"),

@@ -43,7 +43,7 @@ impl Process {
         let mut config = NamedTempFile::new().unwrap();
         write!(
             config,
-            "[server]\nlisten = \"{address}\"\n{server}[admin]\nlisten = \"{admin}\"\n\
+            "[server]\nlisten = \"{address}\"\n{server}[admin]\nlisten = \"{admin}\"\nopen = true\n\
              [log]\n{log}\n[upstream]\nurl = \"http://{}\"\n{toml}",
             origin.address()
         )

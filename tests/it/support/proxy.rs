@@ -108,10 +108,10 @@ pub(crate) fn config(origin: SocketAddr, toml: &str) -> Config {
     config_with_server(origin, "", toml)
 }
 
-/// As [`config`], with `server` added to `[server]`.
+/// As [`config`], with `server` added to `[server]`. The admin port is open, because tests ask by a name.
 pub(crate) fn config_with_server(origin: SocketAddr, server: &str, toml: &str) -> Config {
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n{server}[admin]\nlisten = \"127.0.0.1:0\"\n[log]\naccess = false\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\n{server}[admin]\nlisten = \"127.0.0.1:0\"\nopen = true\n[log]\naccess = false\n\
          [upstream]\nurl = \"http://{origin}\"\n{toml}"
     );
     Config::parse("test.toml", &text, &[], &|_| None).unwrap_or_else(|error| panic!("{error}"))
