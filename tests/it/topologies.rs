@@ -21,7 +21,7 @@ fn toml(url: &str, more: &str) -> String {
 /// The commands that docs/redis.md says a user needs.
 const ALLOWED: [&str; 13] = [
     "+xrevrange",
-    "+get",
+    "+getrange",
     "+set",
     "+del",
     "+exists",
