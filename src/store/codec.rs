@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MAGIC: &[u8; 3] = b"SCV";
 /// Another number is another format: the value is a miss for us, and ours is one for the others.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 const PREFIX: usize = 4 + 8;
 
 const KIND_ENTRY: u8 = 0;
@@ -120,6 +120,7 @@ fn put_freshness(out: &mut Vec<u8>, freshness: &Freshness) {
         Source::Origin => 0,
         Source::Route => 1,
         Source::Heuristic => 2,
+        Source::StaleAtOnce => 3,
     });
     out.put_u8(u8::from(freshness.validate_always) | u8::from(freshness.forbids_stale) << 1);
 }
@@ -266,6 +267,7 @@ fn freshness(fields: &mut Reader, now: SystemTime) -> Result<Freshness, DecodeEr
         0 => Source::Origin,
         1 => Source::Route,
         2 => Source::Heuristic,
+        3 => Source::StaleAtOnce,
         _ => return Err(DecodeError::Field),
     };
     let flags = fields.u8()?;
