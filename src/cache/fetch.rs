@@ -100,8 +100,9 @@ async fn stale_while_failing(reply: &Reply<'_>, caller: &Caller, miss: &Miss) ->
     let stored = miss.stored.as_ref().filter(|_| expired)?;
     let now = core.clock.now();
     let purged = core.store.standing(stored, now)?.stale_for();
+    let (freshness, ask) = (&stored.head.freshness, reply.ask);
     let serves = core.backoff.is_failing(caller)
-        && may_serve_on_error(&stored.head.freshness, purged, now)
+        && may_serve_on_error(freshness, &ask.request, &ask.rule.policy, purged, now)
         && stored.head.part.is_none();
     if !serves {
         return None;

@@ -19,6 +19,9 @@ use std::time::{Duration, SystemTime};
 pub enum Source {
     /// The origin, by `Cache-Control` or `Expires`.
     Origin,
+    /// The origin, which calls it stale at once (`max-age=0`, an `Expires` that is over) and does not say that it is for all:
+    /// many frameworks say no more of a user's own page.
+    StaleAtOnce,
     /// The route's `ttl`.
     Route,
     /// A guess from `Last-Modified`.
@@ -42,11 +45,21 @@ pub struct Freshness {
     pub if_error: Duration,
     /// Each use needs the origin's word (`no-cache`).
     pub validate_always: bool,
-    /// The origin prohibits serving it stale (RFC 9111 §4.2.4).
+    /// The origin prohibits serving it stale (RFC 9111 §4.2.4), or it was made for one caller.
     pub forbids_stale: bool,
 }
 
 impl Freshness {
+    /// Whether callers without credentials, and they alone, may still be served it stale at `now`, be it only because the
+    /// origin gives no answer: for `disconnected` past its lifetime.
+    pub fn is_in_a_window_of_strangers(&self, disconnected: Duration, now: SystemTime) -> bool {
+        let window = self.while_revalidate.max(self.if_error).max(disconnected);
+        self.source == Source::StaleAtOnce
+            && !self.forbids_stale
+            && !window.is_zero()
+            && self.staleness(now) <= window
+    }
+
     /// The current age at `now`, which is in cache time, as in all that is asked here ([RFC 9111 §4.2.3]).
     ///
     /// [RFC 9111 §4.2.3]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.3

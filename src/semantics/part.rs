@@ -41,25 +41,31 @@ pub struct Part {
     pub complete: Option<u64>,
 }
 
-/// The part that a 206 with `body` bytes holds; where fewer arrived than it says, those that did, which are put together
-/// with nothing else ([RFC 9110 §14.4]).
+/// The part that a 206 with `body` bytes holds. `None` where it says that it is another number of bytes: nobody can tell then
+/// which they are, and a message that was cut short may look like that ([RFC 9110 §14.4], [RFC 9111 §3.3]).
+///
+/// Only in what states its length and answers a request for the last `suffix` bytes, with just as many, may the last position
+/// be one too high: it is counted from the first.
 ///
 /// [RFC 9110 §14.4]: https://www.rfc-editor.org/rfc/rfc9110#section-14.4
-pub fn part_of(response: &HeaderMap, body: u64) -> Option<Part> {
-    let mut part = claimed_part(response)?;
-    let held = ByteRange {
-        first: part.range.first,
-        last: part.range.first.checked_add(body.checked_sub(1)?)?,
-    };
-    if held.last > part.range.last {
+/// [RFC 9111 §3.3]: https://www.rfc-editor.org/rfc/rfc9111#section-3.3
+pub fn part_of(response: &HeaderMap, body: u64, suffix: Option<u64>) -> Option<Part> {
+    let said = claimed_part(response)?;
+    if said.range.length() == body {
+        return Some(said);
+    }
+    let reaches_the_end = said.complete == said.range.last.checked_add(1);
+    let one_too_high = said.range.length() == body.checked_add(1)?;
+    if suffix != Some(body) || !one_too_high || !reaches_the_end || body == 0 {
         return None;
     }
-    if held.last < part.range.last && part.complete == part.range.last.checked_add(1) {
-        part.complete = Some(held.last + 1); // it claimed to reach the end, and the end is where it stopped
-    }
+    let range = ByteRange {
+        last: said.range.last - 1,
+        ..said.range
+    };
     Some(Part {
-        range: held,
-        ..part
+        range,
+        complete: Some(said.range.last),
     })
 }
 
@@ -111,20 +117,15 @@ mod tests {
 
     #[test]
     fn content_range_says_which_part_arrived() {
-        let part = |text: &str, body| part_of(&map(&[("content-range", text)]), body);
+        let part = |text: &str, suffix| part_of(&map(&[("content-range", text)]), 5, suffix);
         let held = |first, last, complete| {
             Some(Part {
                 range: ByteRange { first, last },
                 complete,
             })
         };
-        assert_eq!(part("bytes 0-4/10", 5), held(0, 4, Some(10)));
-        assert_eq!(part("bytes 0-4/*", 5), held(0, 4, None));
-        assert_eq!(
-            part("bytes 4-9/10", 5),
-            held(4, 8, Some(9)),
-            "what arrived counts"
-        );
+        assert_eq!(part("bytes 0-4/10", None), held(0, 4, Some(10)));
+        assert_eq!(part("bytes 0-4/*", None), held(0, 4, None));
         for wrong in [
             "bytes 0-4/4",
             "bytes 4-0/10",
@@ -132,8 +133,29 @@ mod tests {
             "lines 0-4/10",
             "bytes 0-4",
             "bytes 0-3/10",
+            "bytes 4-9/10",
+            "bytes 0-999/1000",
         ] {
-            assert_eq!(part(wrong, 5), None, "{wrong}");
+            assert_eq!(part(wrong, None), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_last_position_of_a_suffix_may_be_one_too_high_and_nothing_else_wrong() {
+        let part = |text: &str, body, suffix| {
+            let part = part_of(&map(&[("content-range", text)]), body, Some(suffix));
+            part.map(|part| (part.range.first, part.range.last, part.complete))
+        };
+        assert_eq!(part("bytes 4-9/10", 5, 5), Some((4, 8, Some(9))));
+        for (text, body, suffix) in [
+            ("bytes 4-9/10", 5, 6),
+            ("bytes 3-9/10", 5, 5),
+            ("bytes 4-9/11", 5, 5),
+            ("bytes 4-9/*", 5, 5),
+            ("bytes 0-0/1", 0, 0),
+            ("bytes 0-999/1000", 100, 100),
+        ] {
+            assert_eq!(part(text, body, suffix), None, "{text}");
         }
     }
 

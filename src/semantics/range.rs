@@ -44,6 +44,16 @@ pub fn is_asked_for(request: &HeaderMap) -> bool {
     specs(request).is_some()
 }
 
+/// How many bytes a request asks for, where it is for so many at the end and nothing else ([RFC 9110 §14.1.2]).
+///
+/// [RFC 9110 §14.1.2]: https://www.rfc-editor.org/rfc/rfc9110#section-14.1.2
+pub fn suffix_asked_for(request: &HeaderMap) -> Option<u64> {
+    match specs(request)?.as_slice() {
+        [Spec::Suffix(count)] => Some(*count),
+        _ => None,
+    }
+}
+
 /// What a request selects of a complete representation of `length` bytes ([RFC 9110 §14.1.2], [§14.2]).
 ///
 /// [RFC 9110 §14.1.2]: https://www.rfc-editor.org/rfc/rfc9110#section-14.1.2

@@ -6,7 +6,8 @@
 pub enum Refusal {
     /// The method has no cacheable answer.
     Method,
-    /// Not a final answer, a part that does not say which, or a status to which the route's `ttl` does not apply.
+    /// Not a final answer, a part that does not say which or is not as long as it says, or a status to which the route's `ttl`
+    /// does not apply.
     Status,
     /// An error that speaks of one request, where the route does not name its status.
     OneRequest,

@@ -7,7 +7,7 @@ use super::{
     directives::RequestDirectives,
     freshness::Freshness,
     policy::{ClientDirectives, Policy},
-    sharing::{Carried, withheld_from},
+    sharing::{Carried, withheld_from, withheld_while_stale},
     stored::StoredHead,
 };
 use http::{
@@ -80,11 +80,15 @@ pub fn reuse(
             Reuse::Validate(Reason::Client)
         };
     }
-    if may_serve_while_revalidating(&head.freshness, purge_state, now) && client.max_age.is_none() {
-        return Reuse::ServeStale;
-    }
-    if accepts_stale(&head.freshness, &client, purge_state, now) {
-        return Reuse::Serve;
+    if !withheld_while_stale(head.freshness.source, request, policy) {
+        if may_serve_while_revalidating(&head.freshness, purge_state, now)
+            && client.max_age.is_none()
+        {
+            return Reuse::ServeStale;
+        }
+        if accepts_stale(&head.freshness, &client, purge_state, now) {
+            return Reuse::Serve;
+        }
     }
     Reuse::Validate(match purge_state.stale_for() {
         Some(_) => Reason::Purged,
@@ -187,252 +191,39 @@ fn may_serve_while_revalidating(
         && staleness(freshness, purge_state.stale_for(), now) <= freshness.while_revalidate
 }
 
-/// Whether it may be served although the origin failed ([RFC 5861 §4], [RFC 9111 §4.2.4]).
+/// Whether `request` may be answered with it although the origin failed ([RFC 5861 §4], [RFC 9111 §4.2.4]).
 ///
 /// [RFC 5861 §4]: https://www.rfc-editor.org/rfc/rfc5861#section-4
 /// [RFC 9111 §4.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4
 pub fn may_serve_on_error(
     freshness: &Freshness,
+    request: &HeaderMap,
+    policy: &Policy,
     purged: Option<Duration>,
     now: SystemTime,
 ) -> bool {
-    freshness.if_error > Duration::ZERO && staleness(freshness, purged, now) <= freshness.if_error
+    freshness.if_error > Duration::ZERO
+        && staleness(freshness, purged, now) <= freshness.if_error
+        && !withheld_while_stale(freshness.source, request, policy)
 }
 
-/// Whether it may be served although it is stale, because the origin gives no answer at all ([RFC 9111 §4.2.4]).
+/// Whether `request` may be answered with it although it is stale, because the origin gives no answer at all
+/// ([RFC 9111 §4.2.4]).
 ///
 /// [RFC 9111 §4.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4
 pub fn may_serve_disconnected(
     freshness: &Freshness,
-    purged: Option<Duration>,
+    request: &HeaderMap,
     policy: &Policy,
+    purged: Option<Duration>,
     now: SystemTime,
 ) -> bool {
     !freshness.forbids_stale
         && !freshness.validate_always
         && policy.stale_on_disconnect > Duration::ZERO
         && staleness(freshness, purged, now) <= policy.stale_on_disconnect
+        && !withheld_while_stale(freshness.source, request, policy)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::semantics::{freshness::Source, policy::Share, stored::sample};
-    use http::{HeaderName, HeaderValue};
-    use std::time::UNIX_EPOCH;
-
-    fn at(seconds: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(seconds)
-    }
-
-    fn secs(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn head() -> StoredHead {
-        sample(&[])
-    }
-
-    fn request(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        fields
-            .iter()
-            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
-            .collect()
-    }
-
-    fn respect() -> Policy {
-        Policy {
-            client_directives: ClientDirectives::Respect,
-            ..Policy::default()
-        }
-    }
-
-    fn ask(head: &StoredHead, now: u64) -> Reuse {
-        reuse(
-            head,
-            &request(&[]),
-            &Policy::default(),
-            PurgeState::Good,
-            at(now),
-        )
-    }
-
-    #[test]
-    fn fresh_is_served_and_stale_is_validated() {
-        assert_eq!(ask(&head(), 59), Reuse::Serve);
-        assert_eq!(ask(&head(), 60), Reuse::Validate(Reason::Expired));
-    }
-
-    #[test]
-    fn no_cache_is_validated_each_time() {
-        let mut head = head();
-        head.freshness.validate_always = true;
-        assert_eq!(ask(&head, 1), Reuse::Validate(Reason::NoCache));
-    }
-
-    #[test]
-    fn stale_is_served_inside_the_revalidation_window_only() {
-        let mut head = head();
-        head.freshness.while_revalidate = secs(10);
-        assert_eq!(ask(&head, 70), Reuse::ServeStale);
-        assert_eq!(ask(&head, 71), Reuse::Validate(Reason::Expired));
-    }
-
-    #[test]
-    fn a_soft_purge_makes_stale() {
-        let soft = |head: &StoredHead| {
-            reuse(
-                head,
-                &request(&[]),
-                &Policy::default(),
-                PurgeState::SoftPurged(Duration::ZERO),
-                at(1),
-            )
-        };
-        let mut head = head();
-        assert_eq!(soft(&head), Reuse::Validate(Reason::Purged));
-        head.freshness.while_revalidate = secs(10);
-        assert_eq!(soft(&head), Reuse::ServeStale);
-    }
-
-    #[test]
-    fn what_has_just_come_answers_who_waited_however_short_its_lifetime() {
-        let answers = |head: &StoredHead, name, value| {
-            answers_who_waited(head, &request(&[(name, value)]), &respect(), at(70))
-        };
-        let (mut head, mut at_once) = (head(), head());
-        at_once.freshness.lifetime = Duration::ZERO;
-        assert!(answers(&head, "accept", "*") && answers(&head, "cookie", "a=1"));
-        assert!(answers(&at_once, "accept", "*") && !answers(&at_once, "cookie", "a=1"));
-        for control in ["no-cache", "max-age=9", "min-fresh=9"] {
-            assert!(!answers(&head, "cache-control", control), "{control}");
-        }
-        assert!(answers(&head, "cache-control", "max-age=90"));
-        head.freshness.validate_always = true;
-        assert!(!answers(&head, "accept", "*"));
-    }
-
-    #[test]
-    fn doubt_about_purges_validates_even_what_is_fresh() {
-        let mut head = head();
-        head.freshness.while_revalidate = secs(10);
-        for (state, reason) in [
-            (PurgeState::Doubtful, Reason::PurgeGap),
-            (PurgeState::PerhapsPurged, Reason::Purged),
-        ] {
-            let verdict = reuse(&head, &request(&[]), &Policy::default(), state, at(1));
-            assert_eq!(verdict, Reuse::Validate(reason), "{state:?}");
-        }
-    }
-
-    #[test]
-    fn credentials_get_nothing_that_only_the_route_made_cacheable() {
-        let mut head = head();
-        for field in ["authorization", "cookie"] {
-            let ask = |head: &StoredHead, policy: &Policy| {
-                reuse(
-                    head,
-                    &request(&[(field, "x")]),
-                    policy,
-                    PurgeState::Good,
-                    at(1),
-                )
-            };
-            head.freshness.source = Source::Route;
-            assert_eq!(
-                ask(&head, &Policy::default()),
-                Reuse::Fetch(Reason::Credentials),
-                "{field}"
-            );
-            let shared = Policy {
-                share: Share::All,
-                ..Policy::default()
-            };
-            assert_eq!(
-                ask(&head, &shared),
-                Reuse::Serve,
-                "{field} with share = all"
-            );
-            head.freshness.source = Source::Origin;
-            assert_eq!(
-                ask(&head, &Policy::default()),
-                Reuse::Serve,
-                "{field} where the origin says fresh"
-            );
-        }
-    }
-
-    #[test]
-    fn client_directives_count_only_where_they_are_respected() {
-        let cases = [
-            ("no-cache", 10, Reuse::Validate(Reason::Client)),
-            ("max-age=0", 0, Reuse::Validate(Reason::Client)),
-            ("max-age=5", 10, Reuse::Validate(Reason::Client)),
-            ("max-age=10", 10, Reuse::Serve),
-            ("min-fresh=50", 10, Reuse::Serve),
-            ("min-fresh=51", 10, Reuse::Validate(Reason::Client)),
-            ("max-stale", 1000, Reuse::Serve),
-            ("max-stale=10", 70, Reuse::Serve),
-            ("max-stale=10", 71, Reuse::Validate(Reason::Expired)),
-        ];
-        for (cc, now, expected) in cases {
-            let fields = request(&[("cache-control", cc)]);
-            assert_eq!(
-                reuse(&head(), &fields, &respect(), PurgeState::Good, at(now)),
-                expected,
-                "{cc}"
-            );
-        }
-        let ignored = reuse(
-            &head(),
-            &request(&[("cache-control", "no-cache")]),
-            &Policy::default(),
-            PurgeState::Good,
-            at(1),
-        );
-        assert_eq!(ignored, Reuse::Serve);
-    }
-
-    #[test]
-    fn max_stale_does_not_lift_the_origins_prohibition() {
-        let mut head = head();
-        head.freshness.forbids_stale = true;
-        let fields = request(&[("cache-control", "max-stale")]);
-        assert_eq!(
-            reuse(&head, &fields, &respect(), PurgeState::Good, at(61)),
-            Reuse::Validate(Reason::Expired)
-        );
-    }
-
-    #[test]
-    fn stale_on_error_is_served_inside_its_window_only() {
-        let mut f = head().freshness;
-        assert!(!may_serve_on_error(&f, None, at(61)));
-        f.if_error = secs(10);
-        assert!(may_serve_on_error(&f, None, at(70)));
-        assert!(
-            !may_serve_on_error(&f, Some(secs(11)), at(50)),
-            "purged so long ago"
-        );
-        assert!(!may_serve_on_error(&f, None, at(71)));
-    }
-
-    #[test]
-    fn stale_is_served_disconnected_only_where_nothing_prohibits_it() {
-        let policy = Policy {
-            stale_on_disconnect: secs(10),
-            ..Policy::default()
-        };
-        let mut f = head().freshness;
-        assert!(may_serve_disconnected(&f, None, &policy, at(70)));
-        assert!(!may_serve_disconnected(&f, None, &policy, at(71)));
-        assert!(!may_serve_disconnected(
-            &f,
-            None,
-            &Policy::default(),
-            at(61)
-        ));
-        f.forbids_stale = true;
-        assert!(!may_serve_disconnected(&f, None, &policy, at(61)));
-    }
-}
+mod tests;

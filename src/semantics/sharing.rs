@@ -3,7 +3,7 @@
 //!
 //! [RFC 9111 §3.5]: https://www.rfc-editor.org/rfc/rfc9111#section-3.5
 
-use super::{freshness::Source, policy::Policy};
+use super::{freshness::Source, policy::Policy, refusal::Refusal};
 use http::{
     HeaderMap, HeaderName,
     header::{AUTHORIZATION, COOKIE},
@@ -46,6 +46,19 @@ impl Carried {
     pub fn any(self) -> bool {
         self.authorization || self.cookie || self.other
     }
+
+    /// Why what was made for such a caller is not stored, where nothing lifts it. `None` where there is no credential.
+    pub fn refusal(self) -> Option<Refusal> {
+        let kinds = [
+            (self.authorization, Refusal::Authorization),
+            (self.other, Refusal::Credential),
+            (self.cookie, Refusal::Cookie),
+        ];
+        kinds
+            .into_iter()
+            .find(|(carried, _)| *carried)
+            .map(|(_, refusal)| refusal)
+    }
 }
 
 /// Callers that differ in this field have entries of their own, or the operator vouches that they need none.
@@ -55,7 +68,13 @@ fn is_lifted(name: &HeaderName, policy: &Policy) -> bool {
 
 /// A response that only the route made cacheable is not for callers who may have an answer of their own.
 pub(super) fn withheld_from(source: Source, request: &HeaderMap, policy: &Policy) -> bool {
-    source != Source::Origin && Carried::of(request, policy).any()
+    matches!(source, Source::Route | Source::Heuristic) && Carried::of(request, policy).any()
+}
+
+/// A response of which the origin says no more than that it is stale at once is not for them either, in a stale window that
+/// somebody else has opened: the operator, or another client. They may have it once the origin has confirmed it to them.
+pub(super) fn withheld_while_stale(source: Source, request: &HeaderMap, policy: &Policy) -> bool {
+    source == Source::StaleAtOnce && Carried::of(request, policy).any()
 }
 
 #[cfg(test)]

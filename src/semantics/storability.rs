@@ -14,7 +14,7 @@ use super::{
     policy::{ClientDirectives, Policy, SetCookie, is_about_one_request, route_ttl_applies},
     refusal::Refusal,
     selection::selection,
-    sharing::Carried,
+    sharing::{Carried, withheld_while_stale},
     targeted,
     vary::{Selecting, Selects},
     veil::Veil,
@@ -99,13 +99,26 @@ pub fn for_those_who_wait(exchange: &Exchange<'_>, policy: &Policy) -> Option<Ve
 }
 
 fn verdict(exchange: &Exchange<'_>, policy: &Policy) -> Result<Verdict, Refusal> {
-    let verdict = verdict_whatever_its_lifetime(exchange, policy)?;
+    let mut verdict = verdict_whatever_its_lifetime(exchange, policy)?;
     let useless = if verdict.freshness.lifetime.is_zero() {
         Refusal::NoLifetime
     } else {
         Refusal::Aged
     };
     refuse_if(!can_be_used_again(exchange, &verdict.freshness), useless)?;
+    if withheld_while_stale(verdict.freshness.source, exchange.request, policy) {
+        verdict.freshness = Freshness {
+            while_revalidate: Duration::ZERO,
+            if_error: Duration::ZERO,
+            forbids_stale: true, // each use needs the origin's word
+            ..verdict.freshness
+        };
+        let refusal = Carried::of(exchange.request, policy).refusal();
+        refuse_if(
+            !can_be_used_again(exchange, &verdict.freshness),
+            refusal.unwrap_or(useless),
+        )?;
+    }
     Ok(verdict)
 }
 
@@ -142,14 +155,12 @@ fn verdict_whatever_its_lifetime(
     };
     let (lifetime, source) = lifetime(exchange, &directives, policy).ok_or(silent)?;
     let credentials = Carried::of(exchange.request, policy);
-    let lifted = source == Source::Origin && lifts_credentials(&directives);
+    let by_origin = matches!(source, Source::Origin | Source::StaleAtOnce);
+    let lifted = by_origin && lifts_credentials(&directives);
     refuse_if(credentials.authorization && !lifted, Refusal::Authorization)?;
     refuse_if(credentials.other && !lifted, Refusal::Credential)?;
     // Where the origin itself calls it fresh, it has had the chance to say `Vary: Cookie`.
-    refuse_if(
-        credentials.cookie && source != Source::Origin,
-        Refusal::Cookie,
-    )?;
+    refuse_if(credentials.cookie && !by_origin, Refusal::Cookie)?;
     // What the route keeps of failures is to be short, and over when it is over.
     let is_failure = source == Source::Route && exchange.status.as_u16() >= 400;
     let window = |window: Duration| if is_failure { Duration::ZERO } else { window };
@@ -272,10 +283,10 @@ fn lifetime(
         return route;
     }
     if let Some(lifetime) = explicit_lifetime(exchange.response, directives, exchange.wall) {
-        return Some((lifetime, Source::Origin));
+        return Some((lifetime, by_origin(lifetime, directives)));
     }
     if directives.no_cache || directives.malformed_lifetime {
-        return Some((Duration::ZERO, Source::Origin)); // the origin did say: ask each time
+        return Some((Duration::ZERO, by_origin(Duration::ZERO, directives))); // the origin did say: ask each time
     }
     route.or_else(|| {
         (policy.heuristic && *exchange.method == Method::GET)
@@ -284,12 +295,26 @@ fn lifetime(
     })
 }
 
+/// What the origin's lifetime says of who may share the response. One of zero says nothing, but for `public` or a stale window
+/// beside it: `s-maxage=0` and `must-revalidate` permit no use of it without the origin's word either.
+fn by_origin(lifetime: Duration, directives: &ResponseDirectives) -> Source {
+    let opens = |window: Option<Duration>| window.is_some_and(|window| !window.is_zero());
+    let for_all = directives.public
+        || opens(directives.stale_while_revalidate)
+        || opens(directives.stale_if_error);
+    if lifetime.is_zero() && !for_all {
+        Source::StaleAtOnce
+    } else {
+        Source::Origin
+    }
+}
+
 /// An origin that is slow, or whose clock is behind, makes all that it sends look old, which is no reason not to keep what the
 /// route says is fresh.
 fn age_on_arrival(exchange: &Exchange<'_>, source: Source) -> Duration {
     match source {
         Source::Route => stated_age(exchange.response),
-        Source::Origin | Source::Heuristic => {
+        Source::Origin | Source::StaleAtOnce | Source::Heuristic => {
             let delay = exchange.response_time.duration_since(exchange.request_time);
             corrected_initial_age(exchange.response, delay.unwrap_or_default(), exchange.wall)
         }

@@ -147,6 +147,7 @@ fn put_freshness(out: &mut Vec<u8>, freshness: &Freshness) {
         Source::Origin => 0,
         Source::Route => 1,
         Source::Heuristic => 2,
+        Source::StaleAtOnce => 3,
     });
     out.put_u8(u8::from(freshness.validate_always) | u8::from(freshness.forbids_stale) << 1);
 }
@@ -297,6 +298,7 @@ fn freshness(fields: &mut Reader, response_time: SystemTime) -> Result<Freshness
         0 => Source::Origin,
         1 => Source::Route,
         2 => Source::Heuristic,
+        3 => Source::StaleAtOnce,
         _ => return Err(DecodeError::Field),
     };
     let flags = fields.u8()?;

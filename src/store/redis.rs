@@ -41,6 +41,12 @@ use tokio_util::task::TaskTracker;
 /// Larger values go over a connection of their own, so that small reads do not queue behind them.
 const LARGE: usize = 256 << 10;
 
+/// What a value may have beside its body, in bytes: 1 MiB of tags, the fields of a head, and what is needed to judge it.
+const MAX_BESIDE_BODY: u64 = 2 << 20;
+
+/// More than any mark of a lease has, in bytes.
+const MAX_MARK: u64 = 64;
+
 /// A key as it is known in Redis.
 struct Named<'k> {
     key: &'k Key,
@@ -85,11 +91,11 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    /// Its value in Redis. Empty for what is not shareable, as replicas of other versions write and read it too.
+    /// Its value in Redis. Never empty: that is how no lease reads.
     const fn as_str(self) -> &'static str {
         match self {
             Self::Fetching => "fetching",
-            Self::NotShareable => "",
+            Self::NotShareable => "not-shareable",
         }
     }
 }
@@ -103,18 +109,21 @@ pub(super) struct Tier {
     budget: Duration,
     compress_above: Option<u64>,
     clock: Clock,
+    /// No larger value is written, nor read: whoever else writes to Redis shall not fill the memory of this process. In bytes.
+    max_value: u64,
     secret: Secret,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
 }
 
 impl Tier {
-    /// Connects in the background.
+    /// Connects in the background. No body is larger than `max_object` bytes.
     ///
     /// # Errors
     /// Where certificates are of no use; an unreachable server is not an error.
     pub(super) fn start(
         settings: &Settings,
+        max_object: u64,
         secret: Secret,
         runtime: &Runtime,
     ) -> Result<Self, ::redis::RedisError> {
@@ -125,6 +134,7 @@ impl Tier {
             budget: settings.budget,
             compress_above: settings.compress_above,
             clock: runtime.clock.clone(),
+            max_value: max_object.saturating_add(MAX_BESIDE_BODY),
             secret,
             metrics: Arc::clone(&runtime.metrics),
             tasks: runtime.tasks.clone(),
@@ -274,14 +284,10 @@ impl Tier {
             Ok(None) => {}
             Err(_) => return Lease::Unknown,
         }
-        let get = Cmd::new().arg("GET").arg(&at).to_owned();
-        match self
-            .servers
-            .call::<Option<String>>(&at, self.budget, &get)
-            .await
-        {
-            Ok(Some(mark)) if mark == Mark::NotShareable.as_str() => Lease::NotForOthers,
-            Ok(Some(_) | None) => Lease::Theirs, // it may have ended meanwhile: the next try takes it
+        let get = get_at_most(&at, MAX_MARK);
+        match self.servers.call::<Bytes>(&at, self.budget, &get).await {
+            Ok(mark) if mark == Mark::NotShareable.as_str() => Lease::NotForOthers,
+            Ok(_) => Lease::Theirs, // it may have ended meanwhile: the next try takes it
             Err(_) => Lease::Unknown,
         }
     }
@@ -311,10 +317,10 @@ impl Tier {
     }
 
     async fn read(&self, at: &str, named: &Named<'_>) -> Result<Value, Answer> {
-        let get = Cmd::new().arg("GET").arg(at).to_owned();
+        let get = get_at_most(at, self.max_value);
         let left = Cmd::new().arg("PTTL").arg(at).to_owned();
         let asked = self.servers.call_beside(at, self.budget, [&get, &left]);
-        let (bytes, left): (Option<Bytes>, Option<i64>) = match asked.await {
+        let (bytes, left): (Bytes, Option<i64>) = match asked.await {
             Ok(replies) => replies,
             Err(CallError::WrongType) => {
                 self.discard(at); // another program's value under our name
@@ -328,10 +334,18 @@ impl Tier {
                 | CallError::Moved,
             ) => return Err(Answer::Unavailable),
         };
-        let Some(bytes) = bytes else {
+        if bytes.is_empty() {
             self.metrics.redis.call(RedisCall::Miss);
             return Err(Answer::None);
-        };
+        }
+        if bytes.len() as u64 > self.max_value {
+            tracing::debug!(
+                key = at,
+                "a value in redis is larger than any of ours and is deleted"
+            );
+            self.discard(at);
+            return Err(Answer::None);
+        }
         let read = Read {
             at: self.clock.times(),
             left: left
@@ -359,6 +373,9 @@ impl Tier {
     }
 
     async fn write(&self, at: &str, value: Vec<u8>, ttl: Duration) {
+        if value.len() as u64 > self.max_value {
+            return self.metrics.redis.call(RedisCall::WriteDropped); // nobody would read it
+        }
         let large = value.len() > LARGE;
         let mut command = Cmd::new();
         command
@@ -389,6 +406,15 @@ impl Tier {
     fn name(&self, key: &Key) -> String {
         self.named(key).name
     }
+}
+
+/// Reads what is at `at`, and of what is longer than `most` bytes one byte more than that. Nothing there, or nothing in it, is
+/// read as no bytes.
+fn get_at_most(at: &str, most: u64) -> Cmd {
+    let last = most.min(i64::MAX as u64); // a position, counted from 0
+    let mut get = Cmd::new();
+    get.arg("GETRANGE").arg(at).arg(0).arg(last);
+    get
 }
 
 /// Never none, which would be no TTL.

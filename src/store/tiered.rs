@@ -160,7 +160,8 @@ impl Store {
                      redis can try out what they were"
                 );
             }
-            let tier = Arc::new(redis::Tier::start(redis_settings, secret.clone(), runtime)?);
+            let tier = redis::Tier::start(redis_settings, max_object, secret.clone(), runtime)?;
+            let tier = Arc::new(tier);
             let shared = Arc::new(tier.shared_log(settings.max_lifetime, settings.purge_gap));
             tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));

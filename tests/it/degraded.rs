@@ -135,9 +135,9 @@ async fn redis_that_became_a_replica_or_wants_a_password_is_left_and_found_again
     load.goes_on().await;
     redis.command::<String>(&["REPLICAOF", "NO", "ONE"]);
     hits_again(&proxy).await;
-    redis.command::<String>(&["ACL", "SETUSER", "default", "-get", "-set"]);
+    redis.command::<String>(&["ACL", "SETUSER", "default", "-getrange", "-set"]);
     load.goes_on().await;
-    redis.command::<String>(&["ACL", "SETUSER", "default", "+get", "+set"]);
+    redis.command::<String>(&["ACL", "SETUSER", "default", "+getrange", "+set"]);
     hits_again(&proxy).await;
     load.end().await;
 }
@@ -155,12 +155,13 @@ async fn values_that_do_not_check_out_are_misses_and_are_healed() {
         .map(|n| format!("/{n}"))
         .find(|p| whole.windows(p.len()).any(|w| w == p.as_bytes()))
         .unwrap();
-    let corruptions: [&dyn Fn(); 6] = [
+    let corruptions: [&dyn Fn(); 7] = [
         &|| redis.command(&["SET", &key, ""]),
         &|| redis.command(&["SET", &key, "x"]),
         &|| redis.command(&["SETRANGE", &key, "3", "\u{7f}"]),
         &|| redis.command(&["SETRANGE", &key, "40", "flipped"]),
         &|| redis.command(&["APPEND", &key, "more"]),
+        &|| redis.command(&["SETRANGE", &key, "4000000", "too long"]),
         &|| {
             redis.command::<()>(&["DEL", &key]);
             redis.command::<()>(&["LPUSH", &key, "another program's"]);
@@ -326,4 +327,39 @@ async fn what_the_origin_has_superseded_does_not_come_back_from_redis() {
     })
     .await;
     assert_eq!(proxy.get_with("/v", &english).await.text(), "new");
+}
+
+/// How many bytes Redis has sent.
+fn sent(redis: &Redis) -> u64 {
+    let stats: String = redis.command(&["INFO", "stats"]);
+    let line = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("total_net_output_bytes:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn of_a_value_that_is_larger_than_any_of_ours_no_more_is_read_than_one_may_have() {
+    const HUGE: &str = "100000000";
+    let (origin, redis) = (origin().await, Redis::start());
+    let route = "[[route]]\nname = \"all\"\npath = \"/{*rest}\"\ncollapse = \"cluster\"\n";
+    let proxy = Proxy::to(&origin, &format!("{}{route}", toml(&redis.url()))).await;
+    proxy.get("/1").await;
+    until("it is written", async || proxy.get("/1").await.is_hit()).await;
+    let main = redis
+        .keys()
+        .into_iter()
+        .find(|key| key.ends_with(":m"))
+        .unwrap();
+    let before = sent(&redis);
+    redis.command::<u64>(&["SETRANGE", &main, HUGE, "x"]);
+    assert!(!proxy.get("/1").await.is_hit());
+    until("it is healed", async || proxy.get("/1").await.is_hit()).await;
+    let lease = main.replace(":m", ":l");
+    redis.command::<u64>(&["SETRANGE", &lease, HUGE, "x"]);
+    redis.command::<u64>(&["PEXPIRE", &lease, "300"]);
+    redis.command::<u64>(&["DEL", &main]);
+    assert_eq!(proxy.get("/1").await.text(), "/1", "once the lease is over");
+    let read = sent(&redis) - before;
+    assert!(read < 8_000_000, "{read} bytes");
 }

@@ -153,3 +153,39 @@ async fn if_range_reaches_the_origin_beside_its_range() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_part_that_is_not_as_long_as_it_says_is_for_its_own_client() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let (short, long) = ("bytes 0-9/10", "bytes 0-2/10");
+    for (path, range, reply) in [
+        ("/short", short, part("01234", short)),
+        ("/short/chunked", short, part("01234", short).chunked()),
+        (
+            "/short/open",
+            "bytes 0-9/*",
+            part("01234", "bytes 0-9/*").chunked(),
+        ),
+        ("/long", long, part("01234", long)),
+        ("/long/chunked", long, part("01234", long).chunked()),
+    ] {
+        origin.answer(path, reply);
+        for _ in 0..2 {
+            let answer = ranged(&proxy, path, "bytes=0-").await;
+            assert_eq!(seen(&answer), (206, "01234", Some(range)), "{path}");
+            assert_eq!(
+                answer.cache_status(),
+                "fwd=uri-miss; detail=status",
+                "{path}"
+            );
+        }
+        assert_eq!(origin.count(path), 2, "{path}");
+        origin.answer(path, whole());
+        assert_eq!(
+            seen(&ranged(&proxy, path, "bytes=-2").await).1,
+            "89",
+            "{path}"
+        );
+    }
+}

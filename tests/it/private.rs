@@ -204,3 +204,149 @@ async fn forwarded_host_and_scheme_are_part_of_the_key() {
     );
     assert!(proxy.get("/a").await.is_hit());
 }
+
+const WINDOWS: &str = r#"
+[cache]
+client_directives = "respect"
+stale_on_disconnect = "1h"
+
+[[route]]
+name = "while-revalidate"
+path = "/swr/{*rest}"
+ttl = "60s"
+stale_while_revalidate = "30s"
+
+[[route]]
+name = "if-error"
+path = "/sie/{*rest}"
+ttl = "60s"
+stale_if_error = "10m"
+"#;
+
+/// Who asks first, and who after that.
+const PAIRS: [[&[(&str, &str)]; 2]; 5] = [
+    [&[("Cookie", "sid=alice")], &[("Cookie", "sid=bob")]],
+    [&[("Cookie", "sid=alice")], &[]],
+    [&[("Cookie", "sid=alice")], &[("Authorization", "bob")]],
+    [&[], &[("Cookie", "sid=bob")]],
+    [&[], &[("X-Api-Key", "bob")]],
+];
+
+/// What opens a window in which stale answers are served: where, what the second client says, and what the origin answers.
+fn windows(
+    field: (&str, &str),
+) -> [(&'static str, Option<(&'static str, &'static str)>, Reply); 4] {
+    let second = || Reply::ok("second").header(field.0, field.1);
+    [
+        ("/swr", None, second()),
+        ("/sie", None, Reply::ok("down").status(503)),
+        ("/none", None, Reply::closing()),
+        ("/none", Some(("Cache-Control", "max-stale")), second()),
+    ]
+}
+
+/// Whether the second of `pair` gets what was made for the first one.
+async fn is_shared(
+    (origin, proxy): (&Origin, &Proxy),
+    path: &str,
+    pair: [&[(&str, &str)]; 2],
+    replies: [Reply; 2],
+) -> bool {
+    let [first, second] = replies;
+    origin.answer(path, first);
+    assert_eq!(proxy.get_with(path, pair[0]).await.text(), "first");
+    origin.answer(path, second);
+    proxy.get_with(path, pair[1]).await.text() == "first"
+}
+
+#[tokio::test]
+async fn what_is_stale_at_once_is_nobody_elses_in_a_window_that_the_origin_did_not_open() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, WINDOWS).await;
+    let mut number = 0;
+    for field in [
+        ("expires", "0"),
+        ("expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("cache-control", "max-age=0"),
+        ("cache-control", "max-age = 0"),
+    ] {
+        for (folder, says, then) in windows(field) {
+            for tag in [None, Some("\"1\"")] {
+                for pair in PAIRS {
+                    number += 1;
+                    let path = format!("{folder}/{number}");
+                    let first = Reply::ok("first").header(field.0, field.1);
+                    let first = tag.into_iter().fold(first, |r, tag| r.header("etag", tag));
+                    let asks = [
+                        pair[0].to_vec(),
+                        pair[1].iter().copied().chain(says).collect(),
+                    ];
+                    let replies = [first, then.clone()];
+                    let shared = is_shared((&origin, &proxy), &path, [&asks[0], &asks[1]], replies);
+                    assert!(!shared.await, "{path} {field:?} {asks:?} {tag:?}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_window_is_for_callers_without_credentials_and_for_what_the_origin_lets_all_share() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, WINDOWS).await;
+    let [alice, bob] = PAIRS[0];
+    for (number, (control, pair)) in [
+        ("max-age=0", [&[][..], &[]]),
+        ("public, max-age=0", [alice, bob]),
+        (
+            "max-age=0, stale-while-revalidate=9, stale-if-error=9",
+            [alice, bob],
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (folder, says, then) in windows(("cache-control", control)) {
+            let path = format!("{folder}/{number}/{}", says.is_some());
+            let asks: Vec<_> = pair[1].iter().copied().chain(says).collect();
+            let first = Reply::ok("first").header("cache-control", control);
+            let first = first.header("etag", "\"1\"");
+            let shared = is_shared((&origin, &proxy), &path, [pair[0], &asks], [first, then]);
+            assert!(shared.await, "{path} {control}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_caller_with_credentials_closes_no_window_of_the_others() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, WINDOWS).await;
+    let page = |text: &str, tag: &str| Reply::fresh(text, 0).header("etag", tag);
+    let bob = [("Cookie", "sid=bob")];
+    let confirmed = Reply::fresh("", 0).status(304).header("etag", "\"1\"");
+    for (path, his, text) in [
+        ("/sie/own", page("bob's", "\"2\""), "bob's"),
+        ("/sie/same", confirmed, "anyone's"),
+    ] {
+        origin.answer(path, page("anyone's", "\"1\""));
+        proxy.get(path).await;
+        origin.answer(path, his);
+        assert_eq!(proxy.get_with(path, &bob).await.text(), text, "{path}");
+        origin.answer(path, Reply::ok("down").status(503));
+        assert_eq!(proxy.get_with(path, &bob).await.status, 503, "{path}");
+        assert_eq!(proxy.get(path).await.text(), "anyone's", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_stale_at_once_is_confirmed_for_each_caller_by_the_origin() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    origin.answer("/a", Reply::fresh("same", 0).header("etag", "\"1\""));
+    proxy.get_with("/a", &[("Cookie", "sid=alice")]).await;
+    let same = Reply::fresh("", 0).status(304).header("etag", "\"1\"");
+    origin.answer_when("/a", "if-none-match", same);
+    let bob = proxy.get_with("/a", &[("Cookie", "sid=bob")]).await;
+    assert_eq!((bob.status, bob.text()), (200, "same"));
+    assert_eq!(origin.last("/a").header("cookie"), Some("sid=bob"));
+}

@@ -21,7 +21,7 @@ fn toml(url: &str, more: &str) -> String {
 /// The commands that docs/redis.md says a user needs.
 const ALLOWED: [&str; 14] = [
     "+xrevrange",
-    "+get",
+    "+getrange",
     "+pttl",
     "+set",
     "+del",

@@ -191,8 +191,21 @@ impl Reply<'_> {
             Provenance::StaleIfError(status) => Decision {
                 fwd_status: status,
                 ttl: ttl(),
-                ..Decision::new(Outcome::Stale, why_stale(entry, now))
+                ..Decision::new(Outcome::Stale, self.why_stale(entry, now))
             },
+        }
+    }
+
+    /// By which permission it is served although the origin failed.
+    fn why_stale(&self, entry: &Entry, now: SystemTime) -> Reason {
+        let freshness = &entry.head.freshness;
+        let (request, policy) = (&self.ask.request, &self.ask.rule.policy);
+        if may_serve_on_error(freshness, request, policy, None, now) {
+            Reason::IfError
+        } else if freshness.is_fresh(now) {
+            Reason::PurgeGap
+        } else {
+            Reason::OnDisconnect
         }
     }
 
@@ -290,18 +303,6 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.followers.dec();
-    }
-}
-
-/// By which permission it is served although the origin failed.
-fn why_stale(entry: &Entry, now: SystemTime) -> Reason {
-    let freshness = &entry.head.freshness;
-    if may_serve_on_error(freshness, None, now) {
-        Reason::IfError
-    } else if freshness.is_fresh(now) {
-        Reason::PurgeGap
-    } else {
-        Reason::OnDisconnect
     }
 }
 

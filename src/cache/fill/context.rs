@@ -13,7 +13,9 @@ use crate::{
     message::Stream,
     semantics::{
         Refusal, Storability,
+        freshness::Source,
         range::is_asked_for,
+        sharing::Carried,
         storability::{Exchange, Verdict, for_those_who_wait, storability},
     },
     store::Entry,
@@ -55,9 +57,23 @@ impl<'a> Context<'a> {
     pub(super) fn storability(&self, status: StatusCode, headers: &HeaderMap) -> Storability {
         let mut storability = storability(&self.exchange(status, headers), &self.rule().policy);
         if let Storability::Store(verdict) = &mut storability {
+            if let Some(refusal) = self.closes_windows(verdict) {
+                return Storability::Refuse(refusal);
+            }
             self.forget_own_selection(verdict);
         }
         storability
+    }
+
+    /// Why what was made for a caller with credentials is not stored in the place of what the others may still get in a stale
+    /// window: it would have none.
+    fn closes_windows(&self, verdict: &Verdict) -> Option<Refusal> {
+        let (policy, stored) = (&self.rule().policy, self.job.stored.as_ref()?);
+        let now = self.core.clock.now();
+        let would = verdict.freshness.source == Source::StaleAtOnce
+            && (stored.head.freshness).is_in_a_window_of_strangers(policy.stale_on_disconnect, now);
+        let refusal = Carried::of(&self.ask().request, policy).refusal();
+        refusal.filter(|_| would)
     }
 
     /// What those who have waited may be given of a response that was refused like this, as far as it alone says.

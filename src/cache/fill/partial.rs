@@ -10,12 +10,12 @@ use super::{
 };
 use crate::{
     cache::{flight::Provenance, tags::OriginTags},
-    message::{BodyError, Stream, join},
+    message::{BodyError, Stream, chain, join},
     origin::FetchError,
     semantics::{
         Refusal, Reuse, Storability,
         part::{ByteRange, Part, claimed_part, may_combine, part_of},
-        range::is_asked_for,
+        range::{is_asked_for, suffix_asked_for},
         reuse::reuse,
         storability::Verdict,
         validation,
@@ -49,9 +49,14 @@ pub(super) async fn store(
     }
     let most = fill.cx.settings().max_object;
     let said = claimed_part(response.headers()).map(|part| part.range.length());
-    let length = response.body().size_hint().exact().or(said);
+    let stated = response.body().size_hint().exact();
+    let length = stated.or(said);
     if length.is_none_or(|length| length > most) {
         return fill.refuse(Refusal::TooLarge, response); // it passes as it comes
+    }
+    let suffix = stated.and(suffix_asked_for(&fill.cx.ask().request));
+    if stated.is_some_and(|length| part_of(response.headers(), length, suffix).is_none()) {
+        return fill.refuse(Refusal::Status, response);
     }
     if length.is_some_and(|length| !fill.reserve(length)) {
         return fill.refuse(Refusal::NoRoom, response);
@@ -59,7 +64,7 @@ pub(super) async fn store(
     let (mut parts, mut body) = response.into_parts();
     match fill.collect(&mut body, None).await {
         Ok(Collected::Whole) => {}
-        // More than it says.
+        // More than it says, and than is stored of anything.
         Ok(Collected::Overflow(_)) => return fill.failed(FetchError::broken(BodyError::Broken)),
         Err(error) => {
             fill.broken(error.clone());
@@ -70,8 +75,9 @@ pub(super) async fn store(
         Ok(body) => body,
         Err(error) => return fill.failed(FetchError::broken(error)),
     };
-    let Some(part) = part_of(&parts.headers, body.len() as u64) else {
-        return fill.failed(FetchError::broken(BodyError::Broken)); // not what it says
+    let Some(part) = part_of(&parts.headers, body.len() as u64, suffix) else {
+        let as_it_came = Response::from_parts(parts, chain([body]));
+        return fill.refuse(Refusal::Status, as_it_came);
     };
     let content_range = parts.headers.remove(CONTENT_RANGE);
     let tags = OriginTags::of(&mut parts.extensions)
@@ -201,8 +207,7 @@ pub(super) async fn complete(
         Ok(Collected::Overflow(_)) | Err(_) => return None,
     }
     let body = fill.whole().await.ok()?;
-    let part = part_of(response.headers(), body.len() as u64);
-    let part = part.filter(|part| *part == rest)?; // all of it
+    let part = part_of(response.headers(), body.len() as u64, None)?; // all of it
     let tags = OriginTags::of(response.extensions_mut()).or(&stored.head.tags)?;
     let named = stored_head(cx, StatusCode::OK, headers, *verdict, tags);
     let Named {

@@ -18,10 +18,11 @@ pub(super) fn on_error(cx: &Context<'_>, disconnected: bool) -> Option<Arc<Entry
     let freshness = &entry.head.freshness;
     let now = cx.core.clock.now();
     let purged = cx.core.store.standing(entry, now)?.stale_for();
-    let allowed = may_serve_on_error(freshness, purged, now)
+    let (request, policy) = (&cx.ask().request, &cx.rule().policy);
+    let allowed = may_serve_on_error(freshness, request, policy, purged, now)
         || (cx.job.is_only_in_doubt() && freshness.is_fresh(now))
-        || (disconnected && may_serve_disconnected(freshness, purged, &cx.rule().policy, now));
-    let enough = is_enough(entry, &cx.ask().request);
+        || (disconnected && may_serve_disconnected(freshness, request, policy, purged, now));
+    let enough = is_enough(entry, request);
     (allowed && enough).then(|| Arc::clone(entry))
 }
 

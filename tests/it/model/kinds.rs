@@ -12,6 +12,8 @@ pub(super) struct Kind {
     pub(super) no_store: bool,
     /// To be confirmed each time, unless the operator overrides.
     pub(super) no_cache: bool,
+    /// It is stale at once, and does not say that it is for all.
+    pub(super) stale_at_once: bool,
     /// It says itself how long it is fresh.
     pub(super) explicit: bool,
     /// It is for others also where it answers a request with `Authorization` (RFC 9111 §3.5).
@@ -35,6 +37,7 @@ const SILENT: Kind = Kind {
     private: false,
     no_store: false,
     no_cache: false,
+    stale_at_once: false,
     explicit: false,
     lifts: false,
     set_cookie: false,
@@ -122,7 +125,14 @@ const ORDINARY: &[Kind] = &[
     Kind {
         name: "stale at once",
         fields: &[("cache-control", "max-age=0")],
+        stale_at_once: true,
         tagged: true,
+        ..FRESH
+    },
+    Kind {
+        name: "over already",
+        fields: &[("expires", "0")],
+        stale_at_once: true,
         ..FRESH
     },
     Kind {

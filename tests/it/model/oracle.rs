@@ -64,6 +64,7 @@ pub(super) fn objection(
     found
         .map(|(_, why)| why)
         .or_else(|| by_credentials(rule, kind, owner, reader))
+        .or_else(|| stale_at_once(rule, kind, owner, reader).filter(|_| is_head))
 }
 
 fn by_credentials(rule: &Rule, kind: &Kind, owner: &Ask, reader: &Ask) -> Option<&'static str> {
@@ -85,6 +86,13 @@ fn by_credentials(rule: &Rule, kind: &Kind, owner: &Ask, reader: &Ask) -> Option
         return Some("it was made for a cookie");
     }
     (source == Source::Route && any(reader)).then_some("the reader may get one of its own")
+}
+
+/// It may only be confirmed to whoever has credentials, and then its head is theirs.
+fn stale_at_once(rule: &Rule, kind: &Kind, owner: &Ask, reader: &Ask) -> Option<&'static str> {
+    let any = |ask| !credentials(rule, ask).is_empty();
+    let objects = kind.stale_at_once && !rule.overrides && (any(owner) || any(reader));
+    objects.then_some("nobody says that it may be shared")
 }
 
 /// The fields that say who asks, but for those that the route has in its key or lets its callers share.

@@ -3,6 +3,7 @@
 use super::{Case, FRESH};
 use crate::semantics::{Refusal, SetCookie, Share};
 use http::HeaderName;
+use std::time::Duration;
 
 #[test]
 fn authorization_forbids_unless_the_response_lifts_it() {
@@ -87,4 +88,61 @@ fn private_forbids_even_with_override() {
 fn private_with_fields_withholds_them() {
     let verdict = Case::new().stored(&[("cache-control", "private=\"x-user\", max-age=60")]);
     assert_eq!(verdict.withheld_fields, ["x-user"]);
+}
+
+/// What a lifetime of zero looks like.
+const STALE_AT_ONCE: [(&str, &str); 6] = [
+    ("expires", "0"),
+    ("cache-control", "max-age=0"),
+    ("cache-control", "max-age = 0"),
+    ("cache-control", "max-age=0, must-revalidate"),
+    ("cache-control", "s-maxage=0"),
+    ("cache-control", "no-cache"),
+];
+
+/// Everything that an operator may open.
+fn windows() -> Case {
+    let mut case = Case::ttl(60);
+    case.policy.stale_while_revalidate = Some(Duration::from_secs(30));
+    case.policy.stale_if_error = Some(Duration::from_secs(600));
+    case
+}
+
+#[test]
+fn what_is_stale_at_once_is_stored_for_a_caller_with_credentials_to_be_confirmed_and_for_nothing_else()
+ {
+    for field in STALE_AT_ONCE {
+        let case = windows().request(&[("cookie", "sid=1")]);
+        assert!(case.refused(&[field]).is_some(), "{field:?}");
+        let stored = case.stored(&[field, ("etag", "\"1\"")]).freshness;
+        assert!(stored.forbids_stale, "{field:?}");
+        assert_eq!(stored.while_revalidate.max(stored.if_error), Duration::ZERO);
+        let mut over = windows().request(&[("cookie", "sid=1")]);
+        over.policy.override_origin = true;
+        over.policy.ttl = None;
+        let stored = over.stored(&[field, ("etag", "\"1\"")]).freshness;
+        assert!(stored.forbids_stale, "{field:?}");
+    }
+    let silent = windows().request(&[("cookie", "sid=1")]);
+    assert_eq!(silent.refused(&[STALE_AT_ONCE[0]]), Some(Refusal::Cookie));
+}
+
+#[test]
+fn what_is_stale_at_once_keeps_its_windows_where_it_is_nobodys_own() {
+    let cookie = || windows().request(&[("cookie", "sid=1")]);
+    for (case, control) in [
+        (windows(), "max-age=0"),
+        (cookie(), "max-age=0, public"),
+        (cookie(), "max-age=0, stale-while-revalidate=30"),
+        (cookie(), "max-age=0, stale-if-error=30"),
+    ] {
+        let stored = case.stored(&[("cache-control", control)]).freshness;
+        assert!(
+            !stored.forbids_stale && !stored.while_revalidate.is_zero(),
+            "{control}"
+        );
+    }
+    let mut shared = cookie();
+    shared.policy.share = Share::All;
+    assert!(!shared.stored(&[STALE_AT_ONCE[0]]).freshness.forbids_stale);
 }
