@@ -7,7 +7,7 @@ mod io;
 mod listener;
 pub mod workers;
 
-pub use self::listener::bind;
+pub use self::{io::Content, listener::bind};
 
 use self::{
     crowd::Crowd,
@@ -19,7 +19,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::{body::Incoming, service::Service};
+use hyper::service::Service;
 use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -57,7 +57,7 @@ pub async fn run<F, S, B>(
     stop: CancellationToken,
 ) where
     F: Fn(SocketAddr, Interim) -> S,
-    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+    S: Service<Request<Content>, Response = Response<B>> + Send + 'static,
     S::Future: Send + Unpin,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,

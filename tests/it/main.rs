@@ -28,6 +28,7 @@ mod demo;
 mod demo_proxy;
 mod documents;
 mod drain;
+mod early;
 mod encoding;
 mod forwarding;
 mod framing;
