@@ -2,6 +2,7 @@ use super::*;
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, StreamBody};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use tokio_util::task::TaskTracker;
 
 const WAIT: Duration = Duration::from_secs(1);
 
@@ -135,10 +136,11 @@ async fn of_all_who_wait_one_looks_and_whoever_is_next_does_so_after_it() {
     let places = places(1);
     let _taken = places.take(party(1)).await.unwrap();
     let woken = Arc::new(AtomicUsize::new(0));
+    let tasks = TaskTracker::new();
     let waiting: Vec<_> = (0..WAITERS)
         .map(|_| {
             let (places, woken) = (places.clone(), Arc::clone(&woken));
-            tokio::spawn(async move {
+            tasks.spawn(async move {
                 let mut turn = Box::pin(places.take(party(2)));
                 poll_fn(|cx| {
                     woken.fetch_add(1, Relaxed);
