@@ -48,7 +48,6 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{Method, Request, Response, request};
-use hyper::body::Incoming;
 use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc};
 
 /// The proxy. Clones are the same proxy.
@@ -316,12 +315,12 @@ pub struct ForPeer {
     interim: Interim,
 }
 
-impl hyper::service::Service<Request<Incoming>> for ForPeer {
+impl<B: Content> hyper::service::Service<Request<B>> for ForPeer {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = ResponseFuture;
 
-    fn call(&self, request: Request<Incoming>) -> ResponseFuture {
+    fn call(&self, request: Request<B>) -> ResponseFuture {
         self.proxy.call(request, self.peer, &self.interim)
     }
 }

@@ -7,7 +7,7 @@ mod io;
 mod listener;
 pub mod workers;
 
-pub use self::{crowd::Meters, listener::bind};
+pub use self::{crowd::Meters, io::Content, listener::bind};
 
 use self::{
     crowd::Crowd,
@@ -16,7 +16,7 @@ use self::{
 use crate::message::{Interim, Party};
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::{body::Incoming, service::Service};
+use hyper::service::Service;
 use std::{error::Error, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -55,7 +55,7 @@ pub async fn run<F, S, B>(
     stop: CancellationToken,
 ) where
     F: Fn(SocketAddr, Interim) -> S,
-    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+    S: Service<Request<Content>, Response = Response<B>> + Send + 'static,
     S::Future: Send + Unpin,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,

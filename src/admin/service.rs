@@ -1,7 +1,7 @@
 //! The routes as the server calls them.
 
+use crate::server::Content;
 use axum::{Router, body::Body, extract::Request, response::Response};
-use hyper::body::Incoming;
 use std::{convert::Infallible, pin::Pin};
 use tower::ServiceExt as _;
 
@@ -12,12 +12,12 @@ pub(super) struct Service(pub(super) Router);
 /// On its way.
 type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-impl hyper::service::Service<axum::http::Request<Incoming>> for Service {
+impl hyper::service::Service<axum::http::Request<Content>> for Service {
     type Response = Response;
     type Error = Infallible;
     type Future = Answering;
 
-    fn call(&self, request: axum::http::Request<Incoming>) -> Answering {
+    fn call(&self, request: axum::http::Request<Content>) -> Answering {
         let request: Request = request.map(Body::new);
         Box::pin(self.0.clone().oneshot(request))
     }

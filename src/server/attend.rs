@@ -1,6 +1,6 @@
 //! Answers that are given up when their client has left.
 
-use super::io::Presence;
+use super::io::{Content, Presence};
 use http::{Request, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, service::Service};
@@ -68,7 +68,7 @@ impl<S> Attend<S> {
 
 impl<S, B> Service<Request<Incoming>> for Attend<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>>,
+    S: Service<Request<Content>, Response = Response<B>>,
     S::Future: Unpin,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
@@ -81,6 +81,7 @@ where
         if request.version() < Version::HTTP_11 {
             self.presence.speaks_1_0();
         }
+        let request = request.map(|body| Content::new(body, &self.presence));
         Answering {
             answer: self.service.call(request),
             attendant: Some(Attendant::new(self.presence.clone())),

@@ -3,12 +3,15 @@
 use super::{
     attend::Attend,
     crowd::Seat,
-    io::{Attended, CAN_LOOK, InterimWriter, Presence, Watch, WriteLimits, WriteTimeout},
+    io::{
+        Attended, CAN_LOOK, Content, InterimWriter, Lingering, Presence, Watch, WriteLimits,
+        WriteTimeout,
+    },
 };
 use crate::message::Interim;
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper::{server::conn::http1, service::Service};
 use hyper_util::rt::TokioTimer;
 use std::{
     error::Error,
@@ -76,7 +79,7 @@ pub(super) async fn serve<S, B>(
     service: S,
     end: End,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>>,
+    S: Service<Request<Content>, Response = Response<B>>,
     S::Future: Unpin,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: http_body::Body<Data = Bytes> + Unpin + 'static,
@@ -90,8 +93,9 @@ pub(super) async fn serve<S, B>(
     } = transport;
     let watch = presence.watch();
     let service = Attend::new(service, presence.clone());
-    let stream = Attended::new(stream, presence);
+    let stream = Attended::new(stream, presence.clone());
     let io = InterimWriter::new(WriteTimeout::new(stream, writes), interim);
+    let io = Lingering::new(io, presence);
     let mut connection = pin!(protocol.serve_connection(io, service).with_upgrades());
     let ended = tokio::select! {
         biased; // a request that has come is seen before the connection is closed

@@ -127,9 +127,12 @@ async fn a_write_that_its_client_broke_off_invalidates_nothing() {
         origin.answer(path, Reply::fresh("old", 60));
         proxy.get(path).await;
     }
+    // Of the last one the origin has a part.
+    let a_part = format!("Content-Length: 200000\r\n\r\n{}", "x".repeat(80_000));
     for framing in [
         "Content-Length: 5\r\n\r\nhalf",
         "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        &a_part,
     ] {
         let failed = proxy.metric("sidecache_requests_total{route=\"w\",outcome=\"failed\"}");
         let mut writer = Connection::open(proxy.address()).await;

@@ -29,7 +29,7 @@ mod demo;
 mod demo_proxy;
 mod documents;
 mod drain;
-
+mod early;
 mod encoding;
 mod forwarding;
 mod framing;
@@ -63,6 +63,7 @@ mod sent;
 mod sessions;
 mod slow;
 mod snapshot;
+mod spoilt;
 mod streams;
 mod surplus;
 mod tiers;

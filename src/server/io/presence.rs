@@ -46,13 +46,15 @@ struct Known {
     has_asked: AtomicBool,
     /// It speaks HTTP/1.0: the end of the stream may be the end of its answer.
     is_old: AtomicBool,
+    /// Content of its last request has not been read to the end.
+    still_sends: AtomicBool,
     /// A write waits.
     stalled: AtomicBool,
 }
 
-/// Who knows of a connection while that carries no request: its service and its transport. Each request under way does too,
+/// Who knows of a connection while that carries no request: its service and two layers of its transport. Each request under way does too,
 /// so that nothing has to be noted for it.
-const WITHOUT_REQUEST: usize = 2;
+const WITHOUT_REQUEST: usize = 3;
 
 /// A look at a connection from outside.
 #[derive(Clone, Debug)]
@@ -109,6 +111,18 @@ impl Presence {
     /// A request has come.
     pub(in crate::server) fn asks(&self) {
         self.0.has_asked.store(true, Relaxed);
+    }
+
+    /// Whether content of its last request has not been read to the end.
+    pub(in crate::server) fn still_sends(&self) -> bool {
+        self.0.still_sends.load(Relaxed)
+    }
+
+    /// Says so. Looks first: most requests have no content, and a look is cheaper.
+    pub(in crate::server) fn sends(&self, still: bool) {
+        if self.still_sends() != still {
+            self.0.still_sends.store(still, Relaxed);
+        }
     }
 
     /// It speaks HTTP/1.0.
