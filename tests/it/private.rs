@@ -233,9 +233,9 @@ const PAIRS: [[&[(&str, &str)]; 2]; 5] = [
 ];
 
 /// What opens a window in which stale answers are served: where, what the second client says, and what the origin answers.
-fn windows(
-    field: (&str, &str),
-) -> [(&'static str, Option<(&'static str, &'static str)>, Reply); 4] {
+type Window = (&'static str, Option<(&'static str, &'static str)>, Reply);
+
+fn windows(field: (&str, &str)) -> [Window; 4] {
     let second = || Reply::ok("second").header(field.0, field.1);
     [
         ("/swr", None, second()),

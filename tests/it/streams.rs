@@ -6,10 +6,12 @@
 #![expect(clippy::print_stdout, reason = "what the long form did is read there")]
 
 mod answers;
+mod met;
 mod mutation;
 mod requests;
 mod strict;
 
+use self::met::Met;
 use crate::support::PATIENCE;
 use std::{
     net::SocketAddr,
@@ -88,53 +90,6 @@ fn send<L: Future<Output = Met>>(
         met.enough();
     }
     met
-}
-
-/// What the streams came to: a run that meets only refusals shows nothing.
-#[derive(Debug, Default)]
-struct Met {
-    streams: usize,
-    /// Final answers that a client got.
-    answers: usize,
-    successes: usize,
-    refusals: usize,
-    failures: usize,
-    hits: usize,
-    /// Requests that the upstream got.
-    forwarded: usize,
-    left: usize,
-}
-
-impl Met {
-    fn add(&mut self, other: &Self) {
-        self.streams += other.streams;
-        self.answers += other.answers;
-        self.successes += other.successes;
-        self.refusals += other.refusals;
-        self.failures += other.failures;
-        self.hits += other.hits;
-        self.forwarded += other.forwarded;
-        self.left += other.left;
-    }
-
-    fn status(&mut self, status: u16) {
-        self.answers += 1;
-        *match status {
-            400..500 => &mut self.refusals,
-            500.. => &mut self.failures,
-            _ => &mut self.successes,
-        } += 1;
-    }
-
-    fn enough(&self) {
-        assert!(self.successes * 5 > self.answers, "{self:?}");
-        assert!(
-            self.refusals + self.failures > self.answers / 50,
-            "{self:?}"
-        );
-        assert!(self.hits * 100 > self.answers, "{self:?}");
-        assert!(self.forwarded * 10 > self.answers, "{self:?}");
-    }
 }
 
 /// Sends `bytes` in some pieces, says that this is all, and reads until the other side closes.

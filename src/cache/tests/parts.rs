@@ -8,8 +8,12 @@ const WHOLE: &str = "0123456789";
 /// The part of [`WHOLE`] from `first` to `last`, of the representation `"1"`.
 fn part(first: usize, last: usize) -> Reply {
     let range = format!("bytes {first}-{last}/10");
-    let part = Reply::fresh(&WHOLE[first..=last], 60).status(206);
-    part.with("content-range", &range).with("etag", "\"1\"")
+    claiming(&WHOLE[first..=last], &range).with("etag", "\"1\"")
+}
+
+fn claiming(text: &str, range: &str) -> Reply {
+    let part = Reply::fresh(text, 60).status(206);
+    part.with("content-range", range)
 }
 
 fn ranged(scene: &Scene, range: &str) -> Request {
@@ -134,10 +138,7 @@ async fn parts_keep_the_tags_of_both() {
 
 #[tokio::test(start_paused = true)]
 async fn parts_that_do_not_belong_together_replace_each_other() {
-    let of = |range: &str, tag: &str| {
-        let part = Reply::fresh("567", 60).status(206);
-        part.with("content-range", range).with("etag", tag)
-    };
+    let of = |range: &str, tag: &str| claiming("567", range).with("etag", tag);
     for (what, second) in [
         ("apart", of("bytes 6-8/10", "\"1\"")),
         ("of another length", of("bytes 5-7/11", "\"1\"")),
@@ -179,10 +180,7 @@ async fn parts_that_are_too_large_together_stay_apart() {
 #[tokio::test(start_paused = true)]
 async fn a_part_of_an_unknown_whole_goes_to_its_client_as_it_came() {
     let scene = Scene::new().await;
-    let part = Reply::fresh("01234", 60)
-        .status(206)
-        .with("content-range", "bytes 0-4/*");
-    scene.origin.answer(part);
+    scene.origin.answer(claiming("01234", "bytes 0-4/*"));
     let got = ranged(&scene, "bytes=0-4").get().await;
     assert_eq!(got.field("content-range"), Some("bytes 0-4/*"));
     let hit = ranged(&scene, "bytes=1-2").get().await;
@@ -215,8 +213,7 @@ async fn a_part_that_is_too_large_passes() {
 #[tokio::test(start_paused = true)]
 async fn a_part_that_is_not_what_it_says_passes() {
     for body in ["012", "0", ""] {
-        let reply = Reply::fresh(body, 60).status(206);
-        let reply = reply.with("content-range", "bytes 0-1/10");
+        let reply = claiming(body, "bytes 0-1/10");
         for reply in [reply.clone().of_unknown_length(), reply] {
             let scene = Scene::new().await;
             scene.origin.answer(reply);
@@ -230,10 +227,7 @@ async fn a_part_that_is_not_what_it_says_passes() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_position_of_a_suffix_may_be_one_too_high_where_its_length_is_stated() {
-    let reply = || {
-        let reply = Reply::fresh("01234", 60).status(206);
-        reply.with("content-range", "bytes 4-9/10")
-    };
+    let reply = || claiming("01234", "bytes 4-9/10");
     for (reply, says) in [
         (reply(), "fwd=uri-miss; stored"),
         (reply().of_unknown_length(), "fwd=uri-miss; detail=status"),
@@ -264,10 +258,8 @@ async fn a_part_that_breaks_off_or_is_far_more_than_it_says_is_no_answer() {
 async fn a_part_that_stops_early_is_put_together_with_nothing() {
     for range in ["bytes 5-9/10", "bytes 5-7/10"] {
         let scene = with(&[(0, 4)]).await;
-        let short = Reply::fresh("56", 60).status(206).of_unknown_length();
-        scene
-            .origin
-            .answer(short.with("content-range", range).with("etag", "\"1\""));
+        let short = claiming("56", range).of_unknown_length();
+        scene.origin.answer(short.with("etag", "\"1\""));
         let got = ranged(&scene, "bytes=5-9").get().await;
         assert_eq!(got.field("content-range"), Some(range), "as it came");
         assert_eq!(got.text().await, "56");
@@ -312,10 +304,7 @@ async fn followers_share_what_the_rest_completes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rest_that_cannot_be_put_together_is_asked_for_as_a_whole() {
-    let of = |body: &str, range: &str| {
-        let rest = Reply::fresh(body, 60).status(206);
-        rest.with("content-range", range)
-    };
+    let of = claiming;
     let tagged = |body: &str, range: &str| of(body, range).with("etag", "\"1\"");
     let rest = || tagged("56789", "bytes 5-9/10");
     for (what, reply) in [

@@ -166,10 +166,8 @@ fn is_restricted(kind: &Kind, rule: &Rule) -> bool {
 
 /// Both spellings of a field are one variable to the servers that know no other.
 fn variable<'a>(ask: &'a Ask, name: &str) -> Vec<&'a str> {
-    [ask.field(name), ask.field(&name.replace('-', "_"))]
-        .into_iter()
-        .flatten()
-        .collect()
+    let spellings = [ask.field(name), ask.field(&name.replace('-', "_"))];
+    spellings.into_iter().flatten().collect()
 }
 
 fn same_keyed(rule: &Rule, owner: &Ask, reader: &Ask) -> bool {

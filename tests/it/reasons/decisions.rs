@@ -86,12 +86,14 @@ pub(super) async fn purge_gap() -> Said {
         !answer.is_hit()
     })
     .await;
-    let scene = Scene {
-        origin,
-        proxy,
-        last,
-    };
-    (scene, "fwd=stale; stored; detail=purge-gap")
+    (
+        Scene {
+            origin,
+            proxy,
+            last,
+        },
+        "fwd=stale; stored; detail=purge-gap",
+    )
 }
 
 const RESPECTING: &str = "[cache]\nclient_directives = \"respect\"\n";
@@ -177,10 +179,8 @@ pub(super) async fn not_a_read() -> Said {
 
 pub(super) async fn only_if_cached() -> Said {
     let scene = Scene::of(RESPECTING, Reply::fresh("a", 60)).await;
-    let scene = scene
-        .with("/a", &[("Cache-Control", "only-if-cached")])
-        .await;
-    (scene, "detail=only-if-cached")
+    let cached = [("Cache-Control", "only-if-cached")];
+    (scene.with("/a", &cached).await, "detail=only-if-cached")
 }
 
 pub(super) async fn upstream() -> Said {
@@ -197,8 +197,6 @@ pub(super) async fn request() -> Said {
 pub(super) async fn upgrade() -> Said {
     let asking = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
     let scene = Scene::of("", Reply::fresh("a", 60)).await;
-    (
-        scene.with("/a", &asking).await,
-        "fwd=bypass; detail=upgrade",
-    )
+    let scene = scene.with("/a", &asking).await;
+    (scene, "fwd=bypass; detail=upgrade")
 }
