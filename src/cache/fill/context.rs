@@ -12,9 +12,11 @@ use crate::{
     clock::Times,
     message::Stream,
     semantics::{
-        Refusal, Storability,
+        Coding, Refusal, Storability,
+        accept_encoding::preferred,
         range::is_asked_for,
         storability::{Exchange, Verdict, for_those_who_wait, storability},
+        vary::Selects,
     },
     store::Entry,
 };
@@ -55,7 +57,7 @@ impl<'a> Context<'a> {
     pub(super) fn storability(&self, status: StatusCode, headers: &HeaderMap) -> Storability {
         let mut storability = storability(&self.exchange(status, headers), &self.rule().policy);
         if let Storability::Store(verdict) = &mut storability {
-            self.forget_own_selection(verdict);
+            self.settle_coding(verdict);
         }
         storability
     }
@@ -72,7 +74,7 @@ impl<'a> Context<'a> {
         }
         let exchange = self.exchange(status, headers);
         let mut verdict = for_those_who_wait(&exchange, &self.rule().policy)?;
-        self.forget_own_selection(&mut verdict);
+        self.settle_coding(&mut verdict);
         Some(verdict)
     }
 
@@ -96,10 +98,16 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn forget_own_selection(&self, verdict: &mut Verdict) {
+    /// Whether what the client accepts selected the response, which its fields do not always say.
+    fn settle_coding(&self, verdict: &mut Verdict) {
+        let request = &self.ask().request;
+        let selecting = &mut verdict.selecting;
         if self.ask().asks_for_identity {
-            let selecting = std::mem::take(&mut verdict.selecting);
-            verdict.selecting = selecting.without(&ACCEPT_ENCODING); // ours, and always the same
+            *selecting = std::mem::take(selecting).without(&ACCEPT_ENCODING); // ours, and always the same
+        } else if !self.settings().coding.enabled && preferred(request, &Coding::ALL).is_none() {
+            // What comes uncoded to who accepts no coding says nothing of what others would get.
+            let selects = Selects::new(request, self.core.store.secret());
+            *selecting = std::mem::take(selecting).and(ACCEPT_ENCODING, &selects);
         }
     }
 
