@@ -18,11 +18,17 @@ use crate::{
     demo::{self, profiler},
 };
 use clap::{Args, Subcommand};
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 use tokio_util::sync::CancellationToken;
 
 /// What is used where there is no `proxy.toml`.
 const CONFIG: &str = include_str!("../../config/demo.toml");
+
+/// What that is called.
+const BUILT_IN: &str = "built-in demo.toml";
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -78,7 +84,7 @@ impl Demo {
                 Ok(())
             } else {
                 let tiers = tiers(&config);
-                let app = start(config, &guard).await?;
+                let app = start(config, &self.name(), &guard).await?;
                 say(&greeting(
                     backend.address(),
                     app.public_address(),
@@ -104,13 +110,22 @@ impl Demo {
         };
         set.extend(self.overrides.set.iter().cloned());
         let set = &set;
-        match &self.config {
+        match self.file() {
             Some(file) => Config::load(file, set, &environment),
-            None if PathBuf::from("proxy.toml").exists() => {
-                Config::load("proxy.toml".as_ref(), set, &environment)
-            }
-            None => Config::parse("built-in demo.toml", CONFIG, set, &environment),
+            None => Config::parse(BUILT_IN, CONFIG, set, &environment),
         }
+    }
+
+    /// What the configuration is called.
+    fn name(&self) -> String {
+        self.file()
+            .map_or(BUILT_IN.to_owned(), |file| file.display().to_string())
+    }
+
+    /// The file that somebody named, or the one that is here.
+    fn file(&self) -> Option<&Path> {
+        let here = Path::new("proxy.toml");
+        self.config.as_deref().or(here.exists().then_some(here))
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Health {
     admin: Admin,
     /// Asks another server of this container, as in `--url http://127.0.0.1:9000/healthz`: any 2xx is good
     #[arg(long, value_name = "URL", conflicts_with = "admin")]
-    url: Option<Uri>,
+    url: Option<String>,
 }
 
 impl Health {
@@ -39,7 +39,8 @@ impl Health {
 }
 
 /// Whether whoever listens at `url` answers with a 2xx. No token goes there.
-fn other(url: &Uri) -> Result<(), Failure> {
+fn other(url: &str) -> Result<(), Failure> {
+    let url: Uri = url.parse().map_err(|_| NO_URL)?;
     let authority = url
         .authority()
         .filter(|_| url.scheme() == Some(&Scheme::HTTP))

@@ -1,6 +1,9 @@
 //! `sidecache init`: a first proxy.toml, to be changed by hand.
 
-use super::{failure::Failure, output::say};
+use super::{
+    failure::Failure,
+    output::{complain, say},
+};
 use crate::config::Config;
 use clap::Args;
 use std::{
@@ -33,9 +36,10 @@ impl Init {
         match written {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Failure::Usage(
-                    "there is such a file already: name another one with --output",
+                complain(&format!(
+                    "error: {name} is there already and is left alone: change it, or name another file with --output"
                 ));
+                return Err(Failure::Told(2));
             }
             Err(error) => return Err(Failure::new("the file cannot be written", error)),
         }

@@ -26,7 +26,7 @@ impl Run {
         log(&advice);
         runtime(&config)?.block_on(async {
             let mut signals = Signals::new()?;
-            let app = start(config, &guard).await?;
+            let app = start(config, &self.source.name(), &guard).await?;
             signals.wait().await;
             drain(app, &mut signals).await
         })
@@ -66,8 +66,8 @@ pub(super) fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, Failur
         .map_err(|error| Failure::new("no threads to run on", error))
 }
 
-/// Starts the proxy and says where.
-pub(super) async fn start(config: Config, guard: &Guard) -> Result<App, Failure> {
+/// Starts the proxy and says where, and by which `file` it goes.
+pub(super) async fn start(config: Config, file: &str, guard: &Guard) -> Result<App, Failure> {
     let upstream = config.upstream.authority.clone();
     let (routes, tiers, cache) = (config.routes.len(), tiers(&config), config.proxy.enabled);
     let app = App::start(config, Clock::System)
@@ -78,6 +78,7 @@ pub(super) async fn start(config: Config, guard: &Guard) -> Result<App, Failure>
         version = env!("CARGO_PKG_VERSION"),
         public = %app.public_address(),
         admin = %app.admin_address(),
+        config = file,
         %upstream,
         routes,
         tiers,

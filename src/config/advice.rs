@@ -45,6 +45,7 @@ const ALL: &[Lint] = &[
     sharing::the_origin_is_overruled,
     sharing::whoever_asks_gets_the_same,
     sharing::a_prefix_is_no_secret,
+    sharing::every_cookie_is_dropped,
     sharing::the_usual_credentials_count,
     tags::nothing_has_that_tag,
     tokens::one_token_for_two_doors,

@@ -15,7 +15,7 @@ url = \"http://127.0.0.1:9000\"   # your backend";
 pub enum ConfigError {
     /// Nobody named a file, and there is none.
     #[error(
-        "there is no proxy.toml here; name a file with --config, say `--set upstream.url=http://127.0.0.1:9000` to run \
+        "there is no proxy.toml here; name a file with --config, say `--upstream http://127.0.0.1:9000` to run \
          with the defaults, or write one:\n\n{SMALLEST}"
     )]
     NoFile,

@@ -100,7 +100,8 @@ fn route(
     may_purge(&section, &purge, &methods);
     let key = key::read(section.table("key"), &methods);
     key::may_tag(&section, &tags, &key);
-    let policy = policy(&section, cache, lifetimes);
+    let default_ttl = cache.default_ttl.filter(|_| !key.body);
+    let policy = policy(&section, cache, lifetimes, default_ttl);
     let collapse = collapse(&section, cache);
     let ttl_jitter = section.count("ttl_jitter", 0, 0..=50).value;
     let refresh_ahead = window(&section, "refresh_ahead").value;
@@ -216,11 +217,23 @@ fn may_purge<T>(section: &Section<'_>, purge: &Setting<T>, methods: &Setting<Vec
 
 fn compile<T>(value: &Value<'_>, text: &Text<'_>, parsed: Result<T, PatternError>) -> Option<T> {
     parsed
-        .map_err(|error| value.report(Problem::new(error.message, text.place(error.at))))
+        .map_err(|error| {
+            let problem = Problem::new(error.message, text.place(error.at)).key(&value.path);
+            value.report(match error.help {
+                Some(help) => problem.help(help),
+                None => problem,
+            });
+        })
         .ok()
 }
 
-fn policy(section: &Section<'_>, cache: &Cache, lifetimes: &Lifetimes<'_>) -> Policy {
+/// `default_ttl` is that of what names none. What is read by POST says itself how long it is fresh: under 200 there are errors too.
+fn policy(
+    section: &Section<'_>,
+    cache: &Cache,
+    lifetimes: &Lifetimes<'_>,
+    default_ttl: Option<Duration>,
+) -> Policy {
     let cookies = [
         ("bypass", SetCookie::Bypass),
         ("strip", SetCookie::Strip),
@@ -233,12 +246,12 @@ fn policy(section: &Section<'_>, cache: &Cache, lifetimes: &Lifetimes<'_>) -> Po
         let problem = Problem::new(message, override_origin.at);
         section
             .reader
-            .report(problem.help("write `ttl = \"5m\"`, or leave `override` out"));
+            .report(problem.help("write `ttl = \"5m\"` here, for `cache.default_ttl` overrules nobody; or leave `override` out"));
     }
     Policy {
         status_ttl: status_ttl(section.table("ttl_by_status"), lifetimes),
         cache: section.boolean("cache", true).value,
-        ttl: ttl.value.or(cache.default_ttl),
+        ttl: ttl.value.or(default_ttl),
         override_origin: override_origin.value,
         stale_while_revalidate: window(section, "stale_while_revalidate").value,
         stale_if_error: window(section, "stale_if_error").value,

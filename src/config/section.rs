@@ -17,6 +17,35 @@ use super::{
 /// Sections that are looked for one level too high.
 const IN_CACHE: [&str; 2] = ["memory", "redis"];
 
+/// Keys that are looked for in another section: where, what, and what to write.
+const ELSEWHERE: [(&str, &str, &str); 5] = [
+    (
+        "route.key",
+        "cookies",
+        "cookies are counted beside `key`: write `cookies = { key = [\"sid\"] }` in the `[[route]]`",
+    ),
+    (
+        "cache",
+        "ttl",
+        "write `default_ttl = \"5m\"` for what names no `ttl`, or `ttl` in a `[[route]]`",
+    ),
+    (
+        "cache",
+        "compress",
+        "write it in a `[[route]]`, or `enabled = false` under `[compress]` for all",
+    ),
+    (
+        "upstream",
+        "compress",
+        "write it in a `[[route]]`, or `enabled = false` under `[compress]` for all",
+    ),
+    (
+        "upstream",
+        "ttl",
+        "write `ttl` in a `[[route]]`, or `default_ttl` under `[cache]`",
+    ),
+];
+
 /// One table as all layers together give it.
 pub(super) struct Section<'a> {
     pub(super) reader: &'a Reader<'a>,
@@ -233,7 +262,11 @@ impl<'a> Section<'a> {
                     Problem::new(message, at).key(clip(&self.path_of(name.get_ref())));
                 let near = nearest(name.get_ref(), known.iter().copied());
                 let inner = IN_CACHE.iter().find(|inner| **inner == name.get_ref());
+                let elsewhere = ELSEWHERE
+                    .iter()
+                    .find(|(path, key, _)| *path == self.path && *key == name.get_ref());
                 problem = match near {
+                    _ if let Some((_, _, help)) = elsewhere => problem.help(*help),
                     _ if is_section && inner.is_some() => problem.help(format!(
                         "it is a part of the cache: `[cache.{}]`",
                         name.get_ref()
@@ -254,7 +287,13 @@ impl<'a> Section<'a> {
     }
 
     fn all_names(&self, known: &[&str]) -> String {
-        let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+        let mut names: Vec<String> = Vec::new();
+        for name in known.iter().map(|name| format!("`{name}`")) {
+            // One that may be of two types is asked for twice.
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let table = if self.path.is_empty() {
             "the file"
         } else {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     document::clip,
-    nearest::nearest,
+    nearest::{nearest, slip_of},
     problem::Problem,
     reader::Read,
     section::Section,
@@ -105,7 +105,18 @@ pub(super) fn cookies(section: Section<'_>) -> Arc<Cookies> {
         let parse = |name: &&str| NamePattern::parse(name).ok();
         (text == PRESET).then(|| ANALYTICS.iter().filter_map(parse).collect())
     };
-    let ignore = section.read("ignore", |value| names(value, preset, cookie));
+    let ignored = |value: &Value<'_>, text: &Text<'_>| {
+        // A cookie of that name is rarer than a slip, after which the preset would be gone without a word.
+        if slip_of(&text.value, [PRESET]).is_some() {
+            let help = format!(
+                "did you mean \"{PRESET}\"? A cookie that is called so is matched by \"{}*\" too",
+                text.value
+            );
+            return value.fail_text(text, "holds a name like \"analytics\"", &help);
+        }
+        cookie(value, text)
+    };
+    let ignore = section.read("ignore", |value| names(value, preset, ignored));
     let key = section.list("key", whole_cookie);
     let cookies = Cookies {
         ignore: ignore.value.unwrap_or_default().into(),

@@ -21,6 +21,14 @@ pub enum DemoError {
     /// The folder of a temporary database could not be made.
     #[error("cannot create a temporary folder for the database")]
     Temporary(#[source] io::Error),
+    /// There is no such file, and only a start or `migrate up` makes one.
+    #[error(
+        "there is no file {database}: `sidecache demo migrate up` makes one, `sidecache demo --backend-only` makes and fills one"
+    )]
+    Missing {
+        /// The database that was looked for.
+        database: String,
+    },
     /// The database could not be opened.
     #[error("cannot open the database {database}")]
     Open {

@@ -1,6 +1,6 @@
 //! The tables of a database, for the commands that change and inspect them.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use super::{
     database::{Database, Place},
@@ -41,7 +41,7 @@ impl Schema {
     /// Connects to `database`. A file that is not there is made only if `create` says so.
     ///
     /// # Errors
-    /// [`DemoError::Open`], also for a temporary database, of which nothing would stay.
+    /// [`DemoError::Missing`], also for a temporary database, of which nothing would stay, or [`DemoError::Open`].
     pub async fn open(database: &Database, create: bool) -> Result<Self, DemoError> {
         let missing = match database.place() {
             Place::Temporary => true,
@@ -49,9 +49,8 @@ impl Schema {
             Place::Server(_) => false,
         };
         if missing {
-            return Err(DemoError::Open {
+            return Err(DemoError::Missing {
                 database: database.to_string(),
-                source: io::Error::from(io::ErrorKind::NotFound).into(),
             });
         }
         let (pools, _) = Pools::open(database, &CONNECTIONS, LONGEST).await?;

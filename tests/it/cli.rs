@@ -231,7 +231,12 @@ async fn what_check_warns_of_is_in_the_log_of_a_start() {
     .await;
     let mut log = String::new();
     std::io::Read::read_to_string(&mut running.0.stdout.take().unwrap(), &mut log).unwrap();
-    let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<serde_json::Value> = lines.collect();
+    let ready = lines.iter().find(|line| line["message"] == "ready");
+    let path = config.path().to_str().unwrap();
+    assert_eq!(ready.unwrap()["config"], path, "which file that was");
+    let first = &lines[0];
     assert_eq!(
         (&first["level"], &first["target"]),
         (&"WARN".into(), &"config".into())

@@ -1,6 +1,11 @@
 //! What the documents name exists: a table of threats is worth nothing where the test of a line is gone.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use sidecache::config::Config;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -81,4 +86,77 @@ fn the_example_of_an_environment_has_every_name_that_is_used_and_no_other() {
     let names = names.map(|(name, _)| name.trim_start_matches("# ").to_owned());
     let shown: BTreeSet<_> = names.filter(|name| !name.contains(' ')).collect();
     assert_eq!(shown, used);
+}
+
+/// Every document for those who use the proxy.
+fn guides() -> Vec<PathBuf> {
+    let docs = fs::read_dir(Path::new(ROOT).join("docs")).unwrap();
+    let docs = docs.map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    docs.chain([Path::new(ROOT).join("README.md")]).collect()
+}
+
+/// A part of a file, with what it leaves out.
+fn completed(part: &str) -> String {
+    let has = |table: &str| part.lines().any(|line| line.starts_with(table));
+    let begins_with_keys = part
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'))
+        .is_some_and(|line| !line.starts_with('['));
+    let mut whole = String::new();
+    if !has("[upstream]") {
+        whole += "upstream.url = \"http://backend:9000\"\n";
+    }
+    if !has("[cache") {
+        whole += "cache.prefix = \"docs\"\n";
+    }
+    if !has("[ttl]") {
+        whole += "ttl = { short = \"5m\", medium = \"30m\", long = \"2h\" }\n";
+    }
+    if begins_with_keys {
+        whole += "[[route]]\nname = \"docs\"\npath = \"/{id}\"\n";
+    }
+    whole + part
+}
+
+/// What a configuration of a document is told, if it is not good.
+fn mistake(part: &str) -> Option<String> {
+    let env = |name: &str| match name {
+        "CACHE_ENABLED" => None,
+        "REDIS_URL" => Some("redis://redis".to_owned()),
+        _ => Some("0123456789abcdef".to_owned()),
+    };
+    let said = Config::parse("docs", &completed(part), &[], &env);
+    said.err().map(|error| error.to_string())
+}
+
+#[test]
+fn every_configuration_in_a_document_is_good() {
+    let (mut blocks, mut cells) = (0, 0);
+    let mut wrong = Vec::new();
+    for path in guides() {
+        let text = fs::read_to_string(&path).unwrap();
+        let of_block = |rest: &str| rest.split("\n```").next().unwrap_or_default().to_owned();
+        let found: Vec<String> = text.split("\n```toml\n").skip(1).map(of_block).collect();
+        blocks += found.len();
+        // What a table or a sentence says to write in a route.
+        let keys = ["key = {", "cookies = {", "share = ", "ttl_by_status = {"];
+        let quoted = text
+            .lines()
+            .flat_map(|line| line.split('`').skip(1).step_by(2));
+        let quoted = quoted.filter(|span| keys.iter().any(|key| span.starts_with(key)));
+        let shown: Vec<String> = quoted
+            .filter(|span| !span.contains('…') && !span.contains("..."))
+            .map(|span| match span.contains("body = true") {
+                true => format!("methods = [\"POST\"]\n{span}"),
+                false => span.to_owned(),
+            })
+            .collect();
+        cells += shown.len();
+        let said = found.iter().chain(&shown).filter_map(|part| mistake(part));
+        wrong.extend(said.map(|said| format!("{}: {said}", path.display())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(blocks > 10 && cells > 20, "{blocks} and {cells}");
 }

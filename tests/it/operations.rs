@@ -169,6 +169,7 @@ async fn the_health_command_asks_another_server() {
         ),
         ("https://127.0.0.1/".to_owned(), 2, "not of the form"),
         ("127.0.0.1:1".to_owned(), 2, "not of the form"),
+        ("localhost:3000/x".to_owned(), 2, "not of the form"),
     ] {
         let (code, text) = health(url.clone()).await;
         assert_eq!(

@@ -195,6 +195,46 @@ async fn an_origin_that_forgets_vary_gives_its_coding_to_nobody_who_does_not_acc
     assert_eq!(proxy.get_with("/own/a", &gzip).await.text(), "plain");
 }
 
+/// Who wants it uncoded gets what an origin that looks at that would not give to others.
+#[tokio::test]
+async fn what_somebody_wants_uncoded_is_for_those_alone_also_where_the_origin_forgets_vary() {
+    let origin = Origin::start().await;
+    origin.answer_by(|request| {
+        if wants_br(request) {
+            Reply::fresh(BR, 60).header("content-encoding", "br")
+        } else {
+            Reply::fresh("plain", 60)
+        }
+    });
+    let proxy = Proxy::to(&origin, OWN).await;
+    let whole = proxy.get("/own/a").await;
+    let expected = ("plain", Some("Accept-Encoding"));
+    assert_eq!((whole.text(), whole.header("vary")), expected);
+    let coded = in_br(&proxy, "/own/a", &[]).await;
+    let said = (coded.header("content-encoding"), &*coded.body);
+    assert_eq!((said, coded.is_hit()), ((Some("br"), BR), false));
+    for _ in 0..2 {
+        let (whole, coded) = (
+            proxy.get("/own/a").await,
+            in_br(&proxy, "/own/a", &[]).await,
+        );
+        assert!(whole.is_hit() && coded.is_hit());
+        assert_eq!((&*whole.body, &*coded.body), (&b"plain"[..], BR));
+    }
+}
+
+/// It codes nothing then, or not this.
+#[tokio::test]
+async fn what_comes_uncoded_to_who_accepts_codings_is_for_all() {
+    let origin = Origin::start().await;
+    origin.answer("/own/a.png", Reply::fresh("picture", 60));
+    let proxy = Proxy::to(&origin, OWN).await;
+    let first = in_br(&proxy, "/own/a.png", &[]).await;
+    assert_eq!((first.text(), first.header("vary")), ("picture", None));
+    assert!(proxy.get("/own/a.png").await.is_hit());
+    assert_eq!(origin.count("/own/a.png"), 1);
+}
+
 #[tokio::test]
 async fn what_passes_is_asked_for_as_the_client_accepts_it() {
     let origin = files().await;

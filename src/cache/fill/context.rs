@@ -12,11 +12,13 @@ use crate::{
     clock::Times,
     message::Stream,
     semantics::{
-        Refusal, Storability,
+        Coding, Refusal, Storability,
+        accept_encoding::preferred,
         freshness::Source,
         range::is_asked_for,
         sharing::Carried,
         storability::{Exchange, Verdict, for_those_who_wait, storability},
+        vary::Selects,
     },
     store::Entry,
 };
@@ -60,7 +62,7 @@ impl<'a> Context<'a> {
             if let Some(refusal) = self.closes_windows(verdict) {
                 return Storability::Refuse(refusal);
             }
-            self.forget_own_selection(verdict);
+            self.settle_coding(verdict);
         }
         storability
     }
@@ -88,7 +90,7 @@ impl<'a> Context<'a> {
         }
         let exchange = self.exchange(status, headers);
         let mut verdict = for_those_who_wait(&exchange, &self.rule().policy)?;
-        self.forget_own_selection(&mut verdict);
+        self.settle_coding(&mut verdict);
         Some(verdict)
     }
 
@@ -112,10 +114,16 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn forget_own_selection(&self, verdict: &mut Verdict) {
+    /// Whether what the client accepts selected the response, which its fields do not always say.
+    fn settle_coding(&self, verdict: &mut Verdict) {
+        let request = &self.ask().request;
+        let selecting = &mut verdict.selecting;
         if self.ask().asks_for_identity {
-            let selecting = std::mem::take(&mut verdict.selecting);
-            verdict.selecting = selecting.without(&ACCEPT_ENCODING); // ours, and always the same
+            *selecting = std::mem::take(selecting).without(&ACCEPT_ENCODING); // ours, and always the same
+        } else if !self.settings().coding.enabled && preferred(request, &Coding::ALL).is_none() {
+            // What comes uncoded to who accepts no coding says nothing of what others would get.
+            let selects = Selects::new(request, self.core.store.secret());
+            *selecting = std::mem::take(selecting).and(ACCEPT_ENCODING, &selects);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use crate::{
     config::problem::Problem,
-    semantics::{SetCookie, Share, credentials::Credentials},
+    semantics::{SetCookie, Share, credentials::Credentials, name_pattern::NamePattern},
     store::Secret,
 };
 
@@ -63,6 +63,18 @@ pub(super) fn whoever_asks_gets_the_same(facts: &Facts<'_>, found: &mut Vec<Prob
             let message = "`share = \"all\"`: callers with `Authorization`, cookies or keys get each other's answers";
             let help = "name what does not matter, such as `share = [\"cookie\"]`, where an answer may depend on who asks";
             found.push(line.remark("share", message).help(help));
+        }
+    }
+}
+
+/// Without a cookie nobody says by one who asks, neither here nor to the backend.
+pub(super) fn every_cookie_is_dropped(facts: &Facts<'_>, found: &mut Vec<Problem>) {
+    for line in facts.routes().filter(|line| line.route.policy.cache) {
+        let mut ignored = line.route.policy.cookies.ignore.iter();
+        if ignored.any(NamePattern::is_any) {
+            let message = "`cookies.ignore` drops every cookie: none reaches the backend, and who is logged in gets what a visitor gets";
+            let help = "name those that do not matter, such as `ignore = [\"analytics\"]`, where an answer may depend on who asks";
+            found.push(line.remark("cookies.ignore", message).help(help));
         }
     }
 }

@@ -51,6 +51,15 @@ fn sharing_with_everybody_is_told() {
 }
 
 #[test]
+fn dropping_every_cookie_is_told() {
+    let every = route("cookies = { ignore = [\"*\"] }");
+    assert_eq!(every, [note("route.cookies.ignore", 1)]);
+    assert_eq!(route("cookies = { ignore = [\"analytics\", \"_*\"] }"), []);
+    let idle = route("cookies = { ignore = [\"*\"] }\ncache = false");
+    assert_eq!(idle, [warning("route.cookies", 1)]);
+}
+
+#[test]
 fn credentials_without_the_usual_ones_are_told() {
     let with = |list: &str| found(&format!("[cache]\ncredentials = {list}\n"));
     assert_eq!(with("[\"x-badge\"]"), [warning("cache.credentials", 4)]);

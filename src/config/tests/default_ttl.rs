@@ -47,5 +47,22 @@ fn override_wants_a_ttl_of_its_own() {
         "{MINIMAL}[cache]\ndefault_ttl = \"5m\"\n\
          [[route]]\nname = \"a\"\npath = \"/a\"\noverride = true\n"
     );
-    assert!(said(&text, &[]).contains("`override = true` has no `ttl`"));
+    let said = said(&text, &[]);
+    assert!(said.contains("`override = true` has no `ttl`"), "{said}");
+    assert!(
+        said.contains("`cache.default_ttl` overrules nobody"),
+        "{said}"
+    );
+}
+
+/// GraphQL and its like answer 200 with errors in it too: only who reads knows for how long.
+#[test]
+fn what_is_read_by_post_has_no_default_ttl() {
+    let text = format!(
+        "{MINIMAL}[cache]\ndefault_ttl = \"5m\"\n[[route]]\nname = \"a\"\npath = \"/a\"\n\
+         methods = [\"POST\"]\nkey = {{ body = true }}\n"
+    );
+    let ttl = |text: &str| parse(text, &[]).unwrap().routes[0].policy.ttl;
+    assert_eq!(ttl(&text), None);
+    assert_eq!(ttl(&format!("{text}ttl = \"1m\"\n")), Some(secs(60)));
 }

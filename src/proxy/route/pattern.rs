@@ -29,6 +29,8 @@ pub struct PatternError {
     pub at: Range<usize>,
     /// One clause with the remedy.
     pub message: String,
+    /// An example of what is right, where the message has none.
+    pub help: Option<&'static str>,
 }
 
 impl PatternError {
@@ -36,6 +38,15 @@ impl PatternError {
         Self {
             at,
             message: message.into(),
+            help: None,
+        }
+    }
+
+    /// With an example of what is right.
+    pub(super) fn help(self, help: &'static str) -> Self {
+        Self {
+            help: Some(help),
+            ..self
         }
     }
 }
@@ -73,10 +84,11 @@ impl Pattern {
     /// that was used before, or `{*rest}` is not at the end.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let Some(path) = text.strip_prefix('/') else {
-            return Err(PatternError::new(
-                0..text.len().min(1),
-                "a path begins with `/`",
-            ));
+            return Err(
+                PatternError::new(0..text.len().min(1), "a path begins with `/`").help(
+                    "write it as clients ask for it, without scheme and host: `/api/users/{id}`",
+                ),
+            );
         };
         if let Some(at) = text.find(['?', '#']) {
             let message = "a path has no query: which parameters count is said by `key.query`";

@@ -45,7 +45,8 @@ impl PurgeTemplate {
         };
         let offset = |rest: &str| text.len() - rest.len();
         let moved = |error: PatternError, by: usize| {
-            PatternError::new(error.at.start + by..error.at.end + by, error.message)
+            let at = error.at.start + by..error.at.end + by;
+            PatternError { at, ..error }
         };
         let named = if let Some(tag) = rest.strip_prefix("tag:") {
             let template = Template::parse(tag, captures);
@@ -55,7 +56,8 @@ impl PurgeTemplate {
             named.map_err(|error| moved(error, offset(path)))?
         } else {
             let message = "a purge begins with `tag:` or `path:`, with `hard:` before it to make entries unusable at once";
-            return Err(PatternError::new(0..text.len(), message));
+            let help = "write `tag:article:{id}`, `hard:tag:article:{id}` or `path:/articles*`";
+            return Err(PatternError::new(0..text.len(), message).help(help));
         };
         Ok(Self { named, hard })
     }
@@ -96,7 +98,8 @@ impl Named {
     fn of_path(path: &str, captures: &[String]) -> Result<Self, PatternError> {
         if !path.starts_with(['/', '*']) {
             let message = "a path begins with `/`";
-            return Err(PatternError::new(0..path.len(), message));
+            let help = "write it as clients ask for it, without scheme and host: `path:/articles*`";
+            return Err(PatternError::new(0..path.len(), message).help(help));
         }
         let mut template = Template::parse(path, captures)?;
         if template.is_text() {

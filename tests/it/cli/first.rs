@@ -23,7 +23,7 @@ fn without_a_file_the_error_is_one_to_copy() {
         let (code, text) = said(arguments);
         assert_eq!(code, Some(2), "{text}");
         assert!(
-            text.contains("--set upstream.url=") && text.contains("--config"),
+            text.contains("--upstream http://") && text.contains("--config"),
             "{text}"
         );
         let (_, smallest) = text.split_once("\n\n").unwrap();
@@ -110,7 +110,8 @@ fn init_writes_a_file_that_is_good_as_it_is_and_with_its_examples() {
         "{checked:?}"
     );
     let again = init(&["http://127.0.0.1:4000"]);
-    assert!(complaint(&again, 2).contains("--output"));
+    let text = complaint(&again, 2);
+    assert!(text.contains("proxy.toml is there already") && text.contains("--output"));
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
         written,

@@ -87,7 +87,11 @@ fn what_cannot_be_migrated_is_said() {
         &output(&["status", "--database", "sqlite:/nowhere/demo.db"]),
         1,
     );
-    assert!(text.contains("/nowhere/demo.db"), "{text}");
+    assert!(
+        text.contains("there is no file") && text.contains("/nowhere/demo.db"),
+        "{text}"
+    );
+    assert!(text.contains("migrate up"), "{text}");
     let text = complaint(&output(&["status", "--database", "demo.db"]), 2);
     assert!(text.contains("--database"), "{text}");
 }
