@@ -148,9 +148,10 @@ fn every_configuration_in_a_document_is_good() {
         let quoted = quoted.filter(|span| keys.iter().any(|key| span.starts_with(key)));
         let shown: Vec<String> = quoted
             .filter(|span| !span.contains('…') && !span.contains("..."))
-            .map(|span| match span.contains("body = true") {
-                true => format!("methods = [\"POST\"]\n{span}"),
-                false => span.to_owned(),
+            .map(|span| {
+                let body = span.contains("body = true");
+                let methods = if body { "methods = [\"POST\"]\n" } else { "" };
+                format!("{methods}{span}")
             })
             .collect();
         cells += shown.len();
