@@ -7,6 +7,8 @@
 //! [RFC 9112 §6]: https://www.rfc-editor.org/rfc/rfc9112#section-6
 //! [RFC 9112 §9.3]: https://www.rfc-editor.org/rfc/rfc9112#section-9.3
 
+use memchr::memchr;
+
 /// See the module docs.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
@@ -96,7 +98,7 @@ impl Outgoing {
             self.at = At::Lost; // nothing is written behind a request but another one, in a write of its own
             return &[];
         }
-        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let end = memchr(b'\n', bytes);
         let (line, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
         self.line.push(line);
         if self.at == At::RequestLine {
