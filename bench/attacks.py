@@ -27,6 +27,7 @@ from guard import PROGRAM, Profile, build
 WORK = 10
 READING = 2
 CONTENT = 1
+UNDERSTOOD = 4
 # By which hyper and http read a head, and then look for what connections are told.
 READERS = ('hyper::proto::h1::role::Server as hyper::proto::h1::Http1Transaction>::parse', 'hyper::proto::h1::role::is_complete_fast', 'hyper::headers::te_is_trailers')
 HEAD = 32 << 10
@@ -391,7 +392,8 @@ class Cost:
     @classmethod
     def of(cls, kind, profile, hit):
         reading = sum(cost for name, cost in profile.inclusive.items() if name and name.removeprefix('<') in READERS)
-        others = len(kind.make(1).partition(b'\r\n\r\n')[2]) / 1024 + kind.sent
+        content = len(kind.make(1).partition(b'\r\n\r\n')[2]) / 1024
+        others = content * (UNDERSTOOD if kind.name.startswith('POST that reads') else 1) + kind.sent
         size = len(kind.make(1)) / 1024 + kind.sent
         return cls(kind.name, (profile.total - reading) / kind.times / hit, reading / kind.times / hit, size, others)
 

@@ -249,6 +249,13 @@ fn other_content_is_what_the_operator_says() {
 }
 
 #[test]
+fn more_parameters_than_are_read_are_doubtful() {
+    let form = |count| typed("application/x-www-form-urlencoded", &"a=1&".repeat(count));
+    assert_eq!(form(999), Reading::Other);
+    assert_eq!(form(1000), Reading::Doubtful);
+}
+
+#[test]
 fn what_type_it_says_does_not_hide_an_operation() {
     let request = r#"{"query": "mutation {a}"}"#;
     for (media_type, content) in [
