@@ -62,7 +62,7 @@ impl<'a> Context<'a> {
             if let Some(refusal) = self.closes_windows(verdict) {
                 return Storability::Refuse(refusal);
             }
-            self.settle_coding(verdict);
+            self.settle_coding(verdict, status);
         }
         storability
     }
@@ -90,7 +90,7 @@ impl<'a> Context<'a> {
         }
         let exchange = self.exchange(status, headers);
         let mut verdict = for_those_who_wait(&exchange, &self.rule().policy)?;
-        self.settle_coding(&mut verdict);
+        self.settle_coding(&mut verdict, status);
         Some(verdict)
     }
 
@@ -115,12 +115,17 @@ impl<'a> Context<'a> {
     }
 
     /// Whether what the client accepts selected the response, which its fields do not always say.
-    fn settle_coding(&self, verdict: &mut Verdict) {
+    fn settle_coding(&self, verdict: &mut Verdict, status: StatusCode) {
         let request = &self.ask().request;
         let selecting = &mut verdict.selecting;
+        // Who asks for a part asks for one of identity.
+        let is_part = status == StatusCode::PARTIAL_CONTENT;
         if self.ask().asks_for_identity {
             *selecting = std::mem::take(selecting).without(&ACCEPT_ENCODING); // ours, and always the same
-        } else if !self.settings().coding.enabled && preferred(request, &Coding::ALL).is_none() {
+        } else if !self.settings().coding.enabled
+            && !is_part
+            && preferred(request, &Coding::ALL).is_none()
+        {
             // What comes uncoded to who accepts no coding says nothing of what others would get.
             let selects = Selects::new(request, self.core.store.secret());
             *selecting = std::mem::take(selecting).and(ACCEPT_ENCODING, &selects);
