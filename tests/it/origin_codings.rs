@@ -270,3 +270,20 @@ async fn what_the_origin_codes_although_it_is_asked_for_identity_is_for_all_as_i
         Some("identity")
     );
 }
+
+/// A part has no coding, so it is for all who may have it, whatever else they accept.
+#[tokio::test]
+async fn a_part_is_completed_for_clients_that_accept_codings_too() {
+    let origin = Origin::start().await;
+    let part = Reply::fresh("01234", 60).status(206);
+    origin.answer("/own/a", part.header("content-range", "bytes 0-4/10"));
+    let proxy = Proxy::to(&origin, OWN).await;
+    let asks = [("Range", "bytes=0-4"), ("Accept-Encoding", "identity")];
+    assert_eq!(proxy.get_with("/own/a", &asks).await.status, 206);
+    origin.answer("/own/a", Reply::fresh("0123456789", 60));
+    assert_eq!(in_br(&proxy, "/own/a", &[]).await.text(), "0123456789");
+    assert_eq!(
+        origin.requests("/own/a")[1].header("range"),
+        Some("bytes=5-")
+    );
+}
