@@ -123,13 +123,14 @@ def fields(unit, path='/stored/1', count=94, **more):
 class Kind:
     """A kind of request: `make(n)` is the n-th one. `before` are sent first, uncounted, and so is what makes the first of them.
     The operator
-    purges `purges` between the first request and the others. The origin sends `sent` KiB for each. The answers must have
+    purges `purges` between the first request and the others. The origin sends `sent` KiB for each. A KiB of its
+    own content may cost `per_kib` hits. The answers must have
     `status`, and `says` in Cache-Status."""
 
-    def __init__(self, name, make, status=200, says='hit', before=(), source='127.0.0.1', port='public', times=20, purges=(), sent=0):
+    def __init__(self, name, make, status=200, says='hit', before=(), source='127.0.0.1', port='public', times=20, purges=(), sent=0, per_kib=CONTENT):
         self.name, self.status, self.says, self.before, self.source, self.port = name, status, says, before, source, port
         self.make = make if callable(make) else lambda _: make
-        self.times, self.purges, self.sent = times, purges, sent
+        self.times, self.purges, self.sent, self.per_kib = times, purges, sent, per_kib
 
 
 def kinds():
@@ -255,9 +256,9 @@ def kinds():
                                ('comments', '#\\n', '{"query":"%s{a}"}'), ('words', 'mutatio', '{"m":"%s"}')):
         text = ''.join(unit % n if '%' in unit else unit for n in range(65000 // len(unit) - 2))
         content = (around % text).encode()
-        yield Kind(f'POST that reads, {name}', request('/reads/1', 'Content-Type: application/json', method='POST', content=content[:65536]), says=None)
-    yield Kind('POST that reads, form', request('/reads/1', 'Content-Type: application/x-www-form-urlencoded', method='POST', content=b'a=1&' * 16000), says=None)
-    yield Kind('POST that reads, text', request('/reads/1', 'Content-Type: text/plain', method='POST', content=b'{ mutatio' * 7000), says=None)
+        yield Kind(f'POST that reads, {name}', request('/reads/1', 'Content-Type: application/json', method='POST', content=content[:65536]), says=None, per_kib=UNDERSTOOD)
+    yield Kind('POST that reads, form', request('/reads/1', 'Content-Type: application/x-www-form-urlencoded', method='POST', content=b'a=1&' * 16000), says=None, per_kib=UNDERSTOOD)
+    yield Kind('POST that reads, text', request('/reads/1', 'Content-Type: text/plain', method='POST', content=b'{ mutatio' * 7000), says=None, per_kib=UNDERSTOOD)
 
 
 # === the origin ===
@@ -387,13 +388,13 @@ class Cost:
 
     def __init__(self, name, work, reading, size, others):
         self.name, self.work, self.reading = name, work, reading
-        self.most_work, self.most_reading = WORK + CONTENT * others, READING * max(size, 1)
+        self.most_work, self.most_reading = WORK + others, READING * max(size, 1)
 
     @classmethod
     def of(cls, kind, profile, hit):
         reading = sum(cost for name, cost in profile.inclusive.items() if name and name.removeprefix('<') in READERS)
         content = len(kind.make(1).partition(b'\r\n\r\n')[2]) / 1024
-        others = content * (UNDERSTOOD if kind.name.startswith('POST that reads') else 1) + kind.sent
+        others = content * kind.per_kib + kind.sent * CONTENT
         size = len(kind.make(1)) / 1024 + kind.sent
         return cls(kind.name, (profile.total - reading) / kind.times / hit, reading / kind.times / hit, size, others)
 
@@ -443,8 +444,8 @@ class Tests(unittest.TestCase):
         self.assertFalse(Cost('a', 0, READING, 0.1, 0).is_too_much())
 
     def test_content_makes_work(self):
-        self.assertFalse(Cost('a', WORK + 64 * CONTENT, 0, 1, 64).is_too_much())
-        self.assertTrue(Cost('a', WORK + 64 * CONTENT + 1, 0, 1, 64).is_too_much())
+        self.assertFalse(Cost('a', WORK + 64, 0, 1, 64).is_too_much())
+        self.assertTrue(Cost('a', WORK + 65, 0, 1, 64).is_too_much())
 
     def test_reading_is_no_work(self):
         lines = f'fn=(1) serve\n16 400\ncfn=(2) <{READERS[0]}\ncalls=1 0\n16 60\n\nfn=(2)\n7 60\n'.splitlines()
