@@ -33,8 +33,12 @@ pub fn canonical(path: &str) -> Canonical<'_> {
             is_too_long: !is_plain,
         };
     }
-    let unescaped = plain(path);
-    let misread = is_misread(path, &unescaped);
+    resolved(path, plain(path))
+}
+
+/// The one spelling of `received`, which is `unescaped` without needless escapes.
+fn resolved<'p>(received: &str, unescaped: Cow<'p, str>) -> Canonical<'p> {
+    let misread = is_misread(received, &unescaped);
     let mut pairs = unescaped.as_bytes().windows(2);
     if !pairs.any(|pair| pair[0] == b'/' && matches!(pair[1], b'/' | b'.')) {
         return Canonical {
@@ -43,10 +47,10 @@ pub fn canonical(path: &str) -> Canonical<'_> {
             is_too_long: false,
         };
     }
-    let resolved = without_dot_segments(&unescaped);
+    let without = without_dot_segments(&unescaped);
     Canonical {
-        is_ambiguous: misread || resolved != *unescaped,
-        path: resolved.into(),
+        is_ambiguous: misread || without != *unescaped,
+        path: without.into(),
         is_too_long: false,
     }
 }
@@ -145,11 +149,17 @@ const MAX_ROUNDS: usize = 4;
 /// The path that the most obliging of servers reads in `path`: what an ambiguous one may have changed. [`canonical`] where it
 /// is not ambiguous.
 pub fn loosest(path: &str) -> Cow<'_, str> {
-    let canonical = canonical(path);
-    if !canonical.is_ambiguous {
-        return canonical.path;
+    if is_plain(path.as_bytes()) {
+        return path.into();
     }
-    let mut read = plain(path).into_owned();
+    let unescaped = plain(path);
+    if path.len() <= LONGEST_READ {
+        let canonical = resolved(path, Cow::Borrowed(&*unescaped));
+        if !canonical.is_ambiguous {
+            return canonical.path.into_owned().into();
+        }
+    }
+    let mut read = unescaped.into_owned();
     for _ in 0..MAX_ROUNDS {
         let decoded = separators_decoded(&read);
         if decoded == read {
