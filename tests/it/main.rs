@@ -14,6 +14,7 @@ mod attacks;
 mod bad_config;
 mod bounds;
 mod callers;
+mod chaos;
 mod check;
 mod cli;
 mod clock;
