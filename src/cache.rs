@@ -36,6 +36,7 @@ mod status;
 pub mod tags;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 pub use self::rule::{Collapse, KeySpec, Rule, Settings};
 pub(crate) use self::{
@@ -136,7 +137,7 @@ impl Cache {
         ask: impl FnOnce() -> Ask,
     ) {
         let caller = Caller::of(key, &rule.policy, request);
-        refresh::start(&self.0, rule, caller, refresh, ask);
+        refresh::start(&self.0, rule, &caller, refresh, ask);
     }
 
     /// The moment before a request that bypasses the cache leaves, for [`Self::keep`] and [`Self::freshen`].

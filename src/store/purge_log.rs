@@ -85,6 +85,12 @@ impl PurgeLog {
         verdict
     }
 
+    /// Whether anything that this process learned of after purge `number` concerns `entry`, or may.
+    pub(super) fn concerns_since(&self, entry: &Entry, number: u64) -> bool {
+        number < self.latest.load(Acquire)
+            && self.index.read().judge_local(entry, number) != Verdict::Good
+    }
+
     /// Whether Redis's entries can be judged at all.
     pub(super) fn synchronised(&self) -> bool {
         self.shared.as_ref().is_none_or(Shared::is_synchronised)

@@ -45,7 +45,7 @@ pub struct Settings {
     pub purge_gap: Duration,
     /// Stale responses are kept at least this long, because a disconnected upstream may make them welcome.
     pub keep_stale: Duration,
-    /// Nothing is kept longer; the purge log is trimmed behind it.
+    /// Nothing is kept or used longer, stale or not; the purge log is trimmed behind it.
     pub max_lifetime: Duration,
     /// Hides who asked from those who read what is stored; `None` for one that ends with the process.
     pub secret: Option<Secret>,
@@ -125,6 +125,7 @@ pub struct Store {
     writes: Option<Writes>,
     log: Arc<PurgeLog>,
     purge_gap: Duration,
+    max_lifetime: Duration,
     secret: Secret,
     metrics: Arc<Metrics>,
 }
@@ -176,6 +177,7 @@ impl Store {
             writes,
             log,
             purge_gap: settings.purge_gap,
+            max_lifetime: settings.max_lifetime,
             secret,
             metrics: Arc::clone(metrics),
         })
@@ -202,7 +204,13 @@ impl Store {
                     tier: Tier::Memory,
                 }),
                 None => {
-                    self.remove(&entry, Removal::Purged);
+                    let is_over = entry.head.freshness.is_over(self.max_lifetime, now);
+                    let why = if is_over {
+                        Removal::Expired
+                    } else {
+                        Removal::Purged
+                    };
+                    self.remove(&entry, why);
                     Lookup::Miss
                 }
             },
@@ -211,7 +219,8 @@ impl Store {
         }
     }
 
-    /// What speaks against `entry`; `None` where a purge made it unusable.
+    /// What speaks against `entry`; `None` where a purge made it unusable, or where it is older than anything may be: the log of
+    /// purges does not go back so far, so that nobody knows what happened to it.
     pub fn standing(&self, entry: &Entry, now: SystemTime) -> Option<PurgeState> {
         // One that came from Redis and is not in memory is only known by its place in the shared log.
         let from_redis = self.redis.is_some() && entry.checked_up_to() == 0;
@@ -223,9 +232,15 @@ impl Store {
         self.standing_by(verdict, entry, now)
     }
 
+    /// Whether a purge concerns `entry`, or may, that this process learned of after its purge `number`.
+    pub fn is_purged_since(&self, entry: &Entry, number: u64) -> bool {
+        self.log.concerns_since(entry, number)
+    }
+
     fn standing_by(&self, verdict: Verdict, entry: &Entry, now: SystemTime) -> Option<PurgeState> {
         match verdict {
             Verdict::Gone => None,
+            _ if entry.head.freshness.is_over(self.max_lifetime, now) => None,
             Verdict::Stale(learned) => {
                 let since = entry.soft_since(learned);
                 Some(PurgeState::SoftPurged(since.elapsed()))

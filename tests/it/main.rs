@@ -32,6 +32,7 @@ mod documents;
 mod drain;
 mod early;
 mod encoding;
+mod fleet;
 mod forwarding;
 mod framing;
 mod freshness;

@@ -298,3 +298,35 @@ async fn replicas_that_begin_the_log_together_lose_nothing() {
         assert!(proxy.get("/a").await.is_hit(), "{last}");
     }
 }
+
+/// What is older than the purge log goes back may have been purged, and nobody would know.
+#[tokio::test]
+async fn nothing_is_used_longer_than_max_lifetime_from_memory_or_redis() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let toml = with_redis(&redis.url(), "max_lifetime = \"60s\"\n");
+    let one = Proxy::to(&origin, &toml).await;
+    let two = Proxy::to(&origin, &toml).await;
+    for proxy in [&one, &two] {
+        synchronised(proxy).await;
+    }
+    let stale = |body| {
+        let control = "max-age=10, stale-while-revalidate=6000, stale-if-error=6000";
+        Reply::ok(body).header("cache-control", control)
+    };
+    let failing = || Reply::ok("").status(503);
+    for (proxy, path) in [(&two, "/redis"), (&one, "/memory")] {
+        origin.answer(path, stale("old"));
+        let before = one.metric("sidecache_redis_calls_total{result=\"written\"}");
+        one.get(path).await;
+        written(&one, before + 1.0).await;
+        origin.answer(path, failing());
+        proxy.advance(50);
+        assert_eq!(proxy.get(path).await.text(), "old", "{path}");
+        until("the refresh has failed", async || {
+            proxy.metric("sidecache_flights") == 0.0
+        })
+        .await;
+        proxy.advance(10);
+        assert_eq!(proxy.get(path).await.status, 503, "{path}");
+    }
+}
