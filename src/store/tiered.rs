@@ -11,7 +11,7 @@ use super::{
     secret::Secret,
 };
 use crate::{
-    metrics::{Metrics, RedisCall, Removal},
+    metrics::Removal,
     runtime::Runtime,
     semantics::{Key, Tier, reuse::PurgeState, vary::Selects},
 };
@@ -127,7 +127,6 @@ pub struct Store {
     purge_gap: Duration,
     max_lifetime: Duration,
     secret: Secret,
-    metrics: Arc<Metrics>,
 }
 
 impl Store {
@@ -168,7 +167,9 @@ impl Store {
             tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
             tier.wait_until_up(START_TIMEOUT).await;
             let readable = settings.memory.max == 0;
-            writes = Some(Writes::start(&tier, retention, readable, runtime));
+            writes = Some(Writes::start(
+                &tier, retention, readable, max_object, runtime,
+            ));
             redis = Some(tier);
         }
         Ok(Self {
@@ -179,7 +180,6 @@ impl Store {
             purge_gap: settings.purge_gap,
             max_lifetime: settings.max_lifetime,
             secret,
-            metrics: Arc::clone(metrics),
         })
     }
 
@@ -288,15 +288,15 @@ impl Store {
         })
     }
 
-    /// Keeps `entry` in memory at once, and in Redis soon: a full queue drops the write.
+    /// Keeps `entry` in memory at once, and in Redis soon, unless a newer one is there: a full queue drops the write.
     pub fn insert(&self, entry: &Arc<Entry>) {
-        if let Some(memory) = &self.memory {
-            memory.insert(entry);
-        }
-        if let Some(writes) = &self.writes
-            && !writes.enqueue(entry)
+        if let Some(memory) = &self.memory
+            && !memory.insert(entry)
         {
-            self.metrics.redis.call(RedisCall::WriteDropped);
+            return; // a newer one is there, and was written
+        }
+        if let Some(writes) = &self.writes {
+            writes.enqueue(entry);
         }
     }
 
@@ -386,7 +386,7 @@ impl Store {
             return Reach::Here;
         };
         let writing = shared.wait_until_written(number);
-        let written = redis.is_up() && tokio::time::timeout(limit, writing).await.is_ok();
+        let written = redis.has_log() && tokio::time::timeout(limit, writing).await.is_ok();
         if written {
             Reach::Everywhere
         } else {
@@ -446,6 +446,9 @@ async fn sweep_memory(memory: Arc<memory::Tier>, retention: Retention, runtime: 
             () = tokio::time::sleep(SWEEP) => {}
             () = runtime.stop.cancelled() => return,
         }
-        memory.sweep(runtime.clock.now(), retention.stale, retention.max);
+        let now = runtime.clock.now();
+        for () in memory.sweep(now, retention.stale, retention.max) {
+            tokio::task::yield_now().await; // others have their turn
+        }
     }
 }

@@ -72,7 +72,13 @@ struct Seen {
 }
 
 /// Asks and writes until `end`, and looks at every answer.
-async fn client(proxy: std::net::SocketAddr, replica: usize, end: Instant, ledger: Arc<Ledger>, seen: Arc<Seen>) {
+async fn client(
+    proxy: std::net::SocketAddr,
+    replica: usize,
+    end: Instant,
+    ledger: Arc<Ledger>,
+    seen: Arc<Seen>,
+) {
     while Instant::now() < end {
         // Some hundred requests a second in all, so that the machine is not what is tested.
         tokio::time::sleep(Duration::from_millis(fastrand::u64(0..30))).await;
@@ -94,7 +100,10 @@ async fn client(proxy: std::net::SocketAddr, replica: usize, end: Instant, ledge
         seen.worst_ms.fetch_max(ms, Relaxed);
         seen.hits.fetch_add(usize::from(answer.is_hit()), Relaxed);
         let status = answer.cache_status();
-        assert!(overdue <= GAP + BEYOND, "replica {replica} served {path} of {overdue:?} ago: {status}");
+        assert!(
+            overdue <= GAP + BEYOND,
+            "replica {replica} served {path} of {overdue:?} ago: {status}"
+        );
     }
 }
 

@@ -19,11 +19,13 @@ fn toml(url: &str, more: &str) -> String {
 }
 
 /// The commands that docs/redis.md says a user needs.
-const ALLOWED: [&str; 14] = [
+const ALLOWED: [&str; 16] = [
     "+xrevrange",
     "+getrange",
     "+pttl",
     "+set",
+    "+eval",
+    "+evalsha",
     "+del",
     "+exists",
     "+ping",

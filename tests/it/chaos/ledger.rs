@@ -61,7 +61,9 @@ impl Ledger {
             return Duration::ZERO; // nothing came after it
         };
         let known = self.told(write.by, write.at);
-        known.map_or(Duration::ZERO, |known| asked.saturating_duration_since(known))
+        known.map_or(Duration::ZERO, |known| {
+            asked.saturating_duration_since(known)
+        })
     }
 
     /// When `replica` could tell what it learned at `at`; `None` where it still cannot.
