@@ -31,11 +31,15 @@ use std::{
     time::Duration,
 };
 
+/// The number before the first purge, so that what is fetched before it has another one than what came from Redis.
+const BEFORE_ANY: u64 = 1;
+
 /// The log as this process knows it.
 #[derive(Debug)]
 pub(super) struct PurgeLog {
     index: RwLock<Index>,
-    /// How many purges this process has learned of; read on every hit.
+    /// The number of the last purge that this process has learned of; read on every hit. The first one is 2: what was checked up to
+    /// 0 has never been judged here.
     latest: AtomicU64,
     shared: Option<Shared>,
     metrics: Arc<Metrics>,
@@ -46,7 +50,7 @@ impl PurgeLog {
     pub(super) fn new(shared: bool, metrics: Arc<Metrics>) -> Self {
         Self {
             index: RwLock::default(),
-            latest: AtomicU64::new(0),
+            latest: AtomicU64::new(BEFORE_ANY),
             shared: shared.then(Shared::default),
             metrics,
         }
@@ -90,16 +94,12 @@ impl PurgeLog {
         self.shared.as_ref().is_none_or(Shared::is_synchronised)
     }
 
-    /// History was lost: nothing that was kept so far can be judged any more.
-    pub(super) fn lose_history(&self, id: StreamId) {
-        self.learn(
-            &Purge {
-                selector: Selector::All,
-                hard: true,
-            },
-            id,
-            Duration::ZERO,
-        );
+    /// Records after `reached`, the last one that is known, may have been lost. Whatever began before this call, and of Redis
+    /// whatever has a position up to and with `reached`, may have been purged: it is confirmed with the origin and stays in
+    /// its place until then. What begins later has the same position until the log is read again, so that of Redis it is
+    /// confirmed too; in this process it is good.
+    pub(super) fn lose_history(&self, reached: StreamId) {
+        self.learn(&Purge::UNNAMED, reached.next(), Duration::ZERO);
     }
 
     /// Purges that have not reached the shared log.
@@ -113,7 +113,7 @@ impl PurgeLog {
         waiting.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// How many purges this process has learned of.
+    /// The number of the last purge that this process has learned of. Never 0.
     pub(super) fn latest(&self) -> u64 {
         self.latest.load(Acquire)
     }
@@ -177,7 +177,8 @@ impl PurgeLog {
         }
     }
 
-    /// The log begins at `id`: what is older cannot be judged.
+    /// The log begins at `id`: whatever of Redis is older may have been purged before, so that it is confirmed with the origin.
+    /// What this process has fetched itself is not concerned: [`Self::lose_history`] says that.
     pub(super) fn begins_at(&self, id: StreamId) {
         self.index.write().begins_at(id);
     }

@@ -390,7 +390,7 @@ impl SharedLog {
                 tracing::warn!(
                     "the purge log in redis was begun anew: what is stored is asked for anew"
                 );
-                log.lose_history(id);
+                log.lose_history(log.position().shared);
             }
             log.begins_at(id);
         } else if !known {
