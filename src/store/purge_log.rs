@@ -35,11 +35,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+/// The number before the first purge, so that what is fetched before it has another one than what came from Redis.
+const BEFORE_ANY: u64 = 1;
+
 /// The log as this process knows it.
 #[derive(Debug)]
 pub(super) struct PurgeLog {
     index: RwLock<Index>,
-    /// How many purges this process has learned of; read on every hit.
+    /// The number of the last purge that this process has learned of; read on every hit. The first one is 2: what was checked up to
+    /// 0 has never been judged here.
     latest: AtomicU64,
     shared: Option<Shared>,
     metrics: Arc<Metrics>,
@@ -50,7 +54,7 @@ impl PurgeLog {
     pub(super) fn new(shared: bool, metrics: Arc<Metrics>) -> Self {
         Self {
             index: RwLock::default(),
-            latest: AtomicU64::new(0),
+            latest: AtomicU64::new(BEFORE_ANY),
             shared: shared.then(Shared::default),
             metrics,
         }
@@ -94,7 +98,8 @@ impl PurgeLog {
         self.shared.as_ref().is_none_or(Shared::is_synchronised)
     }
 
-    /// Purges may have been lost: of what was stored when the log stood before `id`, and of all that this process has.
+    /// Records before `id` may have been lost. Whatever began before this call, and of Redis whatever has a position before `id`, may
+    /// have been purged: it is confirmed with the origin and stays in its place until then.
     pub(super) fn doubt_before(&self, id: StreamId) {
         let mut index = self.index.write();
         let number = self.latest.load(Relaxed) + 1;
@@ -114,7 +119,7 @@ impl PurgeLog {
         waiting.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// How many purges this process has learned of.
+    /// The number of the last purge that this process has learned of. Never 0.
     pub(super) fn latest(&self) -> u64 {
         self.latest.load(Acquire)
     }
@@ -212,7 +217,8 @@ impl PurgeLog {
         }
     }
 
-    /// The log begins at `id`: what is older cannot be judged.
+    /// The log begins at `id`: whatever of Redis is older may have been purged before, so that it is confirmed with the origin.
+    /// What this process has fetched itself is not concerned: [`Self::doubt_before`] says that.
     pub(super) fn begins_at(&self, id: StreamId) {
         self.index.write().begins_at(id);
     }

@@ -206,7 +206,7 @@ impl Store {
     pub fn standing(&self, entry: &Entry, now: SystemTime) -> Option<PurgeState> {
         // One that came from Redis and is not in memory is only known by its place in the shared log.
         let from_redis = self.redis.is_some() && entry.checked_up_to() == 0;
-        let verdict = if from_redis && self.log.latest() > 0 {
+        let verdict = if from_redis {
             self.log.judge_shared(entry)
         } else {
             self.log.judge(entry)
@@ -322,7 +322,7 @@ impl Store {
         }
     }
 
-    /// How many purges this process has learned of.
+    /// The number of the last purge that this process has learned of.
     pub fn purges_seen(&self) -> u64 {
         self.log.latest()
     }
