@@ -107,20 +107,6 @@ impl OpenIntents {
         self.next = others.chain(self.unnamed).min();
         due
     }
-
-    /// All of them, with what is left of their time at `now`: for one who starts later.
-    pub(in crate::store) fn all(
-        &self,
-        now: Instant,
-    ) -> impl Iterator<Item = (Ticket, &Arc<[Purge]>, Duration)> {
-        let one = move |(ticket, open): (&Ticket, &'_ Open)| {
-            (*ticket, open.due.saturating_duration_since(now))
-        };
-        self.open.iter().map(move |(ticket, open)| {
-            let (ticket, left) = one((ticket, open));
-            (ticket, &open.purges, left)
-        })
-    }
 }
 
 /// A record of this process on its way to the shared log.

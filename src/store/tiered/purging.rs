@@ -134,7 +134,8 @@ impl Store {
             return Reach::Here;
         };
         let writing = shared.wait_until_written(number);
-        let written = redis.is_up() && !self.is_stuck() && tokio::time::timeout(limit, writing).await.is_ok();
+        let written =
+            redis.is_up() && !self.is_stuck() && tokio::time::timeout(limit, writing).await.is_ok();
         if written {
             Reach::Everywhere
         } else {

@@ -86,7 +86,9 @@ impl History {
 
     /// A record at `id` names the server that the log is on.
     pub(super) fn names(&mut self, server: u64, id: StreamId) {
-        self.recorded = (server, id);
+        if server != 0 {
+            self.recorded = (server, id);
+        }
     }
 
     /// A record says that those after `after` may be lost. Whether that is news.

@@ -92,11 +92,10 @@ impl SharedLog {
     /// Deletes what was in the inbox up to `id`. It is there for ever only where nobody reads it.
     pub(super) async fn empty_inbox(&self, id: StreamId) {
         let mut trim = ::redis::Pipeline::new();
-        let next = StreamId(id.0, id.1.saturating_add(1));
         trim.cmd("XTRIM")
             .arg(&self.inbox)
             .arg("MINID")
-            .arg(text_of(next));
+            .arg(text_of(id.next()));
         trim.cmd("EXPIRE").arg(&self.inbox).arg(self.ttl());
         let trimming = self.servers.call_many(&self.inbox, APPEND_BUDGET, &trim);
         let _: Result<(), CallError> = trimming.await;
@@ -189,10 +188,7 @@ mod tests {
     fn each_kind_is_read() {
         let purge = |selector, hard| Purge { selector, hard };
         for (fields, purges) in [
-            (
-                &["tag", "a:1"][..],
-                vec![purge(Selector::tag("a:1"), true)],
-            ),
+            (&["tag", "a:1"][..], vec![purge(Selector::tag("a:1"), true)]),
             (
                 &["tag", "a", "tag", "b", "soft", "1"],
                 vec![

@@ -72,8 +72,6 @@ pub(super) struct Reader {
     /// The last record that was read, and what it was.
     cursor: StreamId,
     digest: Option<u64>,
-    /// The last record when the session began.
-    end: StreamId,
     history: History,
     intents: OpenIntents,
     inbox: Inbox,
@@ -122,7 +120,6 @@ impl Reader {
             shared,
             cursor: StreamId::default(),
             digest: None,
-            end: StreamId::default(),
             history: History::default(),
             inbox: Inbox::default(),
             emptied: None,
@@ -167,10 +164,9 @@ impl Reader {
         &mut self,
         connection: &mut Connection,
     ) -> Result<std::convert::Infallible, RedisError> {
-        let asked = self.asked();
         self.begin(connection).await?;
-        let mut until = self.at_end(self.cursor >= self.end, asked, asked.now).await;
-        let mut replied = asked.at;
+        let mut replied = Instant::now();
+        let mut until = Some(replied); // what is there is read at once, also in the inbox
         loop {
             self.keep_up(connection).await?;
             let block = self.block(until);
@@ -208,7 +204,10 @@ impl Reader {
     /// How long the next read may wait.
     fn block(&self, until: Option<Instant>) -> Duration {
         let most = MAX_BLOCK.min(self.shared.purge_gap / 3);
-        let until = [until, self.intents.next(), self.inbox.next()].into_iter().flatten().min();
+        let until = [until, self.intents.next(), self.inbox.next()]
+            .into_iter()
+            .flatten()
+            .min();
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         left.map_or(most, |left| most.min(left + Duration::from_millis(1)))
     }
@@ -231,20 +230,20 @@ impl Reader {
             // By the clock of Redis: somebody may have known of more than is known here.
             self.log().doubt_before(StreamId(seen.time, 0).max(known));
         }
-        self.end = StreamId::default();
         match seen.ends {
             None => {
                 let beginning = self.shared.begin(known).await;
                 beginning.map_err(|_| (ErrorKind::Io, "no purge log can be begun"))?;
-                self.end = StreamId(u64::MAX, 0); // which is to be read
             }
             Some((first, last)) => {
-                self.end = last;
                 if known == StreamId::default() {
                     // What begins now begins after all of that, whether it was read yet or not.
                     self.log().reach(last);
                 } else if !seen.has_known {
                     self.log().begins_at(first);
+                    // Of an older copy what comes now is read, although it may have numbers that were there before.
+                    self.cursor = self.cursor.min(last);
+                    self.digest = None;
                 }
             }
         }
@@ -253,31 +252,19 @@ impl Reader {
 
     /// The log was perhaps read to its end, as it was when `asked` or, as is known now, even at `heard`. Until when the next read
     /// may wait at most, if not as long as ever.
-    async fn at_end(
-        &mut self,
-        is_end: bool,
-        asked: Asked,
-        heard: SystemTime,
-    ) -> Option<Instant> {
+    async fn at_end(&mut self, is_end: bool, asked: Asked, heard: SystemTime) -> Option<Instant> {
         if !is_end {
             return None;
         }
         self.ours().send_lost_again(asked.at);
-        let todo = self.history.at_end(Instant::now());
-        match todo {
+        match self.history.at_end(Instant::now()) {
             Todo::Nothing => {}
             Todo::Wait(until) => return Some(until),
-            Todo::SayLost(after) => self.say(What::Lost(after, self.history.server())).await,
-            Todo::Vouch => self.say(What::Server(self.history.server())).await,
-            Todo::Doubt => {
-                tracing::warn!(
-                    "redis was started again, and nobody can tell whether purges were lost: what is stored is confirmed anew"
-                );
-                self.history.doubt(self.cursor);
-                let now = StreamId(self.time.now(), 0);
-                self.log().doubt_before(now.max(self.cursor));
-                self.say(What::Lost(self.cursor, self.history.server()))
-                    .await;
+            todo => {
+                let what = self.what_to_say(todo);
+                if self.say(what).await {
+                    return Some(asked.at); // which is to be read first: what begins now begins after it
+                }
             }
         }
         self.purge_overdue();
@@ -288,13 +275,32 @@ impl Reader {
         None
     }
 
+    fn what_to_say(&mut self, todo: Todo) -> What {
+        let server = self.history.server();
+        match todo {
+            Todo::SayLost(after) => What::Lost(after, server),
+            Todo::Doubt => {
+                tracing::warn!(
+                    "redis was started again, and nobody can tell whether purges were lost: what is stored is confirmed anew"
+                );
+                self.history.doubt(self.cursor);
+                let now = StreamId(self.time.now(), 0);
+                self.log().doubt_before(now.max(self.cursor));
+                What::Lost(self.cursor, server)
+            }
+            Todo::Vouch | Todo::Nothing | Todo::Wait(_) => What::Server(server),
+        }
+    }
+
     /// Says something of the log itself. Where it cannot be said, the others have to see for themselves.
-    async fn say(&mut self, what: What) {
+    async fn say(&mut self, what: What) -> bool {
         let known = self.log().position().shared;
-        if let Err(error) = self.shared.append_after(&what, known).await {
+        let said = self.shared.append_after(&what, known).await;
+        if let Err(error) = &said {
             tracing::debug!(?error, ?what, "the log does not take it");
         }
         self.history.said();
+        said.is_ok()
     }
 
     /// Purges what may have been changed by writes whose outcome nobody has told in time.
@@ -344,7 +350,9 @@ impl Reader {
 
     /// One record of what replicas do; what is to be learned is added to `purges`.
     fn learn(&mut self, record: Record, purges: &mut Vec<(Purge, StreamId, Duration)>) {
-        let Record { id, replica, seq, .. } = record;
+        let Record {
+            id, replica, seq, ..
+        } = record;
         if replica == self.ours().replica() {
             let is_same = |message: &Message| What::of(message, replica) == record.what;
             self.log().read_back(seq, id, is_same);
@@ -382,7 +390,11 @@ impl Reader {
         }
         if let Some(why) = asked.why {
             let count = asked.bad;
-            tracing::warn!(count, why, "entries of the inbox cannot be read and are passed by");
+            tracing::warn!(
+                count,
+                why,
+                "entries of the inbox cannot be read and are passed by"
+            );
             self.shared.metrics.redis.bad_invalidations.add(count);
         }
         self.log()
@@ -438,7 +450,9 @@ impl Reader {
             self.log().begins_at(first);
             return Ok(());
         }
-        tracing::warn!("purges were trimmed before they were read: what is stored is confirmed anew");
+        tracing::warn!(
+            "purges were trimmed before they were read: what is stored is confirmed anew"
+        );
         self.log().doubt_before(first);
         self.log().begins_at(first);
         Ok(())
