@@ -15,5 +15,5 @@ pub use self::{
     purge_log::{Purge, Selector},
     redis::Lease,
     secret::Secret,
-    tiered::{Found, Health, Lookup, Matching, Reach, Settings, Store},
+    tiered::{Found, Health, Lookup, Matching, Reach, Settings, Store, UnderWay},
 };

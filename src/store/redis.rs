@@ -14,7 +14,7 @@ mod servers;
 mod settings;
 mod stream;
 
-pub(super) use self::stream::SharedLog;
+pub(super) use self::stream::{Limits, SharedLog};
 pub use self::{
     address::{Address, Certificates},
     settings::Settings,
@@ -23,6 +23,7 @@ use self::{error::CallError, servers::Servers};
 use super::{
     codec::{self, Read, Value, Written},
     entry::Entry,
+    purge_log::PurgeLog,
     secret::Secret,
 };
 use crate::{
@@ -105,7 +106,6 @@ impl Mark {
 pub(super) struct Tier {
     servers: Servers,
     prefix: String,
-    log_key: String,
     budget: Duration,
     compress_above: Option<u64>,
     clock: Clock,
@@ -130,7 +130,6 @@ impl Tier {
         Ok(Self {
             servers: Servers::start(settings, runtime)?,
             prefix: settings.prefix.clone(),
-            log_key: settings.log_key(),
             budget: settings.budget,
             compress_above: settings.compress_above,
             clock: runtime.clock.clone(),
@@ -156,14 +155,16 @@ impl Tier {
         self.servers.wait_until_up(limit).await;
     }
 
-    /// The shared purge log over the same connections.
-    pub(super) fn shared_log(&self, max_lifetime: Duration, purge_gap: Duration) -> SharedLog {
-        SharedLog::new(
-            self.log_key.clone(),
-            self.servers.clone(),
-            max_lifetime,
-            purge_gap,
-        )
+    /// The shared purge log over the same connections, for what this process knows of it as `log`.
+    pub(super) fn shared_log(
+        &self,
+        settings: &Settings,
+        log: &Arc<PurgeLog>,
+        limits: Limits,
+        runtime: &Runtime,
+    ) -> SharedLog {
+        let servers = self.servers.clone();
+        SharedLog::new(settings, servers, runtime, Arc::clone(log), limits)
     }
 
     /// The response for `key` that a request with these fields selects: one round trip where it has one variant.
@@ -331,6 +332,7 @@ impl Tier {
                 | CallError::Timeout
                 | CallError::Failed
                 | CallError::Refused
+                | CallError::Full
                 | CallError::Moved,
             ) => return Err(Answer::Unavailable),
         };

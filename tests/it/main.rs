@@ -41,6 +41,7 @@ mod interim;
 mod keys;
 mod layer;
 mod leaving;
+mod log;
 mod logs;
 mod model;
 mod newcomers;

@@ -13,6 +13,8 @@ pub(super) enum CallError {
     Failed,
     /// The server is fine and refuses this call.
     Refused,
+    /// The server has no memory left for it.
+    Full,
     /// The key holds another kind of value.
     WrongType,
     /// Another server of the cluster has the key, now or soon.
@@ -36,6 +38,7 @@ pub(super) fn is_useless(error: &RedisError) -> bool {
 pub(super) fn refusal(error: &RedisError) -> CallError {
     match (error.redirect_node(), error.code()) {
         (Some(_), _) => CallError::Moved,
+        (None, Some("OOM")) => CallError::Full,
         (None, Some("WRONGTYPE")) => CallError::WrongType,
         (None, _) => CallError::Refused,
     }

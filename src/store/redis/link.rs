@@ -226,6 +226,7 @@ impl Link {
             CallError::Out
             | CallError::Failed
             | CallError::Refused
+            | CallError::Full
             | CallError::WrongType
             | CallError::Moved => self.metrics.redis.call(RedisCall::Error),
         }
