@@ -13,7 +13,7 @@ mod tiered;
 pub use self::{
     entry::{Entry, Position, Rendition, StreamId},
     purge_log::{Purge, Selector},
-    redis::Lease,
+    redis::{Landing, Lease},
     secret::Secret,
     tiered::{Found, Health, Lookup, Matching, Reach, Settings, Store, UnderWay},
 };

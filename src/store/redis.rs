@@ -9,6 +9,8 @@ mod alone;
 mod cluster;
 mod dial;
 mod error;
+mod landing;
+mod lease;
 mod link;
 mod servers;
 mod settings;
@@ -17,9 +19,16 @@ mod stream;
 pub(super) use self::stream::{Limits, SharedLog};
 pub use self::{
     address::{Address, Certificates},
+    landing::Landing,
+    lease::Lease,
     settings::Settings,
 };
-use self::{error::CallError, servers::Servers};
+use self::{
+    error::CallError,
+    landing::Landings,
+    lease::{Leases, Place},
+    servers::Servers,
+};
 use super::{
     codec::{self, Read, Value, Written},
     entry::Entry,
@@ -45,9 +54,6 @@ const LARGE: usize = 256 << 10;
 /// What a value may have beside its body, in bytes: 1 MiB of tags, the fields of a head, and what is needed to judge it.
 const MAX_BESIDE_BODY: u64 = 2 << 20;
 
-/// More than any mark of a lease has, in bytes.
-const MAX_MARK: u64 = 64;
-
 /// A key as it is known in Redis.
 struct Named<'k> {
     key: &'k Key,
@@ -69,42 +75,11 @@ pub(super) enum Answer {
     Unavailable,
 }
 
-/// Who fetches a key for all replicas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lease {
-    /// This replica.
-    Ours,
-    /// Another one.
-    Theirs,
-    /// Somebody did, and the answer was for nobody else.
-    NotForOthers,
-    /// Redis does not say: each for itself.
-    Unknown,
-}
-
-/// What the lease of a key says to other replicas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
-    /// One of them fetches it for all.
-    Fetching,
-    /// One of them did, and the response was not shareable.
-    NotShareable,
-}
-
-impl Mark {
-    /// Its value in Redis. Never empty: that is how no lease reads.
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Fetching => "fetching",
-            Self::NotShareable => "not-shareable",
-        }
-    }
-}
-
 /// The tier.
 #[derive(Debug)]
 pub(super) struct Tier {
     servers: Servers,
+    leases: Leases,
     prefix: String,
     budget: Duration,
     compress_above: Option<u64>,
@@ -127,8 +102,16 @@ impl Tier {
         secret: Secret,
         runtime: &Runtime,
     ) -> Result<Self, ::redis::RedisError> {
+        let servers = Servers::start(settings, runtime)?;
+        let leases = Leases {
+            servers: servers.clone(),
+            budget: settings.budget,
+            ended: settings.ended_key(),
+            landings: Landings::default(),
+        };
         Ok(Self {
-            servers: Servers::start(settings, runtime)?,
+            servers,
+            leases,
             prefix: settings.prefix.clone(),
             budget: settings.budget,
             compress_above: settings.compress_above,
@@ -163,8 +146,9 @@ impl Tier {
         limits: Limits,
         runtime: &Runtime,
     ) -> SharedLog {
-        let servers = self.servers.clone();
-        SharedLog::new(settings, servers, runtime, Arc::clone(log), limits)
+        let (servers, landings) = (self.servers.clone(), self.leases.landings.clone());
+        let log = Arc::clone(log);
+        SharedLog::new(settings, servers, runtime, log, limits, landings)
     }
 
     /// The response for `key` that a request with these fields selects: one round trip where it has one variant.
@@ -263,33 +247,26 @@ impl Tier {
         encoding.await.ok()
     }
 
-    /// Takes the lease of `key`, for `ttl`: [`Mark::Fetching`] only where nobody has it, [`Mark::NotShareable`] whoever has
-    /// it.
-    pub(super) async fn take_lease(&self, key: &Key, mark: Mark, ttl: Duration) -> Lease {
-        let at = format!("{}:l", self.name(key));
-        let mut take = Cmd::new();
-        take.arg("SET")
-            .arg(&at)
-            .arg(mark.as_str())
-            .arg("PX")
-            .arg(millis(ttl));
-        if mark == Mark::Fetching {
-            take.arg("NX");
-        }
-        match self
-            .servers
-            .call::<Option<String>>(&at, self.budget, &take)
-            .await
-        {
-            Ok(Some(_)) => return Lease::Ours,
-            Ok(None) => {}
-            Err(_) => return Lease::Unknown,
-        }
-        let get = get_at_most(&at, MAX_MARK);
-        match self.servers.call::<Bytes>(&at, self.budget, &get).await {
-            Ok(mark) if mark == Mark::NotShareable.as_str() => Lease::NotForOthers,
-            Ok(_) => Lease::Theirs, // it may have ended meanwhile: the next try takes it
-            Err(_) => Lease::Unknown,
+    /// Takes the lease of `key`, for `ttl`, where nobody has it.
+    pub(super) async fn take_lease(&self, key: &Key, ttl: Duration) -> Lease {
+        self.leases.take(&self.place(key), ttl).await
+    }
+
+    /// Is told when the lease of `key` ends.
+    pub(super) fn landing(&self, key: &Key) -> Landing {
+        self.leases.landing(&self.place(key))
+    }
+
+    /// Says for `ttl` that the answer for `key` is for nobody else.
+    pub(super) async fn refuse_lease(&self, key: &Key, ttl: Duration) {
+        self.leases.refuse(&self.place(key), ttl).await;
+    }
+
+    fn place(&self, key: &Key) -> Place {
+        let name = self.name(key);
+        Place {
+            lease: format!("{name}:l"),
+            waited: format!("{name}:w"),
         }
     }
 
@@ -312,9 +289,7 @@ impl Tier {
 
     /// Gives the lease of `key` back.
     pub(super) async fn end_lease(&self, key: &Key) {
-        let at = format!("{}:l", self.name(key));
-        let delete = Cmd::new().arg("DEL").arg(&at).to_owned();
-        let _: Result<(), CallError> = self.servers.call(&at, self.budget, &delete).await;
+        self.leases.end(&self.place(key)).await;
     }
 
     async fn read(&self, at: &str, named: &Named<'_>) -> Result<Value, Answer> {

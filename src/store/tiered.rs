@@ -9,7 +9,7 @@ use super::{
     entry::{Entry, Position},
     memory::{self, Variant},
     purge_log::{PurgeLog, Selector, Verdict},
-    redis::{self, Answer, Lease, Mark, SharedLog},
+    redis::{self, Answer, Landing, Lease, SharedLog},
     secret::Secret,
 };
 use crate::{
@@ -294,11 +294,14 @@ impl Store {
     /// Takes the lease to fetch `key` for all replicas, for `ttl`. `Unknown` where there is no Redis.
     pub async fn take_lease(&self, key: &Key, ttl: Duration) -> Lease {
         match &self.redis {
-            Some(redis) if self.log.synchronised() => {
-                redis.take_lease(key, Mark::Fetching, ttl).await
-            }
+            Some(redis) if self.log.synchronised() => redis.take_lease(key, ttl).await,
             Some(_) | None => Lease::Unknown,
         }
+    }
+
+    /// Is told from now on when the lease of `key` ends. `None` where there is no Redis.
+    pub fn landing(&self, key: &Key) -> Option<Landing> {
+        self.redis.as_ref().map(|redis| redis.landing(key))
     }
 
     /// Gives the lease of `key`, which ends by itself at `until`, back once what was stored is in Redis.
@@ -311,7 +314,7 @@ impl Store {
     /// Says to all replicas for `ttl` that the answer for `key` is not for others.
     pub async fn mark_uncacheable(&self, key: &Key, ttl: Duration) {
         if let Some(redis) = &self.redis {
-            redis.take_lease(key, Mark::NotShareable, ttl).await;
+            redis.refuse_lease(key, ttl).await;
         }
     }
 

@@ -29,6 +29,11 @@ impl Settings {
         format!("{0}:{{{0}}}:v2:purges", self.prefix)
     }
 
+    /// Where replicas are told that a fetch which they wait for has ended.
+    pub(super) fn ended_key(&self) -> String {
+        format!("{0}:{{{0}}}:ended", self.prefix)
+    }
+
     /// Where other programs leave what they want to be purged. Its format does not change.
     pub(super) fn inbox_key(&self) -> String {
         format!("{0}:{{{0}}}:invalidate", self.prefix)

@@ -5,11 +5,13 @@
 //! reader     XREAD from the last position: purges, intents, what the log says of itself; then this process is in contact
 //! history    whether it is still the log that was read; what is uncertain is doubted
 //! inbox      what other programs want to be purged
+//! ended      leases that have ended, for those who wait for them
 //! record     how a record is written
 //! ```
 //!
 //! The first record of a stream says only that it begins here: what Redis still holds from before cannot be judged.
 
+mod ended;
 mod history;
 mod inbox;
 mod reader;
@@ -17,7 +19,7 @@ mod record;
 mod reply;
 mod writer;
 
-use super::{error::CallError, servers::Servers, settings::Settings};
+use super::{error::CallError, landing::Landings, servers::Servers, settings::Settings};
 use crate::{
     clock::Clock,
     metrics::Metrics,
@@ -62,6 +64,9 @@ pub(in crate::store) struct SharedLog {
     key: String,
     /// Where others leave what they want to be purged, in the same slot.
     inbox: String,
+    /// Where replicas are told of leases that have ended, in the same slot.
+    ended: String,
+    landings: Landings,
     servers: Servers,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -93,10 +98,13 @@ impl SharedLog {
         runtime: &Runtime,
         log: Arc<PurgeLog>,
         limits: Limits,
+        landings: Landings,
     ) -> Self {
         Self {
             key: settings.log_key(),
             inbox: settings.inbox_key(),
+            ended: settings.ended_key(),
+            landings,
             servers,
             clock: runtime.clock.clone(),
             metrics: Arc::clone(&runtime.metrics),

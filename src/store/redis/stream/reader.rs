@@ -5,6 +5,7 @@
 
 use super::{
     SharedLog, TRIM,
+    ended::Ended,
     history::{History, Todo},
     inbox::{self, Inbox},
     record::{self, Record, What},
@@ -75,6 +76,7 @@ pub(super) struct Reader {
     history: History,
     intents: OpenIntents,
     inbox: Inbox,
+    ended: Ended,
     /// What this process has taken from the inbox, and may be deleted there.
     emptied: Option<StreamId>,
     time: RedisTime,
@@ -122,6 +124,7 @@ impl Reader {
             digest: None,
             history: History::default(),
             inbox: Inbox::default(),
+            ended: Ended::default(),
             emptied: None,
             time: RedisTime { at: now, said: 0 },
             kept_up: now,
@@ -173,17 +176,18 @@ impl Reader {
             let is_late = replied.elapsed() > LATE;
             let asked = self.asked();
             let log = Arc::clone(&self.shared);
-            let keys = [&*log.key, &*log.inbox];
-            let after = [self.cursor, self.inbox.after()];
+            let keys = [&*log.key, &*log.inbox, &*log.ended];
+            let after = [self.cursor, self.inbox.after(), self.ended.after()];
             let news = reply::read(connection, keys, after, block).await?;
             replied = Instant::now();
             let (count, before) = (news.log.len(), self.cursor);
             // Of a read that brought nothing Redis says so at the end of its wait.
-            let heard = if count == 0 && news.inbox.is_empty() {
+            let heard = if count == 0 && news.inbox.is_empty() && news.ended.is_empty() {
                 (asked.now + block).min(log.clock.now())
             } else {
                 asked.now
             };
+            self.ended.tell(&log.landings, &news.ended);
             self.take_in(connection, &news.log).await?;
             if count == reply::BATCH || (count > 0 && is_late) {
                 self.look_for_a_hole(connection, before).await?;

@@ -23,6 +23,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 pub(super) struct News {
     pub(super) log: Vec<Value>,
     pub(super) inbox: Vec<Value>,
+    pub(super) ended: Vec<Value>,
 }
 
 fn broken(what: &'static str) -> RedisError {
@@ -40,18 +41,18 @@ pub(super) async fn within<T>(
     }
 }
 
-/// The records of both streams behind these places; waits for some for `block`, at least a millisecond.
+/// The records of these streams behind these places; waits for some for `block`, at least a millisecond.
 pub(super) async fn read(
     connection: &mut Connection,
-    [log, inbox]: [&str; 2],
-    after: [StreamId; 2],
+    [log, inbox, ended]: [&str; 3],
+    after: [StreamId; 3],
     block: Duration,
 ) -> Result<News, RedisError> {
     let millis = u64::try_from(block.as_millis()).unwrap_or(1).max(1);
     let mut command = Cmd::new();
     command.arg("XREAD").arg("COUNT").arg(BATCH);
     command.arg("BLOCK").arg(millis);
-    command.arg("STREAMS").arg(log).arg(inbox);
+    command.arg("STREAMS").arg(log).arg(inbox).arg(ended);
     for id in after {
         command.arg(text_of(id));
     }
@@ -74,8 +75,10 @@ pub(super) async fn read(
         };
         if name == log.as_bytes() {
             news.log = records;
-        } else {
+        } else if name == inbox.as_bytes() {
             news.inbox = records;
+        } else {
+            news.ended = records;
         }
     }
     Ok(news)
