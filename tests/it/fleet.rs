@@ -227,6 +227,21 @@ async fn a_refresh_takes_what_another_replica_has_brought() {
 }
 
 #[tokio::test]
+async fn what_has_expired_is_looked_for_in_redis_before_the_origin_is_asked() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let proxies = stale_replicas(&origin, &redis, 5).await;
+    for (n, proxy) in proxies.iter().enumerate() {
+        proxy.advance(1000); // past the window in which it is served stale
+        assert_eq!(proxy.get("/a").await.text(), "new");
+        until("it is in redis", async || {
+            n > 0 || proxy.metric("sidecache_redis_calls_total{result=\"written\"}") >= 2.0
+        })
+        .await;
+    }
+    assert_eq!(origin.count("/a"), 2);
+}
+
+#[tokio::test]
 async fn replicas_that_refresh_at_the_same_time_ask_once() {
     let (origin, redis) = (Origin::start().await, Redis::start());
     let proxies = stale_replicas(&origin, &redis, 4).await;
