@@ -35,6 +35,9 @@ pub struct Freshness {
     pub initial_age: Duration,
     /// When the head of the response arrived, in cache time: not what a wall clock says.
     pub response_time: SystemTime,
+    /// When the request left that brought it, in cache time (RFC 9111 §4.2.3): of two answers the one that was asked for later is
+    /// the newer one, however long each took.
+    pub request_time: SystemTime,
     /// The freshness lifetime (RFC 9111 §4.2.1).
     pub lifetime: Duration,
     /// Who stated `lifetime`.

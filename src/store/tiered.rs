@@ -13,7 +13,7 @@ use super::{
     secret::Secret,
 };
 use crate::{
-    metrics::{Metrics, RedisCall, Removal},
+    metrics::Removal,
     runtime::Runtime,
     semantics::{Key, Tier, reuse::PurgeState, vary::Selects},
 };
@@ -105,7 +105,6 @@ pub struct Store {
     purge_gap: Duration,
     max_lifetime: Duration,
     secret: Secret,
-    metrics: Arc<Metrics>,
 }
 
 impl Store {
@@ -157,7 +156,9 @@ impl Store {
             }
             shared_log = Some(followed);
             let readable = settings.memory.max == 0;
-            writes = Some(Writes::start(&tier, retention, readable, runtime));
+            writes = Some(Writes::start(
+                &tier, retention, readable, max_object, runtime,
+            ));
             redis = Some(tier);
         }
         Ok(Self {
@@ -170,7 +171,6 @@ impl Store {
             purge_gap: settings.purge_gap,
             max_lifetime: settings.max_lifetime,
             secret,
-            metrics: Arc::clone(metrics),
         })
     }
 
@@ -279,15 +279,15 @@ impl Store {
         })
     }
 
-    /// Keeps `entry` in memory at once, and in Redis soon: a full queue drops the write.
+    /// Keeps `entry` in memory at once, and in Redis soon, unless a newer one is there: a full queue drops the write.
     pub fn insert(&self, entry: &Arc<Entry>) {
-        if let Some(memory) = &self.memory {
-            memory.insert(entry);
-        }
-        if let Some(writes) = &self.writes
-            && !writes.enqueue(entry)
+        if let Some(memory) = &self.memory
+            && !memory.insert(entry)
         {
-            self.metrics.redis.call(RedisCall::WriteDropped);
+            return; // a newer one is there, and was written
+        }
+        if let Some(writes) = &self.writes {
+            writes.enqueue(entry);
         }
     }
 
@@ -397,6 +397,9 @@ async fn sweep_memory(memory: Arc<memory::Tier>, retention: Retention, runtime: 
             () = tokio::time::sleep(SWEEP) => {}
             () = runtime.stop.cancelled() => return,
         }
-        memory.sweep(runtime.clock.now(), retention.stale, retention.max);
+        let now = runtime.clock.now();
+        for () in memory.sweep(now, retention.stale, retention.max) {
+            tokio::task::yield_now().await; // others have their turn
+        }
     }
 }

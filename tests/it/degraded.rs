@@ -113,7 +113,7 @@ async fn redis_that_refuses_writes_is_still_read() {
     hits_again(&proxy).await;
     redis.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
     origin.answer("/new", Reply::fresh("new", 3600));
-    let dropped = "sidecache_redis_calls_total{result=\"write_dropped\"}";
+    let dropped = "sidecache_redis_writes_dropped_total{reason=\"refused\"}";
     until("a write is dropped", async || {
         proxy.get("/new").await;
         proxy.metric(dropped) >= 1.0

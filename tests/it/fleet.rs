@@ -80,7 +80,7 @@ async fn a_replica_that_dies_with_the_lease_delays_nobody_for_long() {
     origin.answer("/a", Reply::fresh("a", 60));
     let probe: Vec<String> = redis.keys();
     assert!(
-        probe.iter().all(|key| key.starts_with("t:v1:{")),
+        probe.iter().all(|key| key.starts_with("t:v6:{")),
         "{probe:?}"
     );
     origin.hold();

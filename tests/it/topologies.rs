@@ -24,6 +24,8 @@ const ALLOWED: [&str; 16] = [
     "+getrange",
     "+pttl",
     "+set",
+    "+eval",
+    "+evalsha",
     "+del",
     "+exists",
     "+ping",

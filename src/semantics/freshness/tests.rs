@@ -98,6 +98,7 @@ fn freshness(lifetime: u64) -> Freshness {
     Freshness {
         initial_age: secs(5),
         response_time: at(0),
+        request_time: at(0),
         lifetime: secs(lifetime),
         source: Source::Origin,
         while_revalidate: secs(10),

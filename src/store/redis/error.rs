@@ -9,6 +9,10 @@ pub(super) enum CallError {
     Out,
     /// No reply within the budget.
     Timeout,
+    /// No place in our own queue within the budget; nothing was sent.
+    Busy,
+    /// The server does not know the script; it is sent whole then.
+    NoScript,
     /// The connection failed, or the server cannot serve anything now.
     Failed,
     /// The server is fine and refuses this call.
@@ -19,6 +23,16 @@ pub(super) enum CallError {
     WrongType,
     /// Another server of the cluster has the key, now or soon.
     Moved,
+}
+
+impl CallError {
+    /// Whether it is what the server said: the connection is as good as before.
+    pub(super) const fn is_reply(self) -> bool {
+        match self {
+            Self::NoScript | Self::Refused | Self::Full | Self::WrongType | Self::Moved => true,
+            Self::Out | Self::Timeout | Self::Busy | Self::Failed => false,
+        }
+    }
 }
 
 /// Whether nothing more can be had over this connection: better to connect anew than to try again.
@@ -40,6 +54,7 @@ pub(super) fn refusal(error: &RedisError) -> CallError {
         (Some(_), _) => CallError::Moved,
         (None, Some("OOM")) => CallError::Full,
         (None, Some("WRONGTYPE")) => CallError::WrongType,
+        (None, Some("NOSCRIPT")) => CallError::NoScript,
         (None, _) => CallError::Refused,
     }
 }

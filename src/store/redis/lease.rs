@@ -4,9 +4,8 @@
 //! stream, which they read together with the purge log; one for which nobody waits costs no record.
 
 use super::{
-    get_at_most,
+    commands::{get_at_most, millis},
     landing::{Id, Landing, Landings},
-    millis,
     servers::Servers,
 };
 use ::redis::Pipeline;

@@ -134,8 +134,9 @@ impl Store {
             return Reach::Here;
         };
         let writing = shared.wait_until_written(number);
-        let written =
-            redis.is_up() && !self.is_stuck() && tokio::time::timeout(limit, writing).await.is_ok();
+        let written = redis.has_log()
+            && !self.is_stuck()
+            && tokio::time::timeout(limit, writing).await.is_ok();
         if written {
             Reach::Everywhere
         } else {
@@ -157,7 +158,7 @@ impl Store {
             purges: purges.into(),
             limit,
         };
-        let is_up = self.redis.as_ref().is_some_and(|redis| redis.is_up()) && !self.is_stuck();
+        let is_up = self.redis.as_ref().is_some_and(|redis| redis.has_log()) && !self.is_stuck();
         let begun = self.log.begin_write(&intent, is_up);
         let under_way = UnderWay {
             log: Arc::clone(&self.log),
