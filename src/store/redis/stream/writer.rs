@@ -105,6 +105,8 @@ impl SharedLog {
             CallError::Full
             | CallError::Out
             | CallError::Timeout
+            | CallError::Busy
+            | CallError::NoScript
             | CallError::Failed
             | CallError::Moved => {}
         }
