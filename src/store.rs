@@ -15,5 +15,8 @@ pub use self::{
     purge_log::{Purge, Selector},
     redis::{Landing, Lease},
     secret::Secret,
-    tiered::{Found, Health, Lookup, Matching, Reach, Settings, Store, UnderWay},
+    tiered::{
+        Found, Health, Lookup, Matching, Settings, Store,
+        purging::{Reach, UnderWay},
+    },
 };

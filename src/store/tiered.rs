@@ -1,9 +1,8 @@
 //! Both tiers and the purge log as one store: look up outward, promote inward, degrade when Redis is gone.
 
-mod purging;
+pub(super) mod purging;
 mod writes;
 
-pub use self::purging::{Reach, UnderWay};
 use self::writes::{Retention, VALIDATION_RETENTION, Writes};
 use super::{
     entry::{Entry, Position},

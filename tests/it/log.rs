@@ -1,11 +1,13 @@
 //! The purge log between replicas: contact, doubt, trouble, starts, and writes whose replica dies.
 
+mod cluster;
 mod contact;
 mod history;
 mod inbox;
 mod intents;
 mod start;
 mod trouble;
+mod writes;
 
 use crate::support::{Origin, Proxy, Reply, get, process::Process, redis::Redis, until};
 

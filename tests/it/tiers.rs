@@ -185,7 +185,7 @@ async fn every_key_has_a_ttl_and_the_prefix() {
     assert!(keys.len() >= 5, "{keys:?}");
     for key in keys {
         let ttl: i64 = redis.command(&["TTL", &key]);
-        assert!(key.starts_with("t:v") && ttl > 0, "{key} has {ttl}");
+        assert!(key.starts_with("t:") && ttl > 0, "{key} has {ttl}");
     }
 }
 

@@ -121,3 +121,77 @@ pub(in crate::store) enum Message {
     /// What the inbox held at this place is in the records before this one.
     Taken(StreamId),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Selector, *};
+
+    const US: u64 = 1;
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn ticket(replica: u64, number: u64) -> Ticket {
+        Ticket { replica, number }
+    }
+
+    fn intent(tag: &str) -> Intent {
+        let purge = Purge {
+            selector: Selector::tag(tag),
+            hard: true,
+        };
+        Intent {
+            purges: [purge].into(),
+            limit: LIMIT,
+        }
+    }
+
+    fn open(most: usize) -> OpenIntents {
+        OpenIntents {
+            most,
+            ..OpenIntents::new(US)
+        }
+    }
+
+    #[test]
+    fn one_without_an_outcome_is_overdue_once() {
+        let (mut intents, now) = (open(10), Instant::now());
+        for number in [1, 2] {
+            intents.open(ticket(US, number), intent("t"), Duration::ZERO, now);
+        }
+        intents.close(ticket(US, 1));
+        assert!(intents.overdue(now + LIMIT / 2).is_empty());
+        let due = intents.overdue(now + LIMIT);
+        assert_eq!(due, [(Some(ticket(US, 2)), intent("t").purges)]);
+        assert!(intents.overdue(now + LIMIT * 2).is_empty());
+        assert_eq!(intents.next(), None);
+    }
+
+    #[test]
+    fn what_goes_on_has_its_time_anew_and_what_is_old_has_less() {
+        let (mut intents, now) = (open(10), Instant::now());
+        intents.open(ticket(US, 1), intent("t"), Duration::ZERO, now);
+        intents.open(ticket(US, 1), intent("t"), Duration::ZERO, now + LIMIT / 2);
+        assert!(intents.overdue(now + LIMIT).is_empty());
+        assert_eq!(intents.overdue(now + LIMIT * 3 / 2).len(), 1);
+        intents.open(ticket(US, 2), intent("t"), LIMIT * 2, now);
+        assert_eq!(intents.overdue(now).len(), 1, "read by who starts later");
+    }
+
+    #[test]
+    fn those_of_others_wait_a_little_longer() {
+        let (mut intents, now) = (open(10), Instant::now());
+        intents.open(ticket(2, 1), intent("t"), Duration::ZERO, now);
+        assert!(intents.next() >= Some(now + LIMIT));
+        assert_eq!(intents.overdue(now + LIMIT + SPREAD).len(), 1);
+    }
+
+    #[test]
+    fn more_than_have_room_put_everything_in_doubt() {
+        let (mut intents, now) = (open(2), Instant::now());
+        for number in 0..5 {
+            intents.open(ticket(US, number), intent("t"), Duration::ZERO, now);
+        }
+        let due = intents.overdue(now + LIMIT);
+        assert_eq!(due.len(), 3);
+        assert!(due.contains(&(None, [Purge::UNNAMED].into())));
+    }
+}

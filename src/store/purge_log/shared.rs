@@ -197,7 +197,7 @@ impl Shared {
     }
 
     /// Tells whoever waits in [`Self::woken`] that there are records.
-    pub(super) fn wake(&self) {
+    pub(in crate::store) fn wake(&self) {
         self.wake.notify_one();
     }
 

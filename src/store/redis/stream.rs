@@ -19,14 +19,19 @@ mod record;
 mod reply;
 mod writer;
 
-use super::{error::CallError, landing::Landings, servers::Servers, settings::Settings};
+use super::{
+    error::{CallError, failure},
+    landing::Landings,
+    servers::Servers,
+    settings::Settings,
+};
 use crate::{
     clock::Clock,
     metrics::Metrics,
     runtime::Runtime,
     store::{entry::StreamId, purge_log::PurgeLog},
 };
-use ::redis::{Cmd, Pipeline};
+use ::redis::{Cmd, FromRedisValue, Pipeline};
 use parking_lot::Mutex;
 use record::{Encoded, What, parse_id};
 use std::{
@@ -80,6 +85,15 @@ pub(in crate::store) struct SharedLog {
     /// The server that records are written to, for what begins a log. See [`What::Begin`].
     server: AtomicU64,
     trimmed: Mutex<Option<Instant>>,
+}
+
+/// Which way records are appended.
+#[derive(Clone, Copy, Debug)]
+enum Over<'c> {
+    /// As all that is asked of Redis.
+    Lanes,
+    /// By the reader, who is there before they are.
+    Own(&'c reply::Connection),
 }
 
 /// For how long what is kept and trusted.
@@ -155,7 +169,7 @@ impl SharedLog {
             Ok(ids) => ids,
             Err(CallError::Full) => {
                 self.refuses.store(true, Relaxed);
-                let ids = self.squeeze(records, "NOMKSTREAM").await?;
+                let ids = self.squeeze(Over::Lanes, records, "NOMKSTREAM").await?;
                 if ids.is_empty() {
                     return Ok(None);
                 }
@@ -180,21 +194,42 @@ impl SharedLog {
     }
 
     /// See [`SQUEEZE`].
-    async fn squeeze(&self, records: &[Encoded], make: &str) -> Result<Vec<StreamId>, CallError> {
+    async fn squeeze(
+        &self,
+        over: Over<'_>,
+        records: &[Encoded],
+        make: &str,
+    ) -> Result<Vec<StreamId>, CallError> {
         let oldest = self.oldest(self.log.position().shared.0);
-        let mut script = Cmd::new();
-        script.arg("EVAL").arg(SQUEEZE).arg(1).arg(&self.key);
+        let mut pipeline = Pipeline::new();
+        let script = pipeline.cmd("EVAL").arg(SQUEEZE).arg(1).arg(&self.key);
         script.arg(oldest).arg(make).arg(MAX_RECORDS);
         for (kind, value) in records {
             script.arg(*kind).arg(&value[..]);
         }
-        let appending = self.servers.call(&self.key, APPEND_BUDGET, &script);
-        let ids: Vec<String> = match appending.await {
+        let (ids,): (Vec<String>,) = match self.call_many(over, &pipeline).await {
             Err(CallError::Refused) => return Err(CallError::Full), // scripts are not allowed
             ids => ids?,
         };
         let ids = ids.iter().map(|id| parse_id(id.as_bytes()));
         ids.collect::<Option<_>>().ok_or(CallError::Failed)
+    }
+
+    async fn call_many<T: FromRedisValue>(
+        &self,
+        over: Over<'_>,
+        pipeline: &Pipeline,
+    ) -> Result<T, CallError> {
+        let Over::Own(connection) = over else {
+            let calling = self.servers.call_many(&self.key, APPEND_BUDGET, pipeline);
+            return calling.await;
+        };
+        let mut connection = connection.clone();
+        let calling = pipeline.query_async(&mut connection);
+        match tokio::time::timeout(APPEND_BUDGET, calling).await {
+            Ok(reply) => reply.map_err(|error| failure(&error)),
+            Err(_) => Err(CallError::Timeout),
+        }
     }
 
     /// Trims what concerns nothing any more, once in a while; `now` as in [`Self::oldest`]. One record stays, whatever its age:
@@ -214,13 +249,18 @@ impl SharedLog {
     }
 
     /// Begins a log that is not there, after `known`, also where the clock of this server is behind.
-    async fn begin(&self, known: StreamId) -> Result<(), CallError> {
+    async fn begin(&self, over: Over<'_>, known: StreamId) -> Result<(), CallError> {
         let what = What::Begin(self.server.load(Relaxed));
-        self.append_after(&what, known).await
+        self.append_after(over, &what, known).await
     }
 
     /// Appends `what` behind `known`, and makes the log for it where there is none.
-    async fn append_after(&self, what: &What, known: StreamId) -> Result<(), CallError> {
+    async fn append_after(
+        &self,
+        over: Over<'_>,
+        what: &What,
+        known: StreamId,
+    ) -> Result<(), CallError> {
         let (kind, value) = what.encode(self.replica(), 0);
         let add = |id: &str| {
             let mut pipeline = Pipeline::new();
@@ -229,22 +269,23 @@ impl SharedLog {
             pipeline.cmd("EXPIRE").arg(&self.key).arg(self.ttl());
             pipeline
         };
-        let call = async |pipeline: &Pipeline| {
-            let calling = self.servers.call_many(&self.key, APPEND_BUDGET, pipeline);
-            calling.await
-        };
-        let id = match call(&add("*")).await {
-            Ok::<(String, i64), _>((id, _)) => parse_id(id.as_bytes()),
+        let id = match self.call_many(over, &add("*")).await {
+            Ok::<(String, i64), _>((id, _)) => {
+                self.refuses.store(false, Relaxed);
+                parse_id(id.as_bytes())
+            }
             Err(CallError::Full) => {
                 self.refuses.store(true, Relaxed);
-                let ids = self.squeeze(&[(kind, value.clone())], "MKSTREAM").await?;
+                self.log.shared().inspect(|shared| shared.wake()); // the writer sees when that ends
+                let record = [(kind, value.clone())];
+                let ids = self.squeeze(over, &record, "MKSTREAM").await?;
                 ids.first().copied()
             }
             Err(error) => return Err(error),
         };
         if id.is_none_or(|id| id <= known) {
             let later = format!("{}-0", known.0.saturating_add(1));
-            let _: (String, i64) = call(&add(&later)).await?;
+            let _: (String, i64) = self.call_many(over, &add(&later)).await?;
         }
         Ok(())
     }

@@ -9,9 +9,8 @@ fn ask(redis: &Redis, fields: &[&str]) {
     redis.command::<String>(&[&["XADD", INBOX, "*"][..], fields].concat());
 }
 
-fn tagged(origin: &Origin, path: &str, text: &str) {
-    let reply = Reply::fresh(text, 3600).header("cache-tag", "conversation:7");
-    origin.answer(path, reply);
+fn answers(origin: &Origin, path: &str, text: &str) {
+    origin.answer(path, Reply::fresh(text, 3600));
 }
 
 async fn says(proxy: &Proxy, path: &str, text: &str) {
@@ -32,21 +31,18 @@ async fn every_replica_obeys_and_what_cannot_be_read_is_counted() {
     }
     let paths = ["/t/tag", "/p/path", "/u", "/other"];
     for path in paths {
-        tagged(&origin, path, "old");
+        answers(&origin, path, "old");
         for proxy in &replicas {
             kept(proxy, path).await;
         }
     }
     for path in &paths[..3] {
-        tagged(&origin, path, "new");
+        answers(&origin, path, "new");
     }
     ask(&redis, &["tags", "conversation:7"]);
     ask(&redis, &["tag", "conversation:7"]);
     ask(&redis, &["path", "/p/*", "soft", "1"]);
-    for proxy in &replicas {
-        let url = format!("http://{}/u", proxy.address());
-        ask(&redis, &["url", &url]);
-    }
+    ask(&redis, &["url", "http://test.example/u"]);
     for proxy in &replicas {
         for path in &paths[..3] {
             says(proxy, path, "new").await;
@@ -68,13 +64,13 @@ async fn every_replica_obeys_and_what_cannot_be_read_is_counted() {
 #[tokio::test]
 async fn what_was_left_while_no_replica_ran_is_obeyed_by_the_next() {
     let (origin, redis) = (Origin::start().await, Redis::start());
-    tagged(&origin, "/a", "old");
+    answers(&origin, "/a", "old");
     let one = replica(&origin, &redis.url(), "").await;
     kept(&one, "/a").await;
     super::in_redis(&redis, 1).await;
     one.drain().await;
     ask(&redis, &["all", "1"]);
-    tagged(&origin, "/a", "new");
+    answers(&origin, "/a", "new");
     let later = replica(&origin, &redis.url(), "").await;
     says(&later, "/a", "new").await;
 }

@@ -61,6 +61,10 @@ async fn what_is_fetched_before_it_is_in_step_is_as_good_as_what_comes_after() {
     let relay = Relay::to(redis.port()).await;
     let cold = Proxy::to(&origin, &shared(&relay.url(), "")).await;
     relay.set(Fault::Delay(Duration::from_millis(5)));
+    until("it can write", async || {
+        cold.metric("sidecache_redis_up") == 1.0
+    })
+    .await;
     origin.answer("/a", Reply::fresh("a", 3600));
     cold.get("/a").await;
     in_redis(&redis, 1).await;

@@ -55,10 +55,10 @@ async fn a_full_redis_takes_purges_and_nothing_else() {
     let (origin, redis) = (Origin::start().await, Redis::start());
     confirmable(&origin, "/a", "old");
     confirmable(&origin, "/b", "b");
-    // With the default `purge_gap` of five seconds.
+    let gap = "purge_gap = \"5s\"\n";
     let (one, two) = (
-        replica(&origin, &redis.url(), "").await,
-        replica(&origin, &redis.url(), "").await,
+        replica(&origin, &redis.url(), gap).await,
+        replica(&origin, &redis.url(), gap).await,
     );
     for proxy in [&one, &two] {
         kept(proxy, "/a").await;

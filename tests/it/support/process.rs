@@ -117,6 +117,15 @@ impl Process {
         assert!(sent.unwrap().success());
     }
 
+    /// SIGTERM: it drains. Returns when it has ended.
+    pub(crate) async fn end(&mut self) {
+        self.signal("-TERM");
+        until("it has ended", async || {
+            self.child.try_wait().unwrap().is_some()
+        })
+        .await;
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -3,22 +3,25 @@
 //! Only at its end this process is *in contact*: it misses nothing that was purged before that read was sent. Records that are read
 //! on the way there are not contact. Hits compare the time of the last contact with the time that they are given.
 
+mod intake;
+
 use super::{
-    SharedLog, TRIM,
+    Over, SharedLog, TRIM,
     ended::Ended,
     history::{History, Todo},
-    inbox::{self, Inbox},
-    record::{self, Record, What},
+    inbox::Inbox,
+    record::What,
     reply::{self, Connection},
 };
 use crate::{
     clock::back_off,
     store::{
         entry::StreamId,
-        purge_log::{Message, OpenIntents, Purge, PurgeLog, Shared},
+        purge_log::{Message, OpenIntents, PurgeLog, Shared},
+        redis::error::{CallError, failure},
     },
 };
-use ::redis::{ErrorKind, RedisError, Value};
+use ::redis::{ErrorKind, RedisError};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, SystemTime},
@@ -154,11 +157,10 @@ impl Reader {
             },
             Err(error) => error,
         };
-        if error.redirect_node().is_some() {
-            self.shared.servers.moved();
-        }
-        if error.code() == Some("WRONGTYPE") {
-            self.shared.remove_what_is_no_log().await;
+        match failure(&error) {
+            CallError::Moved => self.shared.servers.moved(),
+            CallError::WrongType => self.shared.remove_what_is_no_log().await,
+            _ => {}
         }
         error
     }
@@ -194,7 +196,7 @@ impl Reader {
             }
             self.take_from_inbox(&news.inbox).await;
             let is_end = count < reply::BATCH && news.inbox.len() < reply::BATCH;
-            until = self.at_end(is_end, asked, heard).await;
+            until = self.at_end(connection, is_end, asked, heard).await;
         }
     }
 
@@ -236,7 +238,8 @@ impl Reader {
         }
         match seen.ends {
             None => {
-                let beginning = self.shared.begin(known).await;
+                let over = Over::Own(connection);
+                let beginning = self.shared.begin(over, known).await;
                 beginning.map_err(|_| (ErrorKind::Io, "no purge log can be begun"))?;
             }
             Some((first, last)) => {
@@ -256,7 +259,13 @@ impl Reader {
 
     /// The log was perhaps read to its end, as it was when `asked` or, as is known now, even at `heard`. Until when the next read
     /// may wait at most, if not as long as ever.
-    async fn at_end(&mut self, is_end: bool, asked: Asked, heard: SystemTime) -> Option<Instant> {
+    async fn at_end(
+        &mut self,
+        connection: &Connection,
+        is_end: bool,
+        asked: Asked,
+        heard: SystemTime,
+    ) -> Option<Instant> {
         if !is_end {
             return None;
         }
@@ -266,7 +275,7 @@ impl Reader {
             Todo::Wait(until) => return Some(until),
             todo => {
                 let what = self.what_to_say(todo);
-                if self.say(what).await {
+                if self.say(connection, what).await {
                     return Some(asked.at); // which is to be read first: what begins now begins after it
                 }
             }
@@ -297,9 +306,12 @@ impl Reader {
     }
 
     /// Says something of the log itself. Where it cannot be said, the others have to see for themselves.
-    async fn say(&mut self, what: What) -> bool {
+    async fn say(&mut self, connection: &Connection, what: What) -> bool {
         let known = self.log().position().shared;
-        let said = self.shared.append_after(&what, known).await;
+        let said = self
+            .shared
+            .append_after(Over::Own(connection), &what, known)
+            .await;
         if let Err(error) = &said {
             tracing::debug!(?error, ?what, "the log does not take it");
         }
@@ -316,152 +328,6 @@ impl Reader {
         }
     }
 
-    /// Takes records in, in order.
-    async fn take_in(
-        &mut self,
-        connection: &mut Connection,
-        records: &[Value],
-    ) -> Result<(), RedisError> {
-        let mut purges = Vec::new();
-        let Some(last) = records.last() else {
-            return Ok(());
-        };
-        for value in records {
-            let Some(record) = record::read(value) else {
-                continue;
-            };
-            if self.cursor == StreamId::default() {
-                self.log().begins_at(record.id); // what was before it has been trimmed, by whatever replica
-            }
-            let id = record.id;
-            match record.what {
-                What::Purge(_) | What::Intent(..) | What::Done(_) | What::Taken(_) => {
-                    self.learn(record, &mut purges);
-                }
-                What::Begin(_) | What::Lost(..) | What::Server(_) => {
-                    self.log().learn_all(&purges); // that may fail, and what was read is known
-                    purges.clear();
-                    self.hear(connection, &record, self.cursor).await?;
-                }
-            }
-            self.cursor = id;
-        }
-        self.digest = Some(reply::digest_of(last));
-        self.log().learn_all(&purges);
-        self.log().read_up_to(self.cursor);
-        Ok(())
-    }
-
-    /// One record of what replicas do; what is to be learned is added to `purges`.
-    fn learn(&mut self, record: Record, purges: &mut Vec<(Purge, StreamId, Duration)>) {
-        let Record {
-            id, replica, seq, ..
-        } = record;
-        if replica == self.ours().replica() {
-            let is_same = |message: &Message| What::of(message, replica) == record.what;
-            self.log().read_back(seq, id, is_same);
-        }
-        match record.what {
-            What::Purge(purge) if replica != self.ours().replica() => {
-                purges.push((purge, id, self.time.age(id)));
-            }
-            What::Intent(ticket, intent) => {
-                let age = self.time.age(id);
-                self.intents.open(ticket, intent, age, Instant::now());
-            }
-            What::Done(ticket) => self.intents.close(ticket),
-            What::Taken(up_to) => {
-                self.inbox.taken(up_to);
-                if replica == self.ours().replica() {
-                    self.emptied = Some(up_to);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Moves what other programs want to be purged into the log, unless another replica does.
-    async fn take_from_inbox(&mut self, entries: &[Value]) {
-        if let Some(up_to) = self.emptied.take() {
-            self.shared.empty_inbox(up_to).await;
-        }
-        if entries.is_empty() {
-            return;
-        }
-        let asked = inbox::read(entries);
-        if !self.inbox.is_ours(&self.shared, asked.last).await {
-            return;
-        }
-        if let Some(why) = asked.why {
-            let count = asked.bad;
-            tracing::warn!(
-                count,
-                why,
-                "entries of the inbox cannot be read and are passed by"
-            );
-            self.shared.metrics.redis.bad_invalidations.add(count);
-        }
-        self.log()
-            .append_then(asked.purges, Some(Message::Taken(asked.last)));
-    }
-
-    /// One record that is about the log itself, behind the one at `before`.
-    async fn hear(
-        &mut self,
-        connection: &mut Connection,
-        record: &Record,
-        before: StreamId,
-    ) -> Result<(), RedisError> {
-        let (id, is_ours) = (record.id, record.replica == self.ours().replica());
-        let known = before != StreamId::default();
-        match record.what {
-            What::Begin(server) => {
-                self.history.names(server, id);
-                // Replicas that start together on an empty Redis all begin the log: then it is still the same one.
-                if known && !is_ours && !reply::has(connection, &self.shared.key, before).await? {
-                    if self.history.doubt(before) {
-                        tracing::warn!(
-                            "the purge log in redis was begun anew: what is stored is confirmed anew"
-                        );
-                        self.log().doubt_before(id);
-                    }
-                    self.log().begins_at(id);
-                }
-            }
-            What::Lost(after, server) => {
-                self.history.names(server, id);
-                if self.history.told_lost(after) && !is_ours {
-                    self.log().doubt_before(id);
-                }
-            }
-            What::Server(server) => self.history.names(server, id),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// What was trimmed before it was read was perhaps a purge.
-    async fn look_for_a_hole(
-        &mut self,
-        connection: &mut Connection,
-        before: StreamId,
-    ) -> Result<(), RedisError> {
-        let first = reply::first(connection, &self.shared.key).await?;
-        let Some(first) = first.filter(|first| *first > before) else {
-            return Ok(());
-        };
-        if before == StreamId::default() {
-            self.log().begins_at(first);
-            return Ok(());
-        }
-        tracing::warn!(
-            "purges were trimmed before they were read: what is stored is confirmed anew"
-        );
-        self.log().doubt_before(first);
-        self.log().begins_at(first);
-        Ok(())
-    }
-
     /// Sees that the log is there, once in a while, and renews its TTL where less than half of it is left.
     async fn keep_up(&mut self, connection: &mut Connection) -> Result<(), RedisError> {
         let now = Instant::now();
@@ -474,7 +340,7 @@ impl Reader {
         if let Some(said) = time {
             self.timed = now;
             self.time = RedisTime { at: now, said };
-            self.name_the_server_again().await;
+            self.name_the_server_again(connection).await;
         }
         let ttl = self.shared.ttl();
         match left {
@@ -489,11 +355,11 @@ impl Reader {
     }
 
     /// The record that names the server must not be trimmed.
-    async fn name_the_server_again(&mut self) {
+    async fn name_the_server_again(&mut self, connection: &Connection) {
         let (server, id) = self.history.recorded();
         let age = self.time.age(id);
         if server != 0 && server == self.history.server() && age > self.shared.max_lifetime / 2 {
-            self.say(What::Server(server)).await;
+            self.say(connection, What::Server(server)).await;
         }
     }
 }

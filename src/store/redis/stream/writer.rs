@@ -1,7 +1,7 @@
 //! What this process has for the log, in order, again and again until each record was read back.
 
 use super::{
-    APPEND_BUDGET, SharedLog,
+    APPEND_BUDGET, Over, SharedLog,
     record::{Encoded, What},
 };
 use crate::{
@@ -77,7 +77,7 @@ impl SharedLog {
         if self.append(&encoded).await?.is_some() {
             return Ok(());
         }
-        self.begin(self.log.position().shared).await?;
+        self.begin(Over::Lanes, self.log.position().shared).await?;
         match self.append(&encoded).await? {
             Some(_) => Ok(()),
             None => Err(CallError::Failed),
