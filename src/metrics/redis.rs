@@ -10,6 +10,8 @@ pub struct RedisUse {
     pub up: Gauge,
     /// Servers that should be.
     pub servers: Gauge,
+    /// Entries of the inbox for purges that could not be read.
+    pub bad_invalidations: Counter,
     /// `sidecache_redis_calls_total{result}`, by [`RedisCall`].
     calls: Vec<Counter>,
     /// `sidecache_redis_writes_dropped_total{reason}`, by [`WriteDrop`].
@@ -22,6 +24,10 @@ impl RedisUse {
             calls: r.counters(
                 ("redis_calls", "Calls to Redis by result"),
                 ("result", RedisCall::ALL.map(RedisCall::as_str)),
+            ),
+            bad_invalidations: r.counter(
+                "invalidations_bad",
+                "Entries of the invalidation stream in Redis that could not be read and were passed by",
             ),
             dropped: r.counters(
                 (

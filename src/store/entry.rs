@@ -20,10 +20,21 @@ const PER_FIELD: usize = 160;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64, pub u64);
 
+impl StreamId {
+    /// The place right after it; of the last one, itself.
+    pub(super) fn next(self) -> Self {
+        match (self.0, self.1) {
+            (u64::MAX, sequence) => Self(u64::MAX, sequence.saturating_add(1)),
+            (millisecond, u64::MAX) => Self(millisecond + 1, 0),
+            (millisecond, sequence) => Self(millisecond, sequence + 1),
+        }
+    }
+}
+
 /// Where the purge log stood when a fetch began: what was purged later may have changed the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// How many purges this process had learned of.
+    /// The number of the last purge that this process had learned of; 0 where it came from Redis.
     pub local: u64,
     /// The last record of the shared log that this process had read.
     pub shared: StreamId,
@@ -93,7 +104,7 @@ impl Entry {
         &self.coded[coding.index()]
     }
 
-    /// Purges up to this number do not concern it.
+    /// Purges up to this number do not concern it; 0 only where it came from Redis and was never judged.
     pub(super) fn checked_up_to(&self) -> u64 {
         self.checked_up_to.load(Relaxed)
     }

@@ -12,6 +12,7 @@ mod cluster;
 mod commands;
 mod dial;
 mod error;
+mod landing;
 mod lease;
 mod link;
 mod names;
@@ -23,19 +24,24 @@ mod writing;
 
 pub use self::{
     address::{Address, Certificates},
+    landing::Landing,
     lease::Lease,
     settings::Settings,
 };
 use self::{
-    commands::delete,
     error::CallError,
+    landing::Landings,
+    lease::{Leases, Place},
     names::Names,
     reading::Reader,
     servers::Servers,
     writing::{Room, Writer},
 };
-pub(super) use self::{lease::Mark, reading::Answer, stream::SharedLog};
-use super::{entry::Entry, secret::Secret};
+pub(super) use self::{
+    reading::Answer,
+    stream::{Limits, SharedLog},
+};
+use super::{entry::Entry, purge_log::PurgeLog, secret::Secret};
 use crate::{runtime::Runtime, semantics::Key};
 use http::HeaderMap;
 use parking_lot::Mutex;
@@ -50,7 +56,7 @@ pub(super) struct Tier {
     servers: Servers,
     names: Arc<Names>,
     log_key: String,
-    budget: Duration,
+    leases: Leases,
     reader: Reader,
     writer: Writer,
 }
@@ -94,11 +100,17 @@ impl Tier {
             room: Room::new(settings.pool_size),
             without_scripts: Mutex::new(None),
         };
+        let leases = Leases {
+            servers: servers.clone(),
+            budget: settings.budget,
+            ended: settings.ended_key(),
+            landings: Landings::default(),
+        };
         Ok(Self {
             servers,
             names,
             log_key: settings.log_key(),
-            budget: settings.budget,
+            leases,
             reader,
             writer,
         })
@@ -124,14 +136,17 @@ impl Tier {
         self.servers.wait_until_up(limit).await;
     }
 
-    /// The shared purge log over the same connections.
-    pub(super) fn shared_log(&self, max_lifetime: Duration, purge_gap: Duration) -> SharedLog {
-        SharedLog::new(
-            self.log_key.clone(),
-            self.servers.clone(),
-            max_lifetime,
-            purge_gap,
-        )
+    /// The shared purge log over the same connections, for what this process knows of it as `log`.
+    pub(super) fn shared_log(
+        &self,
+        settings: &Settings,
+        log: &Arc<PurgeLog>,
+        limits: Limits,
+        runtime: &Runtime,
+    ) -> SharedLog {
+        let (servers, landings) = (self.servers.clone(), self.leases.landings.clone());
+        let log = Arc::clone(log);
+        SharedLog::new(settings, servers, runtime, log, limits, landings)
     }
 
     /// The response for `key` that a request with these fields selects, within the budget; a large one may take longer.
@@ -154,17 +169,31 @@ impl Tier {
         self.writer.delete(entry).await;
     }
 
-    /// Takes the lease of `key`, for `ttl`: [`Mark::Fetching`] only where nobody has it, [`Mark::NotShareable`] whoever has
-    /// it.
-    pub(super) async fn take_lease(&self, key: &Key, mark: Mark, ttl: Duration) -> Lease {
-        let at = self.names.of(key).lease();
-        lease::take(&self.servers, &at, mark, ttl, self.budget).await
+    /// Takes the lease of `key`, for `ttl`, where nobody has it.
+    pub(super) async fn take_lease(&self, key: &Key, ttl: Duration) -> Lease {
+        self.leases.take(&self.place(key), ttl).await
+    }
+
+    /// Is told when the lease of `key` ends.
+    pub(super) fn landing(&self, key: &Key) -> Landing {
+        self.leases.landing(&self.place(key))
+    }
+
+    /// Says for `ttl` that the answer for `key` is for nobody else.
+    pub(super) async fn refuse_lease(&self, key: &Key, ttl: Duration) {
+        self.leases.refuse(&self.place(key), ttl).await;
     }
 
     /// Gives the lease of `key` back.
     pub(super) async fn end_lease(&self, key: &Key) {
-        let at = self.names.of(key).lease();
-        let delete = delete(std::slice::from_ref(&at));
-        let _: Result<(), CallError> = self.servers.call(&at, self.budget, &delete).await;
+        self.leases.end(&self.place(key)).await;
+    }
+
+    fn place(&self, key: &Key) -> Place {
+        let named = self.names.of(key);
+        Place {
+            lease: named.lease(),
+            waited: named.waited(),
+        }
     }
 }

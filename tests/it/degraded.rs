@@ -204,7 +204,11 @@ async fn memory_asks_the_origin_while_purges_may_be_missed() {
     );
     redis.start_again();
     until("the log is followed again", async || {
-        proxy.advance(1);
+        let ready = get(proxy.admin(), "/readyz", &[]).await;
+        ready.json()["status"] == "ready"
+    })
+    .await;
+    until("hits need no confirmation", async || {
         proxy.get("/1").await.is_hit()
     })
     .await;

@@ -227,6 +227,21 @@ async fn a_refresh_takes_what_another_replica_has_brought() {
 }
 
 #[tokio::test]
+async fn what_has_expired_is_looked_for_in_redis_before_the_origin_is_asked() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let proxies = stale_replicas(&origin, &redis, 5).await;
+    for (n, proxy) in proxies.iter().enumerate() {
+        proxy.advance(1000); // past the window in which it is served stale
+        assert_eq!(proxy.get("/a").await.text(), "new");
+        until("it is in redis", async || {
+            n > 0 || proxy.metric("sidecache_redis_calls_total{result=\"written\"}") >= 2.0
+        })
+        .await;
+    }
+    assert_eq!(origin.count("/a"), 2);
+}
+
+#[tokio::test]
 async fn replicas_that_refresh_at_the_same_time_ask_once() {
     let (origin, redis) = (Origin::start().await, Redis::start());
     let proxies = stale_replicas(&origin, &redis, 4).await;
@@ -268,4 +283,73 @@ async fn an_early_refresh_goes_through_the_lease_too() {
         hit.text() == "new"
     })
     .await;
+}
+
+/// How often Redis was sent these commands since its counters began.
+fn sent(redis: &Redis, commands: &[&str]) -> u64 {
+    let text: String = redis.command(&["INFO", "commandstats"]);
+    let count = |command: &&str| {
+        let begin = format!("cmdstat_{command}:calls=");
+        let line = text.lines().find_map(|line| line.strip_prefix(&begin));
+        let count = line.and_then(|line| line.split(',').next());
+        count.map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    commands.iter().map(count).sum()
+}
+
+fn told(redis: &Redis) -> u64 {
+    redis.command(&["XLEN", "t:{t}:ended"])
+}
+
+/// It was 33 commands a second, for each replica that waits and each key.
+#[tokio::test]
+async fn who_waits_for_another_replica_is_told_and_does_not_keep_asking() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let proxies = replicas(&origin, &redis).await;
+    origin.answer("/a", Reply::fresh("a", 60));
+    origin.hold();
+    let first = tokio::spawn(get(proxies[0].address(), "/a", &[]));
+    until("one fetches", async || origin.count("/a") == 1).await;
+    redis.cli(&["CONFIG", "RESETSTAT"]);
+    let second = tokio::spawn(get(proxies[1].address(), "/a", &[]));
+    until("it has waited for as long as it does", async || {
+        origin.count("/a") == 2
+    })
+    .await;
+    let sent = sent(&redis, &["set", "get", "getrange", "del"]);
+    assert!(sent <= 15, "{sent} commands in five seconds");
+    origin.release();
+    for client in [first, second] {
+        assert_eq!(client.await.unwrap().text(), "a");
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_fetch_is_told_where_somebody_waits_for_it() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    let proxies = replicas(&origin, &redis).await;
+    origin.answer("/a", Reply::fresh("a", 10));
+    proxies[0].get("/a").await;
+    let none_has = |end: &str| redis.keys().iter().all(|key| !key.ends_with(end));
+    until("the lease is given back", async || none_has(":l")).await;
+    assert_eq!(told(&redis), 0, "nobody waited");
+    let private = Reply::ok("a").header("cache-control", "private");
+    for (reply, fetches) in [(Reply::fresh("a", 60), 1), (private, 2)] {
+        let (before, asked) = (told(&redis), origin.count("/a"));
+        for proxy in &proxies {
+            proxy.advance(100);
+        }
+        origin.answer("/a", reply);
+        origin.hold();
+        let first = tokio::spawn(get(proxies[0].address(), "/a", &[]));
+        until("one fetches", async || origin.count("/a") == asked + 1).await;
+        let second = tokio::spawn(get(proxies[1].address(), "/a", &[]));
+        until("it says that it waits", async || !none_has(":w")).await;
+        origin.release();
+        for client in [first, second] {
+            assert_eq!(client.await.unwrap().text(), "a");
+        }
+        assert_eq!(origin.count("/a"), asked + fetches);
+        until("it was told", async || told(&redis) == before + 1).await;
+    }
 }

@@ -15,6 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Proxy, origin and clients share what is left of a machine beside the other tests, unoptimised.
+const PATIENT: &str = "budget = \"400ms\"\nconnect_timeout = \"10s\"\n";
+
 fn toml(url: &str, more: &str) -> String {
     format!("[cache]\nprefix = \"t\"\n[cache.redis]\nurl = \"{url}\"\n{more}")
 }
@@ -77,7 +80,7 @@ async fn a_cold_replica_before_a_warm_redis_is_served_by_it() {
     let relay = Relay::to(redis.port()).await;
     relay.set(Fault::Rate(125_000_000)); // a gigabit a second
     for url in [redis.url(), relay.url()] {
-        let cold = replica(&origin, &url, "budget = \"100ms\"\n").await;
+        let cold = replica(&origin, &url, PATIENT).await;
         let hits = ask_all(&cold, "/large", 100, 64).await;
         assert!(
             hits >= 95,
@@ -96,8 +99,8 @@ async fn small_objects_beside_large_ones_keep_their_hits() {
     let relay = Relay::to(redis.port()).await;
     relay.set(Fault::Rate(125_000_000));
     // Without memory, so that what is large is read again and again.
-    let more = "budget = \"100ms\"\n[cache.memory]\nmax = 0\n";
-    let cold = replica(&origin, &relay.url(), more).await;
+    let more = format!("{PATIENT}[cache.memory]\nmax = 0\n");
+    let cold = replica(&origin, &relay.url(), &more).await;
     let (address, stop) = (cold.address(), Arc::new(AtomicBool::new(false)));
     let readers: Vec<_> = (0..8)
         .map(|reader| {

@@ -43,6 +43,7 @@ mod keys;
 mod layer;
 mod leaving;
 mod loaded;
+mod log;
 mod logs;
 mod model;
 mod newcomers;

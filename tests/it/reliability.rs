@@ -29,7 +29,7 @@ use std::{
 };
 
 /// `short`, or `long` where time does not matter.
-fn scale(short: usize, long: usize) -> usize {
+pub(crate) fn scale(short: usize, long: usize) -> usize {
     match std::env::var_os("SOAK") {
         Some(_) => long,
         None => short,

@@ -185,7 +185,7 @@ async fn every_key_has_a_ttl_and_the_prefix() {
     assert!(keys.len() >= 5, "{keys:?}");
     for key in keys {
         let ttl: i64 = redis.command(&["TTL", &key]);
-        assert!(key.starts_with("t:v") && ttl > 0, "{key} has {ttl}");
+        assert!(key.starts_with("t:") && ttl > 0, "{key} has {ttl}");
     }
 }
 
@@ -237,12 +237,12 @@ async fn a_purge_log_that_is_lost_takes_what_was_stored_by_it_along() {
     written(&one, 1.0).await;
     origin.answer("/a", Reply::ok("done"));
     one.send("PUT", "/a", &[], "x").await;
-    redis.command::<()>(&["DEL", "t:v1:purges"]);
+    redis.command::<()>(&["DEL", "t:{t}:v2:purges"]);
     // Another purge must not begin a stream that looks as if it knew everything.
     origin.answer("/b", Reply::ok("done"));
     one.send("PUT", "/b", &[], "x").await;
     until("there is a log again", async || {
-        redis.command::<i64>(&["EXISTS", "t:v1:purges"]) == 1
+        redis.command::<i64>(&["EXISTS", "t:{t}:v2:purges"]) == 1
     })
     .await;
     origin.answer("/a", Reply::fresh("new", 600));
@@ -269,7 +269,7 @@ async fn a_purge_holds_although_another_replica_has_trimmed_it() {
         one.send("PUT", path, &[], "x").await;
     }
     // As one with a short `max_lifetime` would.
-    redis.command::<i64>(&["XTRIM", "t:v1:purges", "MAXLEN", "1"]);
+    redis.command::<i64>(&["XTRIM", "t:{t}:v2:purges", "MAXLEN", "1"]);
     origin.answer("/a", Reply::fresh("new", 3600));
     let later = Proxy::to(&origin, &toml).await;
     synchronised(&later).await;
@@ -286,7 +286,8 @@ async fn replicas_that_begin_the_log_together_lose_nothing() {
         until("it is stored", async || proxy.get("/a").await.is_hit()).await;
     }
     // As a third one would that found none a moment ago.
-    let begin = ["XADD", "t:v1:purges", "*", "from", "third", "kind", "begin"];
+    let nobody = "\0".repeat(24);
+    let begin = ["XADD", "t:{t}:v2:purges", "*", "begin", &nobody];
     let last: String = redis.command(&begin);
     origin.answer("/b", Reply::ok("done"));
     one.send("PUT", "/b", &[], "x").await;

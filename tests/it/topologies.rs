@@ -36,6 +36,8 @@ const ALLOWED: [&str; 16] = [
     "+xtrim",
     "+expire",
     "+time",
+    "+info",
+    "+eval",
 ];
 
 /// A certificate authority in `folder`, and what it signed for `localhost`.
@@ -133,7 +135,7 @@ async fn tls_on_both_sides_and_a_user_who_may_do_no_more_than_needed() {
     let proxy = Proxy::to(&origin, &toml(&url, &format!("pool_size = 1\n{trusted}"))).await;
     hits_again(&proxy).await;
     until("the log is there", async || {
-        redis.command::<i64>(&["EXISTS", "t:v1:purges"]) == 1
+        redis.command::<i64>(&["EXISTS", "t:{t}:v2:purges"]) == 1
     })
     .await;
     large_values_share_a_connection(&redis, &origin, &proxy).await;
@@ -226,7 +228,7 @@ async fn a_purge_that_a_failover_lost_is_not_forgotten() {
         assert!(proxy.get("/a").await.is_hit());
     }
     until("both follow the log, and it is replicated", async || {
-        let followed = new.try_command::<i64>(&["XLEN", "t:v1:purges"]);
+        let followed = new.try_command::<i64>(&["XLEN", "t:{t}:v2:purges"]);
         followed.is_ok_and(|records| records >= 1)
     })
     .await;

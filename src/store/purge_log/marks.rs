@@ -11,9 +11,9 @@ pub(crate) enum Verdict {
     Good,
     /// A soft purge does, since then: it is stale.
     Stale(Instant),
-    /// One may that is not remembered one by one.
+    /// One may: it is not remembered one by one, or its record was lost.
     Perhaps,
-    /// A hard purge does, or it is too old to tell.
+    /// A hard purge does.
     Gone,
 }
 

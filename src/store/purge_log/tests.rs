@@ -19,8 +19,8 @@ fn entry(path: &str, tags: &[&str], position: Position) -> Entry {
 /// The record that has waited longest, which is this one, gets its place.
 fn confirm_first(log: &PurgeLog, number: u64, id: StreamId) {
     let waiting = log.shared().unwrap().next_batch(1);
-    assert_eq!(waiting[0].number, number);
-    log.confirm(&waiting[0], id);
+    assert_eq!(waiting[0].seq, number);
+    log.read_back(waiting[0].seq, id, |_| true);
 }
 
 fn hard(selector: Selector) -> Purge {
@@ -144,7 +144,7 @@ fn another_replicas_purge_does_not_hide_ours_that_is_on_its_way() {
 }
 
 #[test]
-fn what_is_older_than_the_log_cannot_be_judged() {
+fn what_is_older_than_the_log_is_in_doubt() {
     let log = log(true);
     log.begins_at(StreamId(10, 0));
     let old = entry(
@@ -155,7 +155,7 @@ fn what_is_older_than_the_log_cannot_be_judged() {
             shared: StreamId(9, 9),
         },
     );
-    assert_eq!(log.judge_shared(&old), Verdict::Gone);
+    assert_eq!(log.judge_shared(&old), Verdict::Perhaps);
     let new = entry(
         "/a",
         &[],
@@ -182,7 +182,7 @@ fn more_pending_purges_than_fit_put_what_redis_holds_in_doubt_and_lose_nothing()
     assert_eq!(log.judge(&a), Verdict::Gone, "here it is known");
     assert_eq!(log.judge(&b), Verdict::Good, "and what it did not concern");
     assert_eq!(log.judge_shared(&b), Verdict::Perhaps);
-    let last = log.latest();
+    let last = log.shared().unwrap().next_batch(1)[0].seq;
     confirm_first(&log, last, StreamId(6, 0));
     assert_eq!(log.judge_shared(&b), Verdict::Perhaps, "others do not know");
     let refetched = entry("/b", &[], log.position());
@@ -271,7 +271,7 @@ fn overflowing_twice_leaves_the_shared_tier_usable() {
         }
     }
     for record in log.shared().unwrap().next_batch(MAX_PENDING) {
-        log.confirm(&record, StreamId(10, record.number));
+        log.read_back(record.seq, StreamId(10, record.seq), |_| true);
     }
     assert_eq!(log.pending(), 0);
     let new = entry(
@@ -283,4 +283,97 @@ fn overflowing_twice_leaves_the_shared_tier_usable() {
         },
     );
     assert_eq!(log.judge_shared(&new), Verdict::Good);
+}
+
+fn from_redis(shared: StreamId) -> Entry {
+    entry("/a", &["t"], Position { local: 0, shared })
+}
+
+#[test]
+fn a_lost_history_puts_all_that_was_kept_in_doubt_also_what_was_fetched_since_the_last_record() {
+    let log = log(true);
+    let early = entry("/a", &[], log.position());
+    let reached = StreamId(5, 7);
+    log.read_up_to(reached);
+    let since = entry("/a", &[], log.position());
+    assert_eq!(since.shared_position, reached);
+    log.doubt_before(reached.next());
+    for entry in [&early, &since] {
+        assert_eq!(log.judge(entry), Verdict::Perhaps);
+        assert_eq!(log.judge_shared(entry), Verdict::Perhaps);
+    }
+    let later = entry("/a", &[], log.position());
+    assert_eq!(log.judge(&later), Verdict::Good, "it began after the loss");
+    let elsewhere = from_redis(reached.next());
+    assert_eq!(log.judge_shared(&elsewhere), Verdict::Good);
+}
+
+#[test]
+fn doubt_hides_no_purge_that_is_known() {
+    let log = log(true);
+    let (a, b) = (
+        entry("/a", &[], log.position()),
+        entry("/b", &[], log.position()),
+    );
+    log.learn(&hard(target("/a")), StreamId(5, 0), Duration::ZERO);
+    log.doubt_before(StreamId(5, 1));
+    log.begins_at(StreamId(6, 0));
+    assert_eq!(log.judge(&a), Verdict::Gone);
+    assert_eq!(log.judge_shared(&a), Verdict::Gone);
+    assert_eq!(log.judge_shared(&b), Verdict::Perhaps);
+}
+
+#[test]
+fn what_was_fetched_before_anything_was_purged_is_told_from_what_came_from_redis() {
+    let log = log(true);
+    let own = entry("/b", &[], log.position());
+    assert_ne!(own.checked_up_to(), 0);
+    assert_eq!(log.judge(&own), Verdict::Good);
+    // Redis is found, and its log begins after what was fetched without it.
+    log.begins_at(StreamId(10, 0));
+    log.append(vec![hard(target("/a"))]);
+    assert_eq!(log.judge(&own), Verdict::Good);
+    assert_eq!(log.judge_shared(&from_redis(StreamId(9, 0))), Verdict::Gone);
+}
+
+#[test]
+fn the_place_after_the_last_sequence_is_in_the_next_millisecond() {
+    assert_eq!(StreamId(5, 7).next(), StreamId(5, 8));
+    assert_eq!(StreamId(5, u64::MAX).next(), StreamId(6, 0));
+    let last = StreamId(u64::MAX, u64::MAX);
+    assert_eq!(last.next(), last);
+}
+
+#[test]
+fn a_purge_that_was_taken_and_is_not_in_the_log_is_sent_again() {
+    let log = log(true);
+    let shared = log.shared().unwrap();
+    let last = log.append(vec![hard(target("/a")), hard(target("/b"))]);
+    let batch = shared.next_batch(10);
+    shared.sent(&batch);
+    assert!(shared.next_batch(10).is_empty());
+    log.read_back(batch[0].seq, StreamId(6, 0), |_| true);
+    shared.send_lost_again(batch[0].since); // a read of before it was sent says nothing
+    assert!(shared.next_batch(10).is_empty());
+    shared.send_lost_again(tokio::time::Instant::now() + Duration::from_secs(1));
+    let again = shared.next_batch(10);
+    assert_eq!((again.len(), again[0].seq), (1, last));
+    log.read_back(last, StreamId(7, 0), |_| false);
+    assert_eq!(log.pending(), 1, "another record has that number");
+    log.read_back(last, StreamId(8, 0), |message| *message == batch[1].message);
+    assert_eq!(log.pending(), 0);
+}
+
+#[test]
+fn there_is_no_gap_up_to_its_end_and_one_after_it() {
+    let log = log(true);
+    let (shared, gap) = (log.shared().unwrap(), Duration::from_secs(5));
+    let begun = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    shared.begins(begun, gap);
+    assert!(!log.in_gap(begun + gap));
+    assert!(log.in_gap(begun + gap + Duration::from_nanos(1)));
+    shared.in_contact(begun + gap, gap);
+    shared.in_contact(begun, gap); // heard late
+    assert!(!log.in_gap(begun + gap * 2));
+    assert!(log.in_gap(begun + gap * 2 + Duration::from_nanos(1)));
 }

@@ -24,6 +24,9 @@ const MAX_FAILURES: u32 = 5;
 /// For how long every reply may be late.
 const TOO_SLOW: Duration = Duration::from_secs(1);
 
+/// Whoever is woken later than this part of what he was to wait for is in a process that has too much to do.
+const STARVED: u32 = 8;
+
 /// Lookups under way per connection, abandoned ones too: more wait, within their budget. Each may bring
 /// [`INLINE`](super::commands::INLINE) bytes.
 const PLACES: usize = 32;
@@ -46,6 +49,8 @@ pub(super) struct Lane {
     late: AtomicU32,
     late_since: AtomicU64,
 }
+
+pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What a call without a reply in time says about the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +161,15 @@ impl Asked {
 /// A call that goes on when nobody waits for it any more: its reply comes all the same, and has its place until then.
 struct Abandoned<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
 
+impl<F: Future<Output: Send> + Send + 'static> Abandoned<F> {
+    async fn within(&mut self, end: Instant) -> Option<F::Output> {
+        let call = self.0.as_mut()?;
+        let output = tokio::time::timeout_at(end, call).await.ok()?;
+        self.0 = None;
+        Some(output)
+    }
+}
+
 impl<F: Future<Output: Send> + Send + 'static> Drop for Abandoned<F> {
     fn drop(&mut self) {
         if let (Some(rest), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
@@ -164,13 +178,20 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Abandoned<F> {
     }
 }
 
-/// The reply on `lane`; `None` where none comes within `limit`. Its `place` is free once it has come, waited for or not.
+/// No reply came in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Late {
+    /// This process has too much to do: the reply may be here, and who reads it has not had his turn.
+    pub(super) starved: bool,
+}
+
+/// The reply on `lane`, within `limit`. Its `place` is free once it has come, waited for or not.
 pub(super) async fn answers<T: Send + 'static>(
     lane: &Arc<Lane>,
     limit: Duration,
-    reply: impl Future<Output = Result<T, RedisError>> + Send + 'static,
+    reply: BoxFuture<Result<T, RedisError>>,
     place: Option<OwnedSemaphorePermit>,
-) -> Option<Result<T, RedisError>> {
+) -> Result<Result<T, RedisError>, Late> {
     let on = Arc::clone(lane);
     let call = async move {
         let reply = reply.await;
@@ -181,12 +202,15 @@ pub(super) async fn answers<T: Send + 'static>(
         reply
     };
     let mut call = Abandoned(Some(Box::pin(call)));
-    let waited_for = call.0.as_mut()?;
-    let answer = tokio::time::timeout(limit, waited_for).await.ok();
-    if answer.is_some() {
-        drop(call.0.take());
+    let end = Instant::now() + limit;
+    let answer = call.within(end).await;
+    let overslept = end.elapsed();
+    let starved = overslept > limit / STARVED;
+    if answer.is_none() && starved {
+        let answer = call.within(Instant::now() + overslept.min(limit)).await;
+        return answer.ok_or(Late { starved });
     }
-    answer
+    answer.ok_or(Late { starved })
 }
 
 /// Whether this error is what the server said.

@@ -4,9 +4,9 @@
 //! redirected is a miss; the map is then asked for anew, as it is while a link is out and once in a while.
 
 use super::{
-    dial::Dialer,
+    dial::{Dialer, lane_config},
     error::CallError,
-    link::{Link, lane_config},
+    link::Link,
     settings::Settings,
 };
 use crate::{metrics::RedisCall, runtime::Runtime};

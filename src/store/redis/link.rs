@@ -6,8 +6,8 @@
 
 use super::{
     alone::{Large, Pool},
-    asked::{Asked, Judged, Lane, answers},
-    dial::Dialer,
+    asked::{Asked, BoxFuture, Judged, Lane, Late, answers},
+    dial::{Dialer, lane_config},
     error::{CallError, is_useless, refusal},
     settings::Settings,
 };
@@ -20,7 +20,6 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::{
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -39,9 +38,6 @@ const LONGEST_REPLY: Duration = Duration::from_secs(5);
 /// Connections that all calls share. Two, so that one slow reply holds up half of the rest at most.
 const LANES: usize = 2;
 
-/// Calls under way per connection; more wait, within their budget.
-const MAX_IN_FLIGHT: usize = 1024;
-
 /// The pause before the first and the longest before a later attempt to connect.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -53,8 +49,6 @@ const IDLE: Duration = Duration::from_secs(15);
 
 /// And when one gave none.
 const AGAIN: Duration = Duration::from_secs(1);
-
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// See the module docs.
 pub(super) struct Link {
@@ -208,13 +202,17 @@ impl Link {
         let asked = Asked::of(&lane, self.settings.budget, limit);
         let reply = asking(lane.connection.clone());
         match answers(&lane, limit, reply, place).await {
-            Some(Ok(reply)) => {
+            Ok(Ok(reply)) => {
                 asked.answered();
                 Ok(reply)
             }
-            Some(Err(error)) if error.is_timeout() => Err(self.late(&asked)),
-            Some(Err(error)) => Err(self.judge(&asked, &error)),
-            None => Err(self.late(&asked)),
+            Ok(Err(error)) if error.is_timeout() => Err(self.late(&asked)),
+            Ok(Err(error)) => Err(self.judge(&asked, &error)),
+            Err(Late { starved: false }) => Err(self.late(&asked)),
+            Err(Late { starved: true }) => {
+                self.metrics.redis.call(RedisCall::Timeout);
+                Err(CallError::Timeout)
+            }
         }
     }
 
@@ -442,13 +440,4 @@ impl Link {
             Err(_) => Err((ErrorKind::Io, "it answers later than cache.redis.budget").into()),
         }
     }
-}
-
-/// For connections that many calls share.
-pub(super) fn lane_config(settings: &Settings) -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(settings.connect_timeout))
-        .set_concurrency_limit(MAX_IN_FLIGHT)
-        .set_pipeline_buffer_size(MAX_IN_FLIGHT)
-        .set_response_timeout(Some(Duration::from_secs(1)))
 }

@@ -45,6 +45,11 @@ impl Named<'_> {
     pub(super) fn lease(&self) -> String {
         format!("{}:l", self.name)
     }
+
+    /// That somebody waits for who fetches it.
+    pub(super) fn waited(&self) -> String {
+        format!("{}:w", self.name)
+    }
 }
 
 /// Where a large value is that is known as `at`.

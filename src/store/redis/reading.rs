@@ -220,6 +220,7 @@ impl Reader {
             | CallError::NoScript
             | CallError::Failed
             | CallError::Refused
+            | CallError::Full
             | CallError::Moved => Answer::Unavailable,
         }
     }

@@ -139,9 +139,16 @@ impl Servers {
 
     /// A call that was redirected says that the map of the cluster is out of date.
     fn heard<T>(&self, result: Result<T, CallError>) -> Result<T, CallError> {
-        if let (Self::Cluster(cluster), Err(CallError::Moved)) = (self, &result) {
-            cluster.moved();
+        if matches!(result, Err(CallError::Moved)) {
+            self.moved();
         }
         result
+    }
+
+    /// The map of the cluster is out of date: somebody who has a connection of his own was redirected.
+    pub(super) fn moved(&self) {
+        if let Self::Cluster(cluster) = self {
+            cluster.moved();
+        }
     }
 }

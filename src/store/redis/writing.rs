@@ -348,7 +348,9 @@ fn reason(error: CallError) -> WriteDrop {
     match error {
         CallError::Out => WriteDrop::Out,
         CallError::Timeout | CallError::Busy => WriteDrop::Timeout,
-        CallError::Refused | CallError::WrongType | CallError::NoScript => WriteDrop::Refused,
+        CallError::Refused | CallError::Full | CallError::WrongType | CallError::NoScript => {
+            WriteDrop::Refused
+        }
         CallError::Failed | CallError::Moved => WriteDrop::Failed,
     }
 }

@@ -112,6 +112,31 @@ impl Process {
         files.unwrap().count()
     }
 
+    /// It stands still, with everything that it has open.
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// It goes on.
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// SIGTERM: it drains. Returns when it has ended.
+    pub(crate) async fn end(&mut self) {
+        self.signal("-TERM");
+        until("it has ended", async || {
+            self.child.try_wait().unwrap().is_some()
+        })
+        .await;
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
