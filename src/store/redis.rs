@@ -29,7 +29,6 @@ pub use self::{
     settings::Settings,
 };
 use self::{
-    error::CallError,
     landing::Landings,
     lease::{Leases, Place},
     names::Names,

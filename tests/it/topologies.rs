@@ -19,7 +19,7 @@ fn toml(url: &str, more: &str) -> String {
 }
 
 /// The commands that docs/redis.md says a user needs.
-const ALLOWED: [&str; 16] = [
+const ALLOWED: [&str; 17] = [
     "+xrevrange",
     "+getrange",
     "+pttl",
@@ -37,7 +37,6 @@ const ALLOWED: [&str; 16] = [
     "+expire",
     "+time",
     "+info",
-    "+eval",
 ];
 
 /// A certificate authority in `folder`, and what it signed for `localhost`.

@@ -215,7 +215,7 @@ impl SharedLog {
         ids.collect::<Option<_>>().ok_or(CallError::Failed)
     }
 
-    async fn call_many<T: FromRedisValue>(
+    async fn call_many<T: FromRedisValue + Send + 'static>(
         &self,
         over: Over<'_>,
         pipeline: &Pipeline,
