@@ -61,6 +61,8 @@ pub struct Metrics {
     pub redis: RedisUse,
     /// Purges that this replica asked for or learned of.
     pub purges: Counter,
+    /// Bytes that the index of purges takes, of at most 16 MiB.
+    pub purge_index_bytes: Gauge,
     /// Background refreshes that found no free slot.
     pub refresh_skipped: Counter,
     log_lines_dropped: Gauge,
@@ -163,6 +165,10 @@ impl Metrics {
             ),
             collapsed: r.counter("collapsed", "Requests answered by another request's fetch"),
             purges: r.counter("purges", "Purges that this replica asked for or learned of"),
+            purge_index_bytes: r.gauge(
+                "purge_index_bytes",
+                "Bytes held by the index of purges, half a minute ago at most",
+            ),
             refresh_skipped: r.counter(
                 "refresh_skipped",
                 "Background refreshes that found no free slot",

@@ -7,7 +7,7 @@ use std::sync::{
     OnceLock,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
-use tokio::{sync::OnceCell, time::Instant};
+use tokio::sync::OnceCell;
 
 /// What maps, the allocator and reference counts add to an entry, in bytes, so that the process stays near its limit.
 /// Checked with `bench/footprint.py`.
@@ -62,8 +62,6 @@ pub struct Entry {
     pub shared_position: StreamId,
     /// Purges up to this number do not concern it; moves up when that has been checked.
     checked_up_to: AtomicU64,
-    /// Since when a soft purge has made it stale: later ones do not begin anew.
-    soft_since: OnceLock<Instant>,
     /// As the origin sent it; made at the first use.
     pub identity: OnceLock<Rendition>,
     /// See [`Entry::coded`].
@@ -79,7 +77,6 @@ impl Entry {
             body,
             shared_position: position.shared,
             checked_up_to: AtomicU64::new(position.local),
-            soft_since: OnceLock::new(),
             identity: OnceLock::new(),
             coded: Default::default(),
         }
@@ -112,11 +109,6 @@ impl Entry {
     /// Purges up to `number` were looked at and do not concern it.
     pub(super) fn set_checked(&self, number: u64) {
         self.checked_up_to.fetch_max(number, Relaxed);
-    }
-
-    /// Since when a soft purge has made it stale, the last of which this process learned of at `learned`.
-    pub(super) fn soft_since(&self, learned: Instant) -> Instant {
-        *self.soft_since.get_or_init(|| learned)
     }
 
     /// Everything that it holds in memory, in bytes. Grows when a coding is made.

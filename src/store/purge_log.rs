@@ -4,6 +4,7 @@
 //! before it can never bring old content back: entries carry the place where the log stood when their fetch *began*.
 //! With Redis the records form a stream that every replica follows from its last position.
 
+mod ages;
 mod glob;
 mod index;
 mod intent;
@@ -11,8 +12,9 @@ mod marks;
 mod pattern;
 mod selector;
 mod shared;
+mod snapshot;
+mod table;
 
-use self::index::Index;
 pub(super) use self::marks::Verdict;
 pub use self::pattern::{PathPattern, TooLong};
 pub use self::selector::{Purge, Selector};
@@ -20,10 +22,13 @@ pub(super) use self::{
     intent::{Intent, Message, OpenIntents, Ticket},
     shared::{Pending, Shared},
 };
+use self::{ages::Ages, index::Index};
 
+use self::snapshot::{BadSnapshot, Progress, Taking};
 use super::entry::{Entry, Position, StreamId};
 use crate::metrics::Metrics;
-use parking_lot::RwLock;
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
 use std::{
     sync::{
         Arc,
@@ -38,6 +43,9 @@ use std::{
 /// The number before the first purge, so that what is fetched before it has another one than what came from Redis.
 const BEFORE_ANY: u64 = 1;
 
+/// How often a snapshot is begun again because the index grew meanwhile.
+const SNAPSHOT_TRIES: usize = 5;
+
 /// The log as this process knows it.
 #[derive(Debug)]
 pub(super) struct PurgeLog {
@@ -45,6 +53,7 @@ pub(super) struct PurgeLog {
     /// The number of the last purge that this process has learned of; read on every hit. The first one is 2: what was checked up to
     /// 0 has never been judged here.
     latest: AtomicU64,
+    ages: Mutex<Ages>,
     shared: Option<Shared>,
     metrics: Arc<Metrics>,
 }
@@ -55,6 +64,7 @@ impl PurgeLog {
         Self {
             index: RwLock::default(),
             latest: AtomicU64::new(BEFORE_ANY),
+            ages: Mutex::default(),
             shared: shared.then(Shared::default),
             metrics,
         }
@@ -217,7 +227,7 @@ impl PurgeLog {
 
     /// The log was read up to `id`.
     pub(super) fn read_up_to(&self, id: StreamId) {
-        self.index.write().reach(id);
+        self.index.write().follow(id);
         if let Some(shared) = &self.shared {
             shared.followed_up_to(id);
         }
@@ -227,6 +237,59 @@ impl PurgeLog {
     /// What this process has fetched itself is not concerned: [`Self::doubt_before`] says that.
     pub(super) fn begins_at(&self, id: StreamId) {
         self.index.write().begins_at(id);
+    }
+
+    /// Lets go what is known of purges that concern nothing that is kept, where nothing is kept for longer than `max_lifetime` in
+    /// any tier. To be called now and then, as often as its memory is worth: it looks at the whole index.
+    pub(super) fn retire(&self, max_lifetime: Duration) {
+        let now = tokio::time::Instant::now();
+        let dead = self.ages.lock().retired(self.latest(), max_lifetime, now);
+        if dead > 0 {
+            self.index.write().retire(dead);
+        }
+    }
+
+    /// What the index of purges takes, in bytes: at most 16 MiB.
+    pub(super) fn bytes(&self) -> usize {
+        self.index.read().bytes()
+    }
+
+    /// All that is known of the shared log, in at most 16 bytes a purge, 24 a soft one, for [`Self::restore`] in another process; the
+    /// records are numbered by a clock that shows `now`, in milliseconds. `None` where none has been read yet, or where the
+    /// index grew all the time. Takes some ms, of which nobody waits for more than a part.
+    #[allow(dead_code, reason = "until the shared log stores it")]
+    pub(super) fn snapshot(&self, now: u64) -> Option<Bytes> {
+        for _ in 0..SNAPSHOT_TRIES {
+            let mut taking = Taking::begin(&self.index.read(), now)?;
+            loop {
+                let progress = taking.more(&self.index.read());
+                match progress {
+                    Progress::More => {}
+                    Progress::Complete => return Some(taking.finish()),
+                    Progress::Moved => break,
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes in a [`Self::snapshot`] of another process, at `now` of the same clock, and returns the place in the shared log from which
+    /// on records have to be read. What this process has fetched before counts as older than all that was purged. Some tens of ms
+    /// for a full one, for which reads wait: for the start.
+    ///
+    /// # Errors
+    /// Where the bytes are no snapshot; then nothing has changed.
+    #[allow(dead_code, reason = "until the shared log stores it")]
+    pub(super) fn restore(&self, snapshot: &[u8], now: u64) -> Result<StreamId, BadSnapshot> {
+        let mut index = self.index.write();
+        let number = self.latest.load(Relaxed) + 1;
+        let holds = index.restore(snapshot, number, now)?;
+        self.latest.store(number, Release);
+        drop(index);
+        if let Some(shared) = &self.shared {
+            shared.followed_up_to(holds);
+        }
+        Ok(holds)
     }
 
     /// The part that is about Redis.

@@ -125,9 +125,8 @@ impl Store {
         };
         let memory = memory::Tier::new(&settings.memory, max_object, Arc::clone(metrics));
         let memory = memory.map(Arc::new);
-        if let Some(memory) = &memory {
-            tasks.spawn(sweep_memory(Arc::clone(memory), retention, runtime.clone()));
-        }
+        let (swept, known) = (memory.clone(), Arc::clone(&log));
+        tasks.spawn(sweep(swept, known, retention, runtime.clone()));
         let secret = settings.secret.clone().unwrap_or_else(Secret::random);
         let (mut redis, mut writes, mut shared_log) = (None, None, None);
         if let Some(redis_settings) = &settings.redis {
@@ -231,9 +230,11 @@ impl Store {
         match verdict {
             Verdict::Gone => None,
             _ if entry.head.freshness.is_over(self.max_lifetime, now) => None,
-            Verdict::Stale(learned) => {
-                let since = entry.soft_since(learned);
-                Some(PurgeState::SoftPurged(since.elapsed()))
+            // The time may be that of an older purge than the first that concerns it.
+            Verdict::Stale(since) => {
+                let received = entry.head.freshness.response_time;
+                let stored = now.duration_since(received).unwrap_or_default();
+                Some(PurgeState::SoftPurged(since.elapsed().min(stored)))
             }
             Verdict::Perhaps => Some(PurgeState::PerhapsPurged),
             Verdict::Good if self.log.in_gap(now) && self.is_older_than_gap(entry, now) => {
@@ -389,16 +390,25 @@ impl Store {
     }
 }
 
-/// Takes out of memory what can be of no use any more, once in a while.
-async fn sweep_memory(memory: Arc<memory::Tier>, retention: Retention, runtime: Runtime) {
+/// Takes out of memory and of the index of purges what can be of no use any more, once in a while.
+async fn sweep(
+    memory: Option<Arc<memory::Tier>>,
+    log: Arc<PurgeLog>,
+    retention: Retention,
+    runtime: Runtime,
+) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
             () = runtime.stop.cancelled() => return,
         }
-        let now = runtime.clock.now();
-        for () in memory.sweep(now, retention.stale, retention.max) {
-            tokio::task::yield_now().await; // others have their turn
+        if let Some(memory) = &memory {
+            for () in memory.sweep(runtime.clock.now(), retention.stale, retention.max) {
+                tokio::task::yield_now().await; // others have their turn
+            }
         }
+        log.retire(retention.max);
+        let index = i64::try_from(log.bytes()).unwrap_or(i64::MAX);
+        runtime.metrics.purge_index_bytes.set(index);
     }
 }

@@ -8,6 +8,7 @@
 
 mod aborts;
 mod slow;
+mod writes;
 
 use crate::support::{
     Origin, Proxy, Reply,

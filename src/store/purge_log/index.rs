@@ -1,25 +1,28 @@
 //! The last purge by target, tag and pattern: what a read asks.
 //!
-//! Each kind of selector has its own marks, and each kind is bounded. What does not fit is forgotten, the oldest first, and the
-//! kind remembers how new that was: an entry that is older *may* have been purged, so that it is confirmed before it is served;
-//! one that is newer was not. So no purge is lost, and none is of more than it names.
+//! What is purged by digest has its marks in one [`Table`] of a bounded size. What does not fit is forgotten, the oldest first, and
+//! its bucket remembers how new that was: an entry that looks there and is older *may* have been purged, so that it is confirmed
+//! before it is served; one that is newer was not. So no purge is lost, and none is of more than it names.
 
+mod globs;
+mod lengths;
+mod on_its_way;
+
+use self::{globs::Globs, lengths::Lengths, on_its_way::OnItsWay};
 use super::{
     glob::Steps,
-    marks::{Mark, Marks, Stamp, Verdict, verdict_of_forgotten},
-    pattern::{Beginning, Compared, Kind},
+    marks::{After, Mark, Stamp, Verdict},
+    pattern::{Compared, Kind},
     selector::{Purge, Selector, target_of},
+    table::{self, Name, Packed, Slot, Sort, Table, Tick},
 };
 use crate::store::entry::{Entry, StreamId};
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Marks in one of the two generations of each kind: seven eighths of 2^15, at which a table of that size is full.
-const GENERATION: usize = 28_672;
-
 /// Each read after a purge tries every pattern with an inner star, so there are few. Only operators can write such.
-const MAX_PATTERNS: usize = 250;
+pub(super) const MAX_PATTERNS: usize = 250;
 
 /// Where a record of a process with a shared log came from.
 #[derive(Clone, Copy, Debug)]
@@ -33,45 +36,43 @@ pub(super) enum Origin {
 /// See the module docs.
 #[derive(Debug)]
 pub(crate) struct Index {
-    targets: Marks,
-    tags: Marks,
-    exact: Marks,
-    beginnings: Beginnings,
-    globs: Globs,
-    all: Mark,
+    pub(super) table: Table,
+    pub(super) on_its_way: OnItsWay,
+    /// The newest of each sort: what is no older looks for none of it.
+    pub(super) newest: [Stamp; Sort::COUNT],
+    pub(super) lengths: Lengths,
+    pub(super) globs: Globs,
+    pub(super) all: Mark,
     /// See [`Selector::Unnamed`].
-    unnamed: Mark,
-    begins_at: StreamId,
-    reached: StreamId,
+    pub(super) unnamed: Stamp,
+    pub(super) begins_at: StreamId,
+    pub(super) reached: StreamId,
+    /// Every record of others up to here is known.
+    pub(super) followed: StreamId,
+    /// When the index was made.
+    pub(super) epoch: Instant,
 }
 
 impl Default for Index {
     fn default() -> Self {
-        Self::of(GENERATION, MAX_PATTERNS)
+        Self::of(table::MOST, MAX_PATTERNS)
     }
 }
 
 impl Index {
-    fn of(generation: usize, patterns: usize) -> Self {
-        let marks = || Marks::new(generation);
+    pub(super) fn of(buckets: usize, patterns: usize) -> Self {
         Self {
-            targets: marks(),
-            tags: marks(),
-            exact: marks(),
-            beginnings: Beginnings {
-                marks: marks(),
-                recent: BTreeSet::new(),
-                older: BTreeSet::new(),
-            },
-            globs: Globs {
-                marks: Vec::new(),
-                forgotten: Stamp::default(),
-                most: patterns,
-            },
+            table: Table::new(buckets),
+            on_its_way: OnItsWay::default(),
+            newest: Default::default(),
+            lengths: Lengths::default(),
+            globs: Globs::new(patterns),
             all: Mark::default(),
-            unnamed: Mark::default(),
+            unnamed: Stamp::default(),
             begins_at: StreamId::default(),
             reached: StreamId::default(),
+            followed: StreamId::default(),
+            epoch: Instant::now(),
         }
     }
 
@@ -82,44 +83,62 @@ impl Index {
             local: number,
             ..Stamp::default()
         };
-        let mut learned = now;
+        let mut since = now;
         match origin {
             Some(Origin::Here) => stamp.on_its_way = number,
             Some(Origin::Elsewhere(id, age)) => {
                 stamp.shared = id;
-                learned = now.checked_sub(age).unwrap_or(now);
+                since = now.checked_sub(age).unwrap_or(self.epoch);
             }
             None => {}
         }
-        let mark = match &purge.selector {
-            Selector::Target(target) => self.targets.renew(*target),
-            Selector::Tag(tag) => self.tags.renew(*tag),
-            Selector::Path(pattern) => match pattern.kind() {
-                Kind::Exactly(path) => self.exact.renew(*path),
-                Kind::Beginning(beginning) => self.beginnings.renew(*beginning),
-                Kind::Glob(text) => self.globs.renew(text),
-            },
-            Selector::All => &mut self.all,
-            Selector::Unnamed => &mut self.unnamed,
-        };
-        mark.record(purge.hard, &stamp, learned);
+        match Sorted::of(&purge.selector) {
+            Sorted::Digest(sort, digest, length) => {
+                self.newest[sort as usize].include(&stamp);
+                if let Some(length) = length {
+                    self.lengths.of(length).include(&stamp);
+                }
+                let (name, tick) = (Name::new(sort, digest), Tick::of(since, self.epoch));
+                if stamp.on_its_way > 0 {
+                    self.on_its_way.add(name, purge.hard, number, tick);
+                }
+                self.table.record(&Slot {
+                    name,
+                    local: number,
+                    shared: Packed::no_older(stamp.shared),
+                    soft: (!purge.hard).then_some(tick),
+                });
+            }
+            Sorted::Glob(text) => self.globs.renew(text).record(purge.hard, stamp, since),
+            Sorted::All => self.all.record(purge.hard, stamp, since),
+            Sorted::Unnamed => self.unnamed.include(&stamp),
+        }
     }
 
     /// Our record `number` has its place.
     pub(super) fn confirm(&mut self, purge: &Purge, number: u64, id: StreamId) {
         let hard = purge.hard;
-        match &purge.selector {
-            Selector::Target(target) => self.targets.confirm(*target, hard, number, id),
-            Selector::Tag(tag) => self.tags.confirm(*tag, hard, number, id),
-            Selector::Path(pattern) => match pattern.kind() {
-                Kind::Exactly(path) => self.exact.confirm(*path, hard, number, id),
-                Kind::Beginning(one) => {
-                    self.beginnings.marks.confirm(one.digest, hard, number, id);
+        match Sorted::of(&purge.selector) {
+            Sorted::Digest(sort, digest, length) => {
+                self.newest[sort as usize].confirm(number, id);
+                if let Some(length) = length {
+                    self.lengths.of(length).confirm(number, id);
                 }
-                Kind::Glob(text) => self.globs.confirm(text, hard, number, id),
-            },
-            Selector::All => self.all.of(hard).confirm(number, id),
-            Selector::Unnamed => self.unnamed.of(hard).confirm(number, id),
+                let name = Name::new(sort, digest);
+                let since = || self.on_its_way.soft(name).unwrap_or(Tick::FIRST);
+                self.table.confirm(&Slot {
+                    name,
+                    local: number,
+                    shared: Packed::no_older(id),
+                    soft: (!hard).then(since),
+                });
+                self.on_its_way.arrived(name, hard, number);
+            }
+            Sorted::Glob(text) => self.globs.confirm(text, hard, number, id),
+            Sorted::All => {
+                self.all.confirm(hard, number, id);
+            }
+            Sorted::Unnamed => self.unnamed.confirm(number, id),
         }
         self.reach(id);
     }
@@ -127,21 +146,23 @@ impl Index {
     /// The records on their way up to `number` were replaced by one that names none of them: here they are known, and of what
     /// Redis holds anything may be concerned.
     pub(super) fn replace_those_on_their_way(&mut self, number: u64) {
-        let kinds = [
-            &mut self.targets,
-            &mut self.tags,
-            &mut self.exact,
-            &mut self.beginnings.marks,
-        ];
-        kinds.into_iter().for_each(Marks::settle);
+        self.on_its_way.clear();
+        self.newest.iter_mut().for_each(Stamp::settle);
+        self.lengths.settle();
         self.globs.settle();
-        self.all.settle();
-        self.unnamed.of(true).on_its_way = number;
+        self.all.stamps().for_each(Stamp::settle);
+        self.unnamed.on_its_way = number;
     }
 
     /// Purges up to `id` happened before whatever begins now, whether they were read yet or not.
     pub(super) fn reach(&mut self, id: StreamId) {
         self.reached = self.reached.max(id);
+    }
+
+    /// Every record of others up to `id` is known.
+    pub(super) fn follow(&mut self, id: StreamId) {
+        self.followed = id;
+        self.reach(id);
     }
 
     pub(super) fn begins_at(&mut self, id: StreamId) {
@@ -153,145 +174,135 @@ impl Index {
         self.reached
     }
 
+    /// Purges up to number `dead` concern nothing that is kept in any tier: what is known of them goes.
+    pub(super) fn retire(&mut self, dead: u64) {
+        self.table.retire(dead);
+        self.globs.retire(dead);
+    }
+
+    /// What it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.table.bytes()
+            + self.on_its_way.bytes()
+            + self.lengths.bytes()
+            + self.globs.bytes()
+    }
+
     /// For an entry of this process, which no purge up to `checked` concerns.
     pub(super) fn judge_local(&self, entry: &Entry, checked: u64) -> Verdict {
-        self.judge(entry, &|stamp| stamp.is_newer_than_local(checked))
+        self.judge(entry, After::Local(checked))
     }
 
     /// For an entry that some replica wrote, by its own position.
     pub(super) fn judge_shared(&self, entry: &Entry) -> Verdict {
         let position = entry.shared_position;
-        let verdict = self.judge(entry, &|stamp| stamp.is_newer_than_shared(position));
+        let verdict = self.judge(entry, After::Shared(position));
         if position < self.begins_at {
             return verdict.or(Verdict::Perhaps);
         }
         verdict
     }
 
-    fn judge(&self, entry: &Entry, is_newer: &impl Fn(&Stamp) -> bool) -> Verdict {
-        let mut verdict = self.all.verdict(is_newer);
-        verdict = verdict.or(verdict_of_forgotten(&self.unnamed.newest(), is_newer));
-        if !self.targets.is_empty() {
+    fn judge(&self, entry: &Entry, after: After) -> Verdict {
+        let mut verdict = self.all.verdict(after);
+        verdict = verdict.or(Verdict::of_forgotten(&self.unnamed, after));
+        if self.table.has_retired(after) {
+            verdict = verdict.or(Verdict::Perhaps);
+        }
+        if self.has(Sort::Target, after) {
             let target = target_of(&entry.key);
-            verdict = verdict.or(self.targets.verdict(target, is_newer));
+            verdict = verdict.or(self.look(Sort::Target, target, after));
         }
-        let tags = &entry.head.tags;
-        if !tags.is_empty() {
-            let digests = tags.iter().map(|tag| xxh3_128(tag.as_bytes()));
-            verdict = verdict.or(self.tags.verdict(digests, is_newer));
+        if self.has(Sort::Tag, after) {
+            let digests = entry.head.tags.iter().map(|tag| xxh3_128(tag.as_bytes()));
+            verdict = verdict.or(self.look(Sort::Tag, digests, after));
         }
-        if verdict == Verdict::Gone || !self.has_paths() {
+        if verdict == Verdict::Gone || !self.has_paths(after) {
             return verdict;
         }
-        verdict.or(self.judge_path(entry, is_newer))
+        verdict.or(self.judge_path(entry, after))
     }
 
-    fn has_paths(&self) -> bool {
-        !(self.exact.is_empty() && self.beginnings.marks.is_empty() && self.globs.marks.is_empty())
+    fn has(&self, sort: Sort, after: After) -> bool {
+        after.is_before(&self.newest[sort as usize])
     }
 
-    fn judge_path(&self, entry: &Entry, is_newer: &impl Fn(&Stamp) -> bool) -> Verdict {
+    fn has_paths(&self, after: After) -> bool {
+        self.has(Sort::Exactly, after)
+            || self.has(Sort::Beginning, after)
+            || self.globs.is_newer_than(after)
+    }
+
+    fn judge_path(&self, entry: &Entry, after: After) -> Verdict {
         let Some(compared) = Compared::of(&entry.key) else {
             return Verdict::Good;
         };
-        let verdict = self.exact.verdict(compared.digests(), is_newer);
-        let verdict = verdict.or(self.beginnings.verdict(&compared, is_newer));
+        let mut verdict = Verdict::Good;
+        if self.has(Sort::Exactly, after) {
+            verdict = self.look(Sort::Exactly, compared.digests(), after);
+        }
+        if self.has(Sort::Beginning, after) {
+            // In order: after the first that is longer than the text all are.
+            let lengths = self.lengths.newer_than(after);
+            let digests = lengths.map_while(|length| compared.digest_of(length));
+            verdict = verdict.or(self.look(Sort::Beginning, digests, after));
+        }
         let mut steps = Steps::most();
-        verdict.or(self.globs.verdict(&compared, is_newer, &mut steps))
+        verdict.or(self.globs.verdict(&compared, after, &mut steps))
     }
-}
 
-/// Patterns that are a beginning of a path, which most are, are looked up by each length that there is. Every length is one of
-/// its own up to [`MAX_BEGINNING`](super::pattern::MAX_BEGINNING): to round them would let one client's ids widen what those of
-/// others purge.
-#[derive(Debug)]
-struct Beginnings {
-    marks: Marks,
-    /// The lengths in each generation of the marks.
-    recent: BTreeSet<u16>,
-    older: BTreeSet<u16>,
-}
+    /// The worst that is known of any of `digests`, or of what may have been one of them.
+    fn look(&self, sort: Sort, digests: impl IntoIterator<Item = u128>, after: After) -> Verdict {
+        let names = digests.into_iter().map(|digest| Name::new(sort, digest));
+        let verdicts = names.map(|name| self.verdict(name, after));
+        verdicts.fold(Verdict::Good, Verdict::or)
+    }
 
-impl Beginnings {
-    fn renew(&mut self, beginning: Beginning) -> &mut Mark {
-        if self.marks.make_room(beginning.digest) {
-            self.older = std::mem::take(&mut self.recent);
+    fn verdict(&self, name: Name, after: After) -> Verdict {
+        let mut seen = self.table.look(name, after);
+        if let After::Shared(_) = after
+            && !self.on_its_way.is_empty()
+        {
+            seen.hard |= self.on_its_way.is_hard(name);
+            let soft = self.on_its_way.soft(name);
+            seen.soft = seen.soft.into_iter().chain(soft).min();
         }
-        self.recent.insert(beginning.length);
-        self.marks.renew(beginning.digest)
-    }
-
-    fn lengths(&self) -> impl Iterator<Item = u16> {
-        self.recent.union(&self.older).copied()
-    }
-
-    fn verdict(&self, compared: &Compared<'_>, is_newer: &impl Fn(&Stamp) -> bool) -> Verdict {
-        // In order: after the first that is longer than the text all are.
-        let digests = self
-            .lengths()
-            .map_while(|length| compared.digest_of(length));
-        self.marks.verdict(digests, is_newer)
-    }
-}
-
-/// Patterns with an inner star, the one that was purged longest ago first.
-#[derive(Debug)]
-struct Globs {
-    marks: Vec<(Box<str>, Mark)>,
-    forgotten: Stamp,
-    most: usize,
-}
-
-impl Globs {
-    fn renew(&mut self, text: &str) -> &mut Mark {
-        let known = self.marks.iter().position(|(known, _)| **known == *text);
-        let renewed = match known {
-            Some(at) => self.marks.remove(at),
-            None => (text.into(), Mark::default()),
+        let verdict = if seen.perhaps {
+            Verdict::Perhaps
+        } else {
+            Verdict::Good
         };
-        if self.marks.len() >= self.most {
-            let (_, mark) = self.marks.remove(0);
-            self.forgotten.include(&mark.newest());
+        match (seen.hard, seen.soft) {
+            (true, _) => Verdict::Gone,
+            (false, Some(since)) => verdict.or(Verdict::Stale(since.at(self.epoch))),
+            (false, None) => verdict,
         }
-        self.marks.push(renewed);
-        let last = self.marks.len() - 1;
-        &mut self.marks[last].1
     }
+}
 
-    fn confirm(&mut self, text: &str, hard: bool, number: u64, id: StreamId) {
-        let mark = self.marks.iter_mut().find(|(known, _)| **known == *text);
-        match mark.map(|(_, mark)| mark.of(hard)) {
-            Some(stamp) if stamp.on_its_way >= number => stamp.confirm(number, id),
-            _ => self.forgotten.confirm(number, id), // as of the other marks
+/// Where the marks of a selector are.
+enum Sorted<'s> {
+    /// In the table, by digest; with the length of a beginning.
+    Digest(Sort, u128, Option<u16>),
+    Glob(&'s str),
+    All,
+    Unnamed,
+}
+
+impl<'s> Sorted<'s> {
+    fn of(selector: &'s Selector) -> Self {
+        match selector {
+            Selector::Target(target) => Self::Digest(Sort::Target, *target, None),
+            Selector::Tag(tag) => Self::Digest(Sort::Tag, *tag, None),
+            Selector::Path(pattern) => match pattern.kind() {
+                Kind::Exactly(path) => Self::Digest(Sort::Exactly, *path, None),
+                Kind::Beginning(it) => Self::Digest(Sort::Beginning, it.digest, Some(it.length)),
+                Kind::Glob(text) => Self::Glob(text),
+            },
+            Selector::All => Self::All,
+            Selector::Unnamed => Self::Unnamed,
         }
-        self.forgotten.arrived(number);
-    }
-
-    fn settle(&mut self) {
-        self.marks.iter_mut().for_each(|(_, mark)| mark.settle());
-        self.forgotten.on_its_way = 0;
-    }
-
-    /// Those that are no newer than the entry are not tried. Where `steps` do not suffice for the others, one of them may match.
-    fn verdict(
-        &self,
-        compared: &Compared<'_>,
-        is_newer: &impl Fn(&Stamp) -> bool,
-        steps: &mut Steps,
-    ) -> Verdict {
-        let mut worst = verdict_of_forgotten(&self.forgotten, is_newer);
-        for (text, mark) in &self.marks {
-            let verdict = mark.verdict(is_newer);
-            if verdict == Verdict::Good {
-                continue;
-            }
-            match compared.matches(text, steps) {
-                Some(true) => worst = worst.or(verdict),
-                Some(false) => {}
-                None => return worst.or(Verdict::Perhaps),
-            }
-        }
-        worst
     }
 }
 

@@ -1,15 +1,17 @@
-//! The last purges of one kind, by digest: the newest exactly, of the others only how new they are.
+//! What is known of the purges of one selector, and what that says of an entry.
 
 use crate::store::entry::StreamId;
-use std::collections::HashMap;
 use tokio::time::Instant;
+
+/// Soft purges of one selector whose times are kept one by one; of those before them only the oldest time is.
+pub(super) const MOST_SOFT: usize = 4;
 
 /// What the log says of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// No purge concerns it.
     Good,
-    /// A soft purge does, since then: it is stale.
+    /// A soft purge does, the first of them since then: it is stale.
     Stale(Instant),
     /// One may: it is not remembered one by one, or its record was lost.
     Perhaps,
@@ -30,6 +32,34 @@ impl Verdict {
             (Self::Good, Self::Good) => Self::Good,
         }
     }
+
+    /// What is said of everything that is older than what was forgotten.
+    pub(super) fn of_forgotten(forgotten: &Stamp, entry: After) -> Self {
+        if entry.is_before(forgotten) {
+            Self::Perhaps
+        } else {
+            Self::Good
+        }
+    }
+}
+
+/// Up to where it is known that no purge concerns an entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum After {
+    /// By the numbers of this process.
+    Local(u64),
+    /// By the shared log: it came from Redis.
+    Shared(StreamId),
+}
+
+impl After {
+    /// Whether the purge of `stamp` is newer.
+    pub(super) fn is_before(self, stamp: &Stamp) -> bool {
+        match self {
+            Self::Local(checked) => stamp.local > checked,
+            Self::Shared(position) => stamp.on_its_way > 0 || stamp.shared > position,
+        }
+    }
 }
 
 /// Where in the log purges were, and the newest of them.
@@ -44,14 +74,6 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn is_newer_than_local(&self, checked: u64) -> bool {
-        self.local > checked
-    }
-
-    pub(super) fn is_newer_than_shared(&self, position: StreamId) -> bool {
-        self.on_its_way > 0 || self.shared > position
-    }
-
     /// As new as both.
     pub(super) fn include(&mut self, other: &Self) {
         self.local = self.local.max(other.local);
@@ -70,147 +92,77 @@ impl Stamp {
             self.on_its_way = 0;
         }
     }
-}
-
-/// The last purges of one selector.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mark {
-    hard: Stamp,
-    soft: Stamp,
-    /// When this process learned of the soft one.
-    learned: Option<Instant>,
-}
-
-impl Mark {
-    pub(super) fn of(&mut self, hard: bool) -> &mut Stamp {
-        if hard { &mut self.hard } else { &mut self.soft }
-    }
-
-    /// Adds a purge of this hardness, which this process learned of at `learned`.
-    pub(super) fn record(&mut self, hard: bool, stamp: &Stamp, learned: Instant) {
-        self.of(hard).include(stamp);
-        if !hard {
-            self.learned = Some(learned);
-        }
-    }
-
-    /// As new as either of its purges.
-    pub(super) fn newest(&self) -> Stamp {
-        let mut newest = self.hard;
-        newest.include(&self.soft);
-        newest
-    }
 
     /// Nothing of it is on its way any more.
     pub(super) fn settle(&mut self) {
-        (self.hard.on_its_way, self.soft.on_its_way) = (0, 0);
-    }
-
-    pub(super) fn verdict(&self, is_newer: &impl Fn(&Stamp) -> bool) -> Verdict {
-        match (is_newer(&self.hard), is_newer(&self.soft)) {
-            (true, _) => Verdict::Gone,
-            (false, true) => self.learned.map_or(Verdict::Gone, Verdict::Stale),
-            (false, false) => Verdict::Good,
-        }
+        self.on_its_way = 0;
     }
 }
 
-/// What is said of everything that is older than what was forgotten.
-pub(super) fn verdict_of_forgotten(
-    forgotten: &Stamp,
-    is_newer: &impl Fn(&Stamp) -> bool,
-) -> Verdict {
-    if is_newer(forgotten) {
-        Verdict::Perhaps
-    } else {
-        Verdict::Good
-    }
+/// A soft purge, or several of which the oldest was made then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Soft {
+    pub(super) stamp: Stamp,
+    pub(super) since: Instant,
 }
 
-/// Marks by digest, in two generations. When the recent one is full, the older one is forgotten: entries that are older than
-/// what it held may be concerned, those that are newer are not. Nothing else is widened, and nothing is lost.
-#[derive(Debug)]
-pub(super) struct Marks {
-    recent: HashMap<u128, Mark>,
-    older: HashMap<u128, Mark>,
-    forgotten: Stamp,
-    most: usize,
+/// The purges of a selector that is not in the table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mark {
+    pub(super) hard: Stamp,
+    /// In the order in which this process learned of them.
+    pub(super) softs: Vec<Soft>,
 }
 
-impl Marks {
-    /// Each generation has `most`, so of the last `most` none is forgotten.
-    pub(super) fn new(most: usize) -> Self {
-        Self {
-            recent: HashMap::new(),
-            older: HashMap::new(),
-            forgotten: Stamp::default(),
-            most,
+impl Mark {
+    /// Adds a purge of this hardness that was made at `since`.
+    pub(super) fn record(&mut self, hard: bool, stamp: Stamp, since: Instant) {
+        if hard {
+            return self.hard.include(&stamp);
         }
+        if self.softs.len() >= MOST_SOFT {
+            let oldest = self.softs.remove(0);
+            self.softs[0].stamp.include(&oldest.stamp);
+            self.softs[0].since = self.softs[0].since.min(oldest.since);
+        }
+        self.softs.push(Soft { stamp, since });
     }
 
-    /// The mark for `key`, which counts as the newest from now on.
-    pub(super) fn renew(&mut self, key: u128) -> &mut Mark {
-        self.make_room(key);
-        let known = self.older.remove(&key).unwrap_or_default();
-        self.recent.entry(key).or_insert(known)
-    }
-
-    /// Whether a generation had to go so that `key` has a place.
-    pub(super) fn make_room(&mut self, key: u128) -> bool {
-        if self.recent.len() < self.most || self.recent.contains_key(&key) {
-            return false;
-        }
-        for (_, mark) in self.older.drain() {
-            self.forgotten.include(&mark.newest());
-        }
-        std::mem::swap(&mut self.recent, &mut self.older);
-        true
-    }
-
-    /// Our record `number` for `key` has its place in the shared log.
-    pub(super) fn confirm(&mut self, key: u128, hard: bool, number: u64, id: StreamId) {
-        let mark = match self.recent.get_mut(&key) {
-            Some(mark) => Some(mark),
-            None => self.older.get_mut(&key),
+    /// Our record `number` has its place. Whether it is one of these: it may have been forgotten while it was on its way.
+    pub(super) fn confirm(&mut self, hard: bool, number: u64, id: StreamId) -> bool {
+        let its = if hard {
+            Some(&mut self.hard)
+        } else {
+            let mut softs = self.softs.iter_mut().map(|soft| &mut soft.stamp);
+            softs.find(|stamp| stamp.local >= number)
         };
-        match mark.map(|mark| mark.of(hard)) {
-            Some(stamp) if stamp.on_its_way >= number => stamp.confirm(number, id),
-            // Forgotten while it was on its way, even where the selector was purged once more since then.
-            _ => self.forgotten.confirm(number, id),
+        let its = its.filter(|stamp| stamp.on_its_way >= number);
+        its.map(|stamp| stamp.confirm(number, id)).is_some()
+    }
+
+    pub(super) fn stamps(&mut self) -> impl Iterator<Item = &mut Stamp> {
+        let softs = self.softs.iter_mut().map(|soft| &mut soft.stamp);
+        std::iter::once(&mut self.hard).chain(softs)
+    }
+
+    /// As new as any of its purges.
+    pub(super) fn newest(&self) -> Stamp {
+        let softs = self.softs.iter().map(|soft| &soft.stamp);
+        softs.fold(self.hard, |mut newest, stamp| {
+            newest.include(stamp);
+            newest
+        })
+    }
+
+    pub(super) fn verdict(&self, entry: After) -> Verdict {
+        if entry.is_before(&self.hard) {
+            return Verdict::Gone;
         }
-        self.forgotten.arrived(number);
-    }
-
-    /// Nothing is on its way any more.
-    pub(super) fn settle(&mut self) {
-        let marks = self.recent.values_mut().chain(self.older.values_mut());
-        marks.for_each(Mark::settle);
-        self.forgotten.on_its_way = 0;
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.recent.is_empty() && self.forgotten == Stamp::default()
-    }
-
-    /// The worst that is known of any of `keys`, or of what was forgotten.
-    pub(super) fn verdict(
-        &self,
-        keys: impl IntoIterator<Item = u128>,
-        is_newer: &impl Fn(&Stamp) -> bool,
-    ) -> Verdict {
-        let marks = keys
-            .into_iter()
-            .filter_map(|key| self.recent.get(&key).or_else(|| self.older.get(&key)));
-        let forgotten = verdict_of_forgotten(&self.forgotten, is_newer);
-        marks.fold(forgotten, |worst, mark| worst.or(mark.verdict(is_newer)))
-    }
-
-    /// How many marks there are, and for how many there is room.
-    #[cfg(test)]
-    pub(super) fn size(&self) -> (usize, usize) {
-        (
-            self.recent.len() + self.older.len(),
-            self.recent.capacity() + self.older.capacity(),
-        )
+        let newer = self
+            .softs
+            .iter()
+            .filter(|soft| entry.is_before(&soft.stamp));
+        let first = newer.map(|soft| soft.since).min();
+        first.map_or(Verdict::Good, Verdict::Stale)
     }
 }

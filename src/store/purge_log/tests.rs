@@ -1,6 +1,7 @@
 use super::{shared::MAX_PENDING, *};
 use crate::semantics::{Key, key::Builder, stored::sample};
 use bytes::Bytes;
+use tokio::time::Instant;
 
 fn key(path: &str) -> Key {
     Builder::new("http", b"a", path).build()
@@ -376,4 +377,80 @@ fn there_is_no_gap_up_to_its_end_and_one_after_it() {
     shared.in_contact(begun, gap); // heard late
     assert!(!log.in_gap(begun + gap * 2));
     assert!(log.in_gap(begun + gap * 2 + Duration::from_nanos(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_begins_with_the_first_soft_purge_after_the_fetch_whenever_it_is_looked_for() {
+    let log = log(false);
+    let old = entry("/a", &["t"], log.position());
+    let first = Instant::now();
+    log.append(vec![soft(Selector::tag("t"))]);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let since_then = entry("/a", &["t"], log.position());
+    for _ in 0..10 {
+        tokio::time::advance(Duration::from_secs(60)).await;
+        log.append(vec![soft(Selector::tag("t"))]);
+    }
+    assert_eq!(log.judge(&old), Verdict::Stale(first));
+    // Of more than a few times the oldest is kept, and never a later one in its place.
+    assert_eq!(log.judge(&since_then), Verdict::Stale(first));
+    let newer = entry("/a", &["t"], log.position());
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let second = Instant::now();
+    log.append(vec![soft(Selector::tag("t"))]);
+    assert_eq!(log.judge(&newer), Verdict::Stale(second));
+    tokio::time::advance(Duration::from_secs(60)).await;
+    log.append(vec![soft(Selector::tag("t")), soft(target("/a"))]);
+    assert_eq!(log.judge(&newer), Verdict::Stale(second));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_of_everything_and_of_a_pattern_begins_with_the_first_purge_too() {
+    let pattern = || Selector::Path(PathPattern::covering("/*/x"));
+    for selector in [Selector::All, pattern(), target("/a/x")] {
+        let log = log(false);
+        let a = entry("/a/x", &[], log.position());
+        let first = Instant::now();
+        for _ in 0..3 {
+            log.append(vec![soft(selector.clone())]);
+            tokio::time::advance(Duration::from_secs(60)).await;
+        }
+        assert_eq!(log.judge(&a), Verdict::Stale(first), "{selector:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nothing_is_older_than_takes_no_memory() {
+    let (log, day) = (log(false), Duration::from_secs(86_400));
+    let empty = log.bytes();
+    let purges = |from: u64| {
+        let one = |n: u64| hard(target(&format!("/{n}")));
+        (from..from + 5_000).map(one).collect::<Vec<_>>()
+    };
+    log.append(purges(0));
+    log.retire(day);
+    let full = log.bytes();
+    assert!(full > empty + 100_000);
+    tokio::time::advance(day).await;
+    log.append(purges(5_000));
+    log.retire(day);
+    assert!(
+        log.bytes() >= full,
+        "an entry of yesterday may still be kept"
+    );
+    tokio::time::advance(Duration::from_secs(120)).await;
+    log.retire(day);
+    tokio::time::advance(day).await;
+    log.retire(day);
+    assert!(log.bytes() < empty + 10_000, "{} {empty}", log.bytes());
+    let forgotten = entry(
+        "/1",
+        &[],
+        Position {
+            local: 1,
+            shared: StreamId::default(),
+        },
+    );
+    assert_eq!(log.judge(&forgotten), Verdict::Perhaps, "if it were kept");
+    assert_eq!(log.judge(&entry("/1", &[], log.position())), Verdict::Good);
 }

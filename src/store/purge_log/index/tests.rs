@@ -1,4 +1,11 @@
-use super::{super::pattern::MAX_BEGINNING, super::pattern::PathPattern, *};
+use super::{
+    super::{
+        marks::MOST_SOFT,
+        pattern::{MAX_BEGINNING, MAX_PATTERN, PathPattern},
+        shared::MAX_PENDING,
+    },
+    *,
+};
 use crate::{
     semantics::{key::Builder, stored::sample},
     store::entry::Position,
@@ -32,9 +39,13 @@ fn hard(selector: Selector) -> Purge {
     }
 }
 
+/// Buckets of a small table, and its places.
+const BUCKETS: usize = 240;
+const PLACES: u64 = 2_400;
+
 /// Purges of `selectors`, the first of which has the number 1.
 fn index_of(selectors: impl IntoIterator<Item = Selector>) -> Index {
-    let mut index = Index::default();
+    let mut index = Index::of(BUCKETS, MAX_PATTERNS);
     for (at, selector) in selectors.into_iter().enumerate() {
         index.record(&hard(selector), at as u64 + 1, None);
     }
@@ -53,14 +64,14 @@ const KINDS: [(&str, Numbered); 5] = [
 ];
 
 #[test]
-fn two_hundred_thousand_purges_lose_nothing_that_is_newer_than_what_was_forgotten() {
-    const MANY: u64 = 200_000;
+fn many_purges_lose_nothing_that_is_newer_than_what_was_forgotten() {
+    const MANY: u64 = 10 * PLACES;
     for (kind, selector) in KINDS {
         let index = index_of((0..MANY).map(selector));
         let judge = |position: u64, path: &str, tags: &[&str]| {
             index.judge_local(&entry(path, None, tags, at(position)), position)
         };
-        let remembered = MANY - GENERATION as u64;
+        let remembered = MANY - PLACES * 3 / 5;
         assert_eq!(judge(remembered, "/other", &["x"]), Verdict::Good, "{kind}");
         assert_eq!(judge(1, "/other", &["x"]), Verdict::Perhaps, "{kind}");
         let (first, last) = (selector(0), selector(MANY - 1));
@@ -88,36 +99,41 @@ fn what_has_no_tag_is_not_touched_by_tags() {
     assert_eq!(index.judge_local(&untagged, 0), Verdict::Good);
 }
 
-/// As docs/reliability.md says: 26 MiB. A table has 2^15 places of a mark and a byte each.
+/// As docs/reliability.md says, whatever the allocator adds to it.
 #[test]
-fn an_index_that_is_full_of_everything_takes_a_fixed_number_of_bytes() {
-    const PLACES: usize = 1 << 15;
+fn an_index_that_is_full_of_everything_takes_16_mib() {
     let mut index = Index::default();
-    for n in 0..4 * GENERATION as u64 {
-        for (_, selector) in KINDS {
-            index.record(&hard(selector(n)), n, None);
+    index.table.reserve(table::MOST);
+    let mut number = 0;
+    let mut record = |index: &mut Index, selector: Selector, hard: bool| {
+        number += 1;
+        index.record(&Purge { selector, hard }, number, Some(Origin::Here));
+    };
+    let kinds = KINDS.iter().cycle();
+    for (n, (_, selector)) in (0..=MAX_PENDING as u64).zip(kinds) {
+        record(&mut index, selector(n), n % 3 > 0);
+    }
+    for n in 0..2 * MAX_PATTERNS {
+        let text = format!("/*{}{n:03}", "x".repeat(MAX_PATTERN - 5));
+        for hard in [false, false, true, false, false, false] {
+            record(&mut index, path(&text), hard);
         }
-        index.record(&hard(path(&format!("/*{}{n}", "x".repeat(480)))), n, None);
     }
-    let kinds = [
-        &index.targets,
-        &index.tags,
-        &index.exact,
-        &index.beginnings.marks,
-    ];
-    let mut bytes = 0;
-    for marks in kinds {
-        let (count, room) = marks.size();
-        assert!(
-            count <= 2 * GENERATION && room <= 2 * GENERATION,
-            "{count} {room}"
-        );
-        bytes += 2 * PLACES * (size_of::<(u128, Mark)>() + 1);
+    record(
+        &mut index,
+        path(&format!("{}*", "/".repeat(MAX_BEGINNING))),
+        true,
+    );
+    let bytes = index.bytes();
+    assert!(15 << 20 < bytes && bytes <= 16 << 20, "{bytes}");
+    for (text, mark) in &index.globs.marks {
+        assert_eq!((text.len(), mark.softs.len()), (MAX_PATTERN, MOST_SOFT));
     }
-    assert!(index.globs.marks.len() <= MAX_PATTERNS);
-    let texts = index.globs.marks.iter().map(|(text, _)| text.len());
-    bytes += texts.sum::<usize>() + MAX_PATTERNS * size_of::<(Box<str>, Mark)>();
-    assert!(bytes < 26 << 20, "{bytes}");
+}
+
+#[test]
+fn an_empty_index_takes_nothing_to_speak_of() {
+    assert!(Index::default().bytes() < 1 << 10);
 }
 
 #[test]
@@ -125,27 +141,30 @@ fn a_read_looks_for_a_fixed_number_of_beginnings_whatever_clients_wrote() {
     let long = "x".repeat(30_000);
     let lengths = (0..30_000).step_by(7).chain(0..=300);
     let index = index_of(lengths.map(|length| path(&format!("/{}*", &long[..length]))));
-    assert_eq!(index.beginnings.lengths().count(), MAX_BEGINNING);
+    let lengths = || index.lengths.newer_than(After::Local(0));
+    assert_eq!(lengths().count(), MAX_BEGINNING);
     let compared = entry(&format!("/{long}"), None, &[], at(0));
     let compared = Compared::of(&compared.key).unwrap();
-    let looked_at: usize = index.beginnings.lengths().map(usize::from).sum();
+    let looked_at: usize = lengths().map(usize::from).sum();
     assert!(
         looked_at <= MAX_BEGINNING * (MAX_BEGINNING + 1) / 2,
         "{looked_at} bytes"
     );
-    let found = index
-        .beginnings
-        .lengths()
-        .map_while(|length| compared.digest_of(length));
+    let found = lengths().map_while(|length| compared.digest_of(length));
     assert_eq!(found.count(), MAX_BEGINNING, "one look-up each");
 }
 
 #[test]
-fn lengths_that_are_forgotten_are_not_looked_for() {
-    let first = ["/a/long/beginning*".to_owned()].into_iter();
-    let others = (0..3 * GENERATION).map(|n| format!("/{n:07}*"));
-    let index = index_of(first.chain(others).map(|text| path(&text)));
-    assert_eq!(index.beginnings.lengths().collect::<Vec<_>>(), [8]);
+fn lengths_that_are_older_than_the_entry_are_not_looked_for() {
+    let texts = ["/a/long/beginning*", "/b*", "/c/d*"];
+    let index = index_of(texts.map(path));
+    let looked_for = |checked| {
+        let lengths = index.lengths.newer_than(After::Local(checked));
+        lengths.collect::<Vec<_>>()
+    };
+    assert_eq!(looked_for(0), [2, 4, 17]);
+    assert_eq!(looked_for(1), [2, 4]);
+    assert_eq!(looked_for(3), [0_u16; 0]);
 }
 
 #[test]
@@ -155,11 +174,10 @@ fn a_path_made_to_take_long_costs_a_read_a_fixed_number_of_steps() {
     let hostile = entry(&format!("/{}", "a".repeat(30_000)), None, &[], at(0));
     let mut steps = Steps::most();
     let compared = Compared::of(&hostile.key).unwrap();
-    let all = |stamp: &Stamp| stamp.is_newer_than_local(0);
-    let verdict = index.globs.verdict(&compared, &all, &mut steps);
+    let verdict = index.globs.verdict(&compared, After::Local(0), &mut steps);
     assert_eq!((verdict, steps.left()), (Verdict::Perhaps, 0));
-    let newest = |stamp: &Stamp| stamp.is_newer_than_local(MAX_PATTERNS as u64);
-    let verdict = index.globs.verdict(&compared, &newest, &mut steps);
+    let newest = After::Local(MAX_PATTERNS as u64);
+    let verdict = index.globs.verdict(&compared, newest, &mut steps);
     assert_eq!(
         verdict,
         Verdict::Good,
@@ -186,33 +204,25 @@ fn a_soft_purge_that_is_forgotten_on_its_way_is_no_hard_one() {
         selector: Selector::of_uri(b"a", path),
         hard,
     };
-    index.record(&of("/a/1", false), 1, Some(Origin::Here));
-    for number in 2..4 {
-        index.record(
-            &of(&format!("/a/{number}"), false),
-            number,
-            Some(Origin::Here),
-        );
+    let last = 1 + table::SLOTS as u64;
+    for number in 1..=last {
+        let soft = of(&format!("/a/{number}"), false);
+        index.record(&soft, number, Some(Origin::Here));
     }
     let place = StreamId(1, 0);
-    index.record(
-        &of("/a/1", true),
-        4,
-        Some(Origin::Elsewhere(place, Duration::ZERO)),
-    );
+    let elsewhere = Origin::Elsewhere(place, Duration::ZERO);
+    index.record(&of("/a/1", true), last + 1, Some(elsewhere));
     index.reach(place);
-    let fetched = entry(
-        "/a/1",
-        None,
-        &[],
-        Position {
-            local: 4,
-            shared: place,
-        },
-    );
+    let position = Position {
+        local: last + 1,
+        shared: place,
+    };
+    let fetched = entry("/a/1", None, &[], position);
+    let on_its_way = index.judge_shared(&fetched);
+    assert!(matches!(on_its_way, Verdict::Stale(_)), "{on_its_way:?}");
     index.confirm(&of("/a/1", false), 1, StreamId(2, 0));
     assert_eq!(index.judge_shared(&fetched), Verdict::Perhaps);
-    assert_eq!(index.judge_local(&fetched, 4), Verdict::Good);
+    assert_eq!(index.judge_local(&fetched, last + 1), Verdict::Good);
 }
 
 #[derive(Clone, Debug)]
@@ -288,8 +298,8 @@ fn agrees(verdict: Verdict, expected: (bool, bool), is_remembered: bool) -> bool
     }
 }
 
-/// Marks in each generation, and patterns.
-const KEPT: usize = 2;
+/// Marks, and patterns.
+const KEPT: usize = table::SLOTS;
 
 fn check(
     index: &Index,
@@ -327,7 +337,7 @@ proptest! {
 
     #[test]
     fn no_purge_is_lost_and_what_is_newer_than_the_forgotten_is_judged_exactly(steps in steps()) {
-        let (mut index, mut known) = (Index::of(KEPT, KEPT), Vec::<Known>::new());
+        let (mut index, mut known) = (Index::of(1, KEPT), Vec::<Known>::new());
         let (mut waiting, mut entries) = (VecDeque::new(), Vec::new());
         let (mut overflowed, mut place) = (false, 0);
         for step in steps {
