@@ -262,8 +262,14 @@ impl Store {
         };
         let entry = match redis.get(key, request).await {
             Answer::Match(entry) => Arc::new(*entry),
-            Answer::Other => return Lookup::VaryMiss,
-            Answer::None | Answer::Unavailable => return Lookup::Miss,
+            // That took its time: memory may have it by now.
+            Answer::Other => {
+                return match self.lookup_memory(key, request, now) {
+                    Lookup::Miss => Lookup::VaryMiss,
+                    found => found,
+                };
+            }
+            Answer::None | Answer::Unavailable => return self.lookup_memory(key, request, now),
         };
         let verdict = self.log.judge_shared(&entry);
         let Some(standing) = self.standing_by(verdict, &entry, now) else {

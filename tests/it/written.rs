@@ -98,6 +98,36 @@ async fn many_writes_are_under_way_at_once() {
     assert_eq!(dropped(&proxy, "queue_full"), 0.0);
 }
 
+/// How often each thing is done whose cost is counted.
+const COUNT: u64 = 50;
+
+/// What Redis reads and writes for it, to be printed.
+struct Cost<'r> {
+    redis: &'r Redis,
+    before: (u64, u64),
+}
+
+impl<'r> Cost<'r> {
+    fn begin(redis: &'r Redis) -> Self {
+        redis.command::<String>(&["CONFIG", "RESETSTAT"]);
+        let (first, second) = (redis.bytes(), redis.bytes());
+        // To ask takes some too.
+        let asking = (second.0 - first.0, second.1 - first.1);
+        let before = (second.0 + asking.0, second.1 + asking.1);
+        Self { redis, before }
+    }
+
+    fn end(self, what: &str) {
+        let after = self.redis.bytes();
+        let each = |after: u64, before: u64| after.saturating_sub(before) / COUNT;
+        println!(
+            "{what}: {} bytes to redis, {} from it",
+            each(after.0, self.before.0),
+            each(after.1, self.before.1)
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_store_is_one_command_and_a_hit_one_and_its_ttl() {
     let (origin, redis) = (Origin::start().await, Redis::start());
@@ -110,24 +140,29 @@ async fn a_store_is_one_command_and_a_hit_one_and_its_ttl() {
     until("it is in redis", async || written(&one) >= 1.0).await;
     let fields = [("Accept-Language", "en, de;q=0.5")];
     let similar = [("Accept-Language", "en")];
+    let calls = |command: &str| redis.calls(command);
     for (folder, asked) in [("/n", 1), ("/v", 2)] {
-        redis.command::<String>(&["CONFIG", "RESETSTAT"]);
+        let cost = Cost::begin(&redis);
         let before = written(&one);
-        for number in 0..10 {
+        for number in 0..COUNT {
             one.get_with(&format!("{folder}/{number}"), &fields).await;
         }
-        until("it is in redis", async || written(&one) >= before + 10.0).await;
-        let calls = |command: &str| redis.calls(command);
+        until("it is in redis", async || {
+            written(&one) >= before + COUNT as f64
+        })
+        .await;
+        cost.end(&format!("{folder}: a miss and its store"));
         // Each was looked up before it was fetched; the script's own commands are counted too.
         let eval = (calls("eval"), calls("evalsha"), calls("del"));
-        assert_eq!(eval, (0, 10, 0), "{folder}");
-        redis.command::<String>(&["CONFIG", "RESETSTAT"]);
-        for number in 0..10 {
+        assert_eq!(eval, (0, COUNT, 0), "{folder}");
+        let cost = Cost::begin(&redis);
+        for number in 0..COUNT {
             let hit = two.get_with(&format!("{folder}/{number}"), &similar).await;
             assert!(hit.is_hit(), "{folder}");
         }
+        cost.end(&format!("{folder}: a hit"));
         let reads = (calls("getrange"), calls("pttl"), calls("evalsha"));
-        assert_eq!(reads, (10 * asked, 10 * asked, 0), "{folder}");
+        assert_eq!(reads, (COUNT * asked, COUNT * asked, 0), "{folder}");
     }
 }
 

@@ -29,7 +29,7 @@ const STARVED: u32 = 8;
 
 /// Lookups under way per connection, abandoned ones too: more wait, within their budget. Each may bring
 /// [`INLINE`](super::commands::INLINE) bytes.
-const PLACES: usize = 32;
+const PLACES: usize = 64;
 
 /// See the module docs.
 pub(super) struct Lane {

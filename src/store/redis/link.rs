@@ -173,7 +173,7 @@ impl Link {
         })
     }
 
-    /// A lane with a place for one more lookup, which is waited for until `end`.
+    /// A lane with a place for one more lookup, which is waited for half of the time until `end`.
     async fn place(&self, end: Instant) -> Result<(Arc<Lane>, OwnedSemaphorePermit), CallError> {
         for _ in 0..LANES {
             let lane = self.lane()?;
@@ -183,7 +183,9 @@ impl Link {
         }
         let lane = self.lane()?;
         let place = Arc::clone(&lane.places).acquire_owned();
-        match tokio::time::timeout_at(end, place).await {
+        // The server is to have some time, too.
+        let patience = end.saturating_duration_since(Instant::now()) / 2;
+        match tokio::time::timeout(patience, place).await {
             Ok(Ok(place)) => Ok((lane, place)),
             Ok(Err(_)) | Err(_) => {
                 self.metrics.redis.call(RedisCall::Busy);

@@ -158,6 +158,19 @@ impl Redis {
         number.map_or(0, |number| number.parse().unwrap())
     }
 
+    /// How many bytes have come to it and gone from it.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        let stats: String = self.command(&["INFO", "stats"]);
+        let number = |name: &str| -> u64 {
+            let line = stats.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap().parse().unwrap()
+        };
+        (
+            number("total_net_input_bytes:"),
+            number("total_net_output_bytes:"),
+        )
+    }
+
     /// Whether it runs and takes writes.
     pub(crate) fn is_primary(&self) -> bool {
         let info = self.try_command::<String>(&["INFO", "replication"]);
