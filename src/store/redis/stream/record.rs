@@ -226,20 +226,21 @@ pub(super) fn read(value: &Value) -> Option<Record> {
     })
 }
 
-/// The fields of a record that somebody else wrote, by name and value.
-pub(super) fn fields(value: &Value) -> Option<(StreamId, Vec<(&[u8], &[u8])>)> {
+/// Names and values.
+pub(super) type Fields<'v> = Vec<(&'v [u8], &'v [u8])>;
+
+/// The fields of a record that somebody else wrote.
+pub(super) fn fields(value: &Value) -> Option<(StreamId, Fields<'_>)> {
     let Value::Array(pair) = value else {
         return None;
     };
     let [Value::BulkString(id), Value::Array(fields)] = &pair[..] else {
         return None;
     };
-    let text = |value| match value {
-        &Value::BulkString(ref text) => Some(&text[..]),
+    let fields = fields.chunks_exact(2).map(|pair| match pair {
+        [Value::BulkString(name), Value::BulkString(value)] => Some((&name[..], &value[..])),
         _ => None,
-    };
-    let fields = fields.chunks_exact(2);
-    let fields = fields.map(|pair| Some((text(&pair[0])?, text(&pair[1])?)));
+    });
     Some((parse_id(id)?, fields.collect::<Option<_>>()?))
 }
 
