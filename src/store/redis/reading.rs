@@ -137,9 +137,8 @@ impl Reader {
         }
         let read = fetched.read;
         let value = match fetched.decode(INFLATED_HERE.min(self.max_object)) {
-            Err((DecodeError::Inflated, fetched)) => self.decode_elsewhere(fetched).await,
-            Err((error, _)) => Err(error),
-            Ok(value) => Ok(value),
+            Err(DecodeError::Inflated) => self.decode_elsewhere(fetched).await,
+            decoded => decoded,
         };
         match value {
             Ok(Value::Entry(entry)) => Ok(Found::Entry(entry)),
@@ -207,8 +206,7 @@ impl Reader {
     async fn decode_elsewhere(&self, fetched: Fetched) -> Result<Value, DecodeError> {
         let max = self.max_object;
         let decoding = tokio::task::spawn_blocking(move || fetched.decode(max));
-        let decoded = decoding.await.map_err(|_| DecodeError::Field)?;
-        decoded.map_err(|(error, _)| error)
+        decoding.await.unwrap_or(Err(DecodeError::Field))
     }
 
     fn unread(&self, at: &str, error: CallError) -> Answer {
@@ -243,9 +241,11 @@ impl Reader {
 }
 
 impl Fetched {
-    /// Gives itself back where it is of no use, for another try.
-    fn decode(mut self, max_body: u64) -> Result<Value, (DecodeError, Self)> {
-        self.read.max_body = max_body;
-        codec::decode(&self.bytes, &self.key, &self.id, self.read).map_err(|error| (error, self))
+    fn decode(&self, max_body: u64) -> Result<Value, DecodeError> {
+        let read = codec::Read {
+            max_body,
+            ..self.read
+        };
+        codec::decode(&self.bytes, &self.key, &self.id, read)
     }
 }
