@@ -165,7 +165,7 @@ fn steps(names: u64) -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Confirm),
         1 => (5..30_u64).prop_map(Step::Retire),
     ];
-    proptest::collection::vec(step, 0..60)
+    proptest::collection::vec(step, 0..90)
 }
 
 fn check(table: &Table, known: &[Known], names: u64, dead: u64) -> Result<(), TestCaseError> {
@@ -294,11 +294,11 @@ fn run(table: &mut Table, steps: Vec<Step>, names: u64) -> Result<(), TestCaseEr
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn no_purge_is_lost_and_false_answers_are_doubts(steps in steps(14)) {
-        run(&mut Table::new(1), steps, 14)?;
+    fn no_purge_is_lost_and_false_answers_are_doubts(steps in steps(26), buckets in 1..4_usize) {
+        run(&mut Table::new(buckets), steps, 26)?;
     }
 
     #[test]
