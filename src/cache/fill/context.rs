@@ -170,13 +170,6 @@ impl<'a> Context<'a> {
         (verdict == Reuse::Serve).then_some(found.entry)
     }
 
-    /// Whether the origin has answered this request otherwise since `stored` came.
-    pub(super) fn is_superseded(&self, stored: &Arc<Entry>) -> bool {
-        let came = |entry: &Entry| entry.head.freshness.response_time;
-        self.stored_by_now()
-            .is_some_and(|by_now| !Arc::ptr_eq(&by_now, stored) && came(&by_now) > came(stored))
-    }
-
     pub(super) fn insert(&self, entry: &Arc<Entry>) {
         self.core.store.insert(entry);
     }
