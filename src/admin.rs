@@ -92,6 +92,11 @@ async fn ready(State(subject): State<Subject>) -> impl IntoResponse {
         (StatusCode::SERVICE_UNAVAILABLE, "draining", None)
     } else {
         match subject.proxy.store().health() {
+            Health::Starting => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "starting",
+                Some("reading the purge log"),
+            ),
             Health::WithoutRedis => (StatusCode::OK, "degraded", Some("out")),
             Health::WithPartOfRedis => (StatusCode::OK, "degraded", Some("partial")),
             Health::WithoutPurges => (StatusCode::OK, "degraded", Some("purges")),

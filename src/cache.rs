@@ -36,6 +36,7 @@ mod status;
 pub mod tags;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 pub use self::rule::{Collapse, KeySpec, Rule, Settings};
 pub(crate) use self::{
@@ -136,7 +137,7 @@ impl Cache {
         ask: impl FnOnce() -> Ask,
     ) {
         let caller = Caller::of(key, &rule.policy, request);
-        refresh::start(&self.0, rule, caller, refresh, ask);
+        refresh::start(&self.0, rule, &caller, refresh, ask);
     }
 
     /// The moment before a request that bypasses the cache leaves, for [`Self::keep`] and [`Self::freshen`].
@@ -192,6 +193,7 @@ impl Cache {
     /// Sends a write and purges what it makes invalid, before its client learns that it succeeded: its next read must not
     /// see what was before. Returns how many purges that were. To be run to its end, also when the client leaves.
     ///
+    /// Other replicas know what it may change before it is sent, so that they purge that should this process not come to it.
     /// Where nobody knows what became of it, it invalidates if it `was_whole`: what never was a request has changed nothing, and
     /// else anybody could purge by breaking off.
     pub(crate) async fn write(
@@ -200,10 +202,12 @@ impl Cache {
         sending: Sending,
         was_whole: impl FnOnce() -> bool,
     ) -> Result<(Response<Stream>, usize), FetchError> {
-        let result = sending.await;
-        let purges = write.purges(&result, was_whole());
+        let store = &self.0.store;
+        let under_way = store.begin_write(write.intended(), write.limit()).await;
+        let result = under_way.until(sending).await;
+        let (purges, may_go_on) = write.purges(&result, was_whole());
         let count = purges.len();
-        self.purge(purges).await;
+        store.end_write(under_way, purges, may_go_on).await;
         result.map(|response| (response, count))
     }
 }

@@ -11,7 +11,7 @@ mod striped;
 
 use self::registration::{Labels, Registration};
 pub use self::{
-    labels::{CutOff, RedisCall, Removal},
+    labels::{CutOff, RedisCall, Removal, WriteDrop},
     redis::RedisUse,
     shares::Shares,
     striped::{Counter, Histogram},

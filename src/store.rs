@@ -13,7 +13,10 @@ mod tiered;
 pub use self::{
     entry::{Entry, Position, Rendition, StreamId},
     purge_log::{Purge, Selector},
-    redis::Lease,
+    redis::{Landing, Lease},
     secret::Secret,
-    tiered::{Found, Health, Lookup, Matching, Reach, Settings, Store},
+    tiered::{
+        Found, Health, Lookup, Matching, Settings, Store,
+        purging::{Reach, UnderWay},
+    },
 };

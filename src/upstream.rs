@@ -90,7 +90,11 @@ pub struct Upstream {
     /// Of first parts of content.
     first_parts: Places,
     tunnel_timeout: Duration,
+    longest_write: Duration,
 }
+
+/// What a write may take longer than the limits say: to get here, and to be carried out.
+const MORE_FOR_A_WRITE: Duration = Duration::from_secs(1);
 
 impl Upstream {
     /// Connects to nothing yet.
@@ -119,6 +123,7 @@ impl Upstream {
             health: Health::new(settings.authority.clone(), metrics),
             authority: settings.authority,
             tunnel_timeout: settings.tunnel_timeout,
+            longest_write: settings.timeout + settings.connect_timeout + MORE_FOR_A_WRITE,
             content: content::Limits {
                 patience: settings.body_timeout,
                 min_rate: settings.min_rate,
@@ -134,6 +139,12 @@ impl Upstream {
     /// What may pass without a byte in either direction of a tunnel.
     pub fn tunnel_timeout(&self) -> Duration {
         self.tunnel_timeout
+    }
+
+    /// What the upstream has not done that long after all of a request's content was there, it does not do any more, as far as
+    /// its limits say.
+    pub fn longest_write(&self) -> Duration {
+        self.longest_write
     }
 
     /// The content of a request of `party`, all of it that is at most 64 KiB, or its first part.

@@ -12,7 +12,8 @@ pub(super) const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Durat
 #[derive(Clone, Copy, Debug)]
 struct Failed {
     in_a_row: u32,
-    at: Instant,
+    /// How many purges were known then.
+    purges: u64,
     until: Instant,
     /// The origin failed; else it only declined, and may answer others.
     is_failure: bool,
@@ -22,17 +23,26 @@ struct Failed {
 pub(super) struct Backoff(Remembered<Failed>);
 
 impl Backoff {
-    /// Whether the origin may be asked for `caller` again while nobody waits for that. What was purged softly so long ago
-    /// must be asked for, if that was after the failure.
-    pub(super) fn may_ask(&self, caller: &Caller, purged: Option<Duration>) -> bool {
+    /// Whether the origin may be asked for `caller` again while nobody waits for that. What was purged after the failure must be,
+    /// which `is_purged_since` the number of a purge says.
+    pub(super) fn may_ask(
+        &self,
+        caller: &Caller,
+        is_purged_since: impl FnOnce(u64) -> bool,
+    ) -> bool {
         let failed = self.left_alone(caller);
-        failed.is_none_or(|failed| purged.is_some_and(|since| since < failed.at.elapsed()))
+        failed.is_none_or(|failed| is_purged_since(failed.purges))
     }
 
-    /// Whether the origin has just failed for `caller`, so that there is no use in waiting for it.
-    pub(super) fn is_failing(&self, caller: &Caller) -> bool {
-        self.left_alone(caller)
-            .is_some_and(|failed| failed.is_failure)
+    /// Whether the origin has just failed for `caller`, so that there is no use in waiting for it: unless what is asked for was
+    /// purged since.
+    pub(super) fn is_failing(
+        &self,
+        caller: &Caller,
+        is_purged_since: impl FnOnce(u64) -> bool,
+    ) -> bool {
+        let failed = self.left_alone(caller);
+        failed.is_some_and(|failed| failed.is_failure && !is_purged_since(failed.purges))
     }
 
     fn left_alone(&self, caller: &Caller) -> Option<Failed> {
@@ -40,25 +50,24 @@ impl Backoff {
         failed.filter(|failed| failed.until > Instant::now())
     }
 
-    /// The origin failed for `caller`, and wants to be left alone for `wish`.
-    pub(super) fn failed(&self, caller: &Caller, wish: Option<Duration>) {
-        self.leave_alone(caller, wish, true);
+    /// The origin failed for `caller` when so many `purges` were known, and wants to be left alone for `wish`.
+    pub(super) fn failed(&self, caller: &Caller, wish: Option<Duration>, purges: u64) {
+        self.leave_alone(caller, wish, purges, true);
     }
 
     /// The origin declined to answer for `caller`, perhaps only this one time or this caller.
-    pub(super) fn declined(&self, caller: &Caller, wish: Option<Duration>) {
-        self.leave_alone(caller, wish, false);
+    pub(super) fn declined(&self, caller: &Caller, wish: Option<Duration>, purges: u64) {
+        self.leave_alone(caller, wish, purges, false);
     }
 
-    fn leave_alone(&self, caller: &Caller, wish: Option<Duration>, is_failure: bool) {
+    fn leave_alone(&self, caller: &Caller, wish: Option<Duration>, purges: u64, is_failure: bool) {
         let in_a_row = self.0.get(caller).map_or(0, |failed| failed.in_a_row);
-        let at = Instant::now();
         // Replicas, and keys that failed together, come back one after the other.
         let pause = back_off(BACK_OFF, in_a_row);
         let failed = Failed {
             in_a_row: in_a_row.saturating_add(1),
-            at,
-            until: at + pause.max(wish.unwrap_or_default()),
+            purges,
+            until: Instant::now() + pause.max(wish.unwrap_or_default()),
             is_failure,
         };
         self.0.insert(caller, failed);
@@ -83,47 +92,54 @@ mod tests {
         }
     }
 
+    /// It was never purged.
+    fn never(_: u64) -> bool {
+        false
+    }
+
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_to_their_limit_and_end_with_an_answer() {
         let (backoff, a) = (Backoff::default(), caller("/a"));
         for most in [1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 75.0, 75.0] {
-            backoff.failed(&a, None);
-            assert!(backoff.is_failing(&a));
+            backoff.failed(&a, None, 7);
+            assert!(backoff.is_failing(&a, never));
             advance(Duration::from_secs_f64(most)).await;
-            assert!(!backoff.is_failing(&a), "after {most} s");
+            assert!(!backoff.is_failing(&a, never), "after {most} s");
         }
-        backoff.failed(&a, None);
+        backoff.failed(&a, None, 7);
         advance(Duration::from_secs(44)).await;
-        assert!(backoff.is_failing(&a), "the last pauses are long");
-        assert!(!backoff.is_failing(&caller("/b")));
+        assert!(backoff.is_failing(&a, never), "the last pauses are long");
+        assert!(!backoff.is_failing(&caller("/b"), never));
         backoff.answered(&a);
-        assert!(!backoff.is_failing(&a));
+        assert!(!backoff.is_failing(&a, never));
     }
 
     #[tokio::test(start_paused = true)]
     async fn retry_after_is_honoured_where_it_is_longer() {
         let (backoff, a) = (Backoff::default(), caller("/a"));
-        backoff.failed(&a, Some(Duration::from_secs(300)));
+        backoff.failed(&a, Some(Duration::from_secs(300)), 7);
         advance(Duration::from_secs(299)).await;
-        assert!(!backoff.may_ask(&a, None));
+        assert!(!backoff.may_ask(&a, never));
         advance(Duration::from_secs(1)).await;
-        assert!(backoff.may_ask(&a, None));
+        assert!(backoff.may_ask(&a, never));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_purged_after_the_failure_must_be_asked_for() {
         let (backoff, a) = (Backoff::default(), caller("/a"));
-        backoff.failed(&a, Some(Duration::from_secs(60)));
-        advance(Duration::from_secs(10)).await;
-        assert!(backoff.may_ask(&a, Some(Duration::from_secs(5))));
-        assert!(!backoff.may_ask(&a, Some(Duration::from_secs(15))));
+        backoff.failed(&a, Some(Duration::from_secs(60)), 7);
+        for (purged, was_after) in [(7, false), (8, true)] {
+            let since = |number| purged > number;
+            assert_eq!(backoff.may_ask(&a, since), was_after);
+            assert_eq!(backoff.is_failing(&a, since), !was_after);
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_origin_that_declined_is_not_failing_for_those_who_wait() {
         let (backoff, a) = (Backoff::default(), caller("/a"));
-        backoff.declined(&a, None);
-        assert!(!backoff.is_failing(&a));
-        assert!(!backoff.may_ask(&a, None));
+        backoff.declined(&a, None, 7);
+        assert!(!backoff.is_failing(&a, never));
+        assert!(!backoff.may_ask(&a, never));
     }
 }

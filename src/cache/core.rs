@@ -6,6 +6,7 @@ use super::{
     hit_for_miss::HitForMiss,
     query_rules::QueryRules,
     rule::Settings,
+    variants::Variants,
 };
 use crate::{clock::Clock, metrics::Metrics, store::Store};
 use std::{num::NonZero, sync::Arc, thread::available_parallelism};
@@ -26,6 +27,8 @@ pub(super) struct Core {
     pub(super) backoff: Backoff,
     /// Keys whose last response was for one caller alone.
     pub(super) hit_for_miss: HitForMiss,
+    /// By what keys have variants.
+    pub(super) variants: Variants,
     /// What origins said of queries that make no other answer.
     pub(super) query_rules: QueryRules,
     /// The slots for background refreshes.
@@ -62,6 +65,7 @@ impl Core {
             flights: Flights::new(Arc::clone(&metrics)),
             backoff: Backoff::default(),
             hit_for_miss: HitForMiss::default(),
+            variants: Variants::default(),
             query_rules: QueryRules::default(),
             refreshes: Arc::new(Semaphore::new(REFRESHES)),
             coders: Arc::new(Semaphore::new(cores)),

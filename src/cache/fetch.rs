@@ -15,10 +15,7 @@ use super::{
 };
 use crate::{
     message::Stream,
-    semantics::{
-        Reason, Refusal, Storability, conditional::is_conditional, range::is_asked_for,
-        reuse::may_serve_on_error,
-    },
+    semantics::{Reason, Refusal, Storability, conditional::is_conditional, range::is_asked_for},
 };
 use http::Response;
 use std::sync::Arc;
@@ -72,22 +69,33 @@ pub(super) async fn fetch(
     }
 }
 
+/// How often a request waits for a response that turns out to be another one's: from the first it learns what selects the
+/// variants, and origins that select each by other fields are asked by each request.
+const MOST_VARIANTS_WAITED_FOR: usize = 2;
+
 /// Follows the fetch of another request, and leads where there is none, or where what it brings is not for this one.
 async fn lead_or_follow(reply: &Reply<'_>, caller: &Caller, mut alone: bool) -> Way {
     let core = reply.core;
-    let mut second = false;
+    let mut boarding = reply.boarding(caller);
+    let (mut second, mut others) = (false, 0);
     loop {
         let purges = core.store.purges_seen();
         if alone {
             return Way::Lead(Box::new(core.flights.lead_alone(purges)));
         }
-        match core.flights.join_or_lead(caller.clone(), purges) {
+        match core.flights.join_or_lead(boarding.clone(), purges) {
             Role::Leader(leader, own) => return Way::Lead(Box::new((leader, own))),
             Role::Follower(flight, seat) => match reply.of_flight(&flight, seat, second).await {
                 Followed::Answered(answer) => return Way::Followed(answer),
                 // What it brought is not for this caller, or it broke on something in its leader's request.
                 Followed::Alone => alone = true,
                 Followed::Again => second = true,
+                Followed::OfAnother(selecting) => {
+                    core.variants.learn(caller, &selecting);
+                    let known = std::mem::replace(&mut boarding, reply.boarding(caller));
+                    others += 1;
+                    alone = boarding == known || others > MOST_VARIANTS_WAITED_FOR;
+                }
             },
         }
     }
@@ -96,13 +104,15 @@ async fn lead_or_follow(reply: &Reply<'_>, caller: &Caller, mut alone: bool) -> 
 /// The stored response, where the origin has just failed for this key and that is reason enough (RFC 5861 §4).
 async fn stale_while_failing(reply: &Reply<'_>, caller: &Caller, miss: &Miss) -> Option<Answered> {
     let core = reply.core;
-    let expired = miss.reason == Reason::Expired;
-    let stored = miss.stored.as_ref().filter(|_| expired)?;
-    let now = core.clock.now();
-    let purged = core.store.standing(stored, now)?.stale_for();
-    let (freshness, ask) = (&stored.head.freshness, reply.ask);
-    let serves = core.backoff.is_failing(caller)
-        && may_serve_on_error(freshness, &ask.request, &ask.rule.policy, purged, now)
+    // Whoever wants the origin's word is not spared waiting for it.
+    let is_doubtful = matches!(
+        miss.reason,
+        Reason::Expired | Reason::Purged | Reason::PurgeGap
+    );
+    let stored = miss.stored.as_ref().filter(|_| is_doubtful)?;
+    let is_purged_since = |number| core.store.is_purged_since(stored, number);
+    let serves = core.backoff.is_failing(caller, is_purged_since)
+        && fill::stands_in(core, reply.ask, stored, miss.reason, false)
         && stored.head.part.is_none();
     if !serves {
         return None;

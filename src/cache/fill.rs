@@ -21,6 +21,7 @@ pub(crate) use self::{head_update::HeadUpdate, job::FetchStart};
 pub(super) use self::{
     inline::{Inline, Storable, fetch_for_this_client},
     job::Job,
+    stale::stands_in,
 };
 
 use self::{

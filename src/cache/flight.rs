@@ -23,7 +23,7 @@ use self::{
     allowance::{Allowance, Purpose},
     coded::Codings,
 };
-use super::caller::Caller;
+use super::variants::Boarding;
 use crate::{
     message::Stream,
     metrics::Metrics,
@@ -187,8 +187,8 @@ impl Own {
     }
 }
 
-/// Flights by caller; several, so that they rarely wait for each other.
-type Stripe = Mutex<HashMap<Caller, Arc<Flight>, foldhash::quality::RandomState>>;
+/// Flights by who shares them; several, so that they rarely wait for each other.
+type Stripe = Mutex<HashMap<Boarding, Arc<Flight>, foldhash::quality::RandomState>>;
 
 const STRIPES: usize = 16;
 
@@ -209,17 +209,17 @@ impl Flights {
         }
     }
 
-    /// Joins the flight of `caller`, or begins one that others may join. One that began before the last of `purges` is not
+    /// Joins the flight that is for `boarding`, or begins one that others may join. One that began before the last of `purges` is not
     /// joined: it may bring what was purged since.
-    pub(super) fn join_or_lead(&self, caller: Caller, purges: u64) -> Role {
-        let mut listed = self.listed[stripe(&caller.key)].lock();
-        let flight = listed.get(&caller);
+    pub(super) fn join_or_lead(&self, boarding: Boarding, purges: u64) -> Role {
+        let mut listed = self.listed[stripe(&boarding.caller.key)].lock();
+        let flight = listed.get(&boarding);
         if let Some(flight) = flight.filter(|flight| flight.began >= purges) {
             return Role::Follower(Arc::clone(flight), Seat::of(&flight.buffer));
         }
         let flight = Flight::new(purges, &self.allowance);
-        listed.insert(caller.clone(), Arc::clone(&flight));
-        let (leader, own) = self.leader(flight, Some(caller));
+        listed.insert(boarding.clone(), Arc::clone(&flight));
+        let (leader, own) = self.leader(flight, Some(boarding));
         Role::Leader(leader, own)
     }
 
@@ -228,13 +228,13 @@ impl Flights {
         self.leader(Flight::new(purges, &self.allowance), None)
     }
 
-    fn leader(&self, flight: Arc<Flight>, caller: Option<Caller>) -> (Leader, Own) {
+    fn leader(&self, flight: Arc<Flight>, boarding: Option<Boarding>) -> (Leader, Own) {
         self.metrics.flights.inc();
         let (own, receiver) = oneshot::channel();
         let leader = Leader {
             flight,
             own: Some(own),
-            caller,
+            boarding,
             listed: Arc::clone(&self.listed),
             metrics: Arc::clone(&self.metrics),
         };
@@ -258,7 +258,7 @@ fn stripe(key: &Key) -> usize {
 pub(super) struct Leader {
     flight: Arc<Flight>,
     own: Option<oneshot::Sender<OwnAnswer>>,
-    caller: Option<Caller>,
+    boarding: Option<Boarding>,
     listed: Arc<[Stripe; STRIPES]>,
     metrics: Arc<Metrics>,
 }
@@ -266,7 +266,7 @@ pub(super) struct Leader {
 impl Leader {
     /// Whether others may join.
     pub(super) fn is_shared(&self) -> bool {
-        self.caller.is_some()
+        self.boarding.is_some()
     }
 
     /// The body as it arrives.
@@ -276,14 +276,14 @@ impl Leader {
 
     /// Nobody joins from now on.
     pub(super) fn close(&self) {
-        if let Some(caller) = &self.caller {
-            let mut listed = self.listed[stripe(&caller.key)].lock();
+        if let Some(boarding) = &self.boarding {
+            let mut listed = self.listed[stripe(&boarding.caller.key)].lock();
             // By identity: another flight of the same key may have begun.
             if listed
-                .get(caller)
+                .get(boarding)
                 .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
             {
-                listed.remove(caller);
+                listed.remove(boarding);
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     store::{Purge, Selector},
 };
 use http::{HeaderMap, Method, Response};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// A write, as far as it matters for what it makes invalid.
 #[derive(Debug)]
@@ -31,7 +31,11 @@ pub(crate) struct Write {
     loosest_path: String,
     declared: Vec<Purge>,
     clear_site_data: bool,
+    limit: Duration,
 }
+
+/// A write whose origin says no other time is over by then.
+const LIMIT: Duration = Duration::from_secs(31);
 
 impl Write {
     /// A write to `target`.
@@ -45,6 +49,7 @@ impl Write {
             loosest_path: loosest(target.path).into_owned(),
             declared: Vec::new(),
             clear_site_data: false,
+            limit: LIMIT,
         }
     }
 
@@ -72,21 +77,36 @@ impl Write {
         }
     }
 
-    /// What is to be purged after this result.
+    /// What the origin has not done after `limit`, counted from the end of its content, it does not do any more.
+    pub(crate) fn over_by(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// See [`Self::over_by`].
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// What it may change, as far as that is known before it is sent.
+    pub(super) fn intended(&self) -> Vec<Purge> {
+        self.purges_of_success(&HeaderMap::new())
+    }
+
+    /// What is to be purged after this result, and whether it may still change something.
     pub(super) fn purges(
         &self,
         result: &Result<Response<Stream>, FetchError>,
         was_whole: bool,
-    ) -> Vec<Purge> {
+    ) -> (Vec<Purge>, bool) {
         match result {
             Ok(response) if invalidates(&self.method, response.status()) => {
-                self.purges_of_success(response.headers())
+                (self.purges_of_success(response.headers()), false)
             }
             // It was sent and nobody knows what became of it.
             Err(FetchError::Origin(
                 OriginError::Timeout | OriginError::TooLarge | OriginError::Broken(_),
-            )) if was_whole => self.purges_of_success(&HeaderMap::new()),
-            Ok(_) | Err(_) => Vec::new(),
+            )) if was_whole => (self.intended(), true),
+            Ok(_) | Err(_) => (Vec::new(), false),
         }
     }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     origin::FetchError,
     semantics::{
-        Decision, Key, Outcome, Policy, Reason, Reuse, directives::RequestDirectives,
+        Decision, Key, Outcome, Policy, Reason, Reuse, StoredHead, directives::RequestDirectives,
         freshness::refreshes_early, policy::ClientDirectives, range, reuse::reuse,
     },
     store::{self, Entry, Found},
@@ -152,7 +152,7 @@ pub(super) async fn outer(
 async fn serve(core: &Arc<Core>, ask: &Arc<Ask>, found: Found, decision: Decision) -> Answered {
     let now = core.clock.now();
     if let Some(refresh) = wanted_refresh(&ask.rule, &found, decision, now) {
-        super::refresh::start(core, &ask.rule, ask.caller(), refresh, || Ask::clone(ask));
+        super::refresh::start(core, &ask.rule, &ask.caller(), refresh, || Ask::clone(ask));
     }
     let age = AgeField::Current(now);
     let (method, request) = (&ask.method, &ask.request);
@@ -174,29 +174,32 @@ fn judge(
         stored: Some(Arc::clone(&found.entry)),
     };
     let verdict = reuse(&found.entry.head, request, policy, found.standing, now);
-    if let Reuse::Fetch(reason) = verdict {
-        // The stored response is for others: it is neither confirmed, completed nor replaced for this caller.
-        return Err(Miss::empty(reason));
-    }
-    if let Some(part) = found.entry.head.part
-        && (*method != Method::GET // which alone knows ranges (RFC 9110 §14.2)
-            || range::select_of_part(request, &found.entry.head, part).is_none())
-    {
-        // Only a part is stored, and something else is asked for. It may be completed.
-        return Err(with_stored(Reason::Range));
-    }
     let freshness = &found.entry.head.freshness;
     let (outcome, reason) = match verdict {
+        // The stored response is for others: it is neither confirmed, completed nor replaced for this caller.
+        Reuse::Fetch(reason) => return Err(Miss::empty(reason)),
+        // Only a part is stored, and something else is asked for. It may be completed.
+        _ if !has_what_is_asked_for(&found.entry.head, method, request) => {
+            return Err(with_stored(Reason::Range));
+        }
         Reuse::Serve if freshness.is_fresh(now) => (Outcome::Hit, Reason::Fresh),
         Reuse::Serve => (Outcome::Stale, Reason::Client),
         Reuse::ServeStale => (Outcome::Stale, Reason::WhileRevalidate),
         Reuse::Validate(reason) => return Err(with_stored(reason)),
-        Reuse::Fetch(reason) => return Err(Miss::empty(reason)),
     };
     Ok(Decision {
         tier: Some(found.tier),
-        ttl: Some(freshness.ttl(now)),
+        ttl: Some(freshness.ttl(found.standing.stale_for(), now)),
         ..Decision::new(outcome, reason)
+    })
+}
+
+/// Whether what is stored is the whole, or the part that is asked for; GET alone knows ranges ([RFC 9110 §14.2]).
+///
+/// [RFC 9110 §14.2]: https://www.rfc-editor.org/rfc/rfc9110#section-14.2
+fn has_what_is_asked_for(head: &StoredHead, method: &Method, request: &HeaderMap) -> bool {
+    head.part.is_none_or(|part| {
+        *method == Method::GET && range::select_of_part(request, head, part).is_some()
     })
 }
 
@@ -220,7 +223,6 @@ fn wanted_refresh(
     };
     wanted.then(|| Refresh {
         entry: Arc::clone(&found.entry),
-        purged: found.standing.stale_for(),
     })
 }
 

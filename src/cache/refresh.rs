@@ -1,28 +1,30 @@
 //! Bringing up to date in the background what was served stale: at most so many at a time, one per key.
 
 use super::{ask::Ask, caller::Caller, core::Core, fill, flight::Role, rule::Rule};
-use crate::{semantics::Reason, store::Entry};
-use std::{sync::Arc, time::Duration};
+use crate::{
+    semantics::{Reason, vary::Selects},
+    store::Entry,
+};
+use std::sync::Arc;
 
 /// What is to be refreshed in the background.
 #[derive(Debug)]
 pub(crate) struct Refresh {
     /// The response that was served.
     pub(super) entry: Arc<Entry>,
-    /// For how long it has been purged softly.
-    pub(super) purged: Option<Duration>,
 }
 
 /// Begins a refresh of what `caller` was served by `rule`, unless one is under way or has just failed, or no slot is free.
-/// Only then `ask` is made: in its window every hit comes by here.
+/// Only with a slot `ask` is made: in its window every hit comes by here.
 pub(super) fn start(
     core: &Arc<Core>,
     rule: &Rule,
-    caller: Caller,
+    caller: &Caller,
     refresh: Refresh,
     ask: impl FnOnce() -> Ask,
 ) {
-    if !core.backoff.may_ask(&caller, refresh.purged) {
+    let is_purged_since = |number| core.store.is_purged_since(&refresh.entry, number);
+    if !core.backoff.may_ask(caller, is_purged_since) {
         return;
     }
     let of_rule = Arc::clone(&rule.refreshes).try_acquire_owned();
@@ -31,12 +33,16 @@ pub(super) fn start(
         core.metrics.refresh_skipped.inc();
         return;
     };
+    let ask = ask();
+    core.variants.learn(caller, &refresh.entry.head.selecting);
+    let selects = Selects::new(&ask.request, core.store.secret());
+    let boarding = core.variants.boarding(caller, &selects);
     let purges = core.store.purges_seen();
-    let Role::Leader(leader, _) = core.flights.join_or_lead(caller, purges) else {
+    let Role::Leader(leader, _) = core.flights.join_or_lead(boarding, purges) else {
         return;
     };
     let job = fill::Job {
-        ask: Arc::new(ask().in_background()),
+        ask: Arc::new(ask.in_background()),
         stored: Some(refresh.entry),
         why: Reason::WhileRevalidate,
     };

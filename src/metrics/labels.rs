@@ -45,10 +45,10 @@ pub enum RedisCall {
     Error,
     /// Not made, because Redis is out.
     Skipped,
-    /// A value written.
+    /// Not made, because too many others were under way. A miss, and no failure.
+    Busy,
+    /// A response written.
     Written,
-    /// A write dropped because the queue was full or Redis is out.
-    WriteDropped,
 }
 
 impl RedisCall {
@@ -60,8 +60,8 @@ impl RedisCall {
         Self::Timeout,
         Self::Error,
         Self::Skipped,
+        Self::Busy,
         Self::Written,
-        Self::WriteDropped,
     ];
 
     /// The word for it in labels.
@@ -73,8 +73,54 @@ impl RedisCall {
             Self::Timeout => "timeout",
             Self::Error => "error",
             Self::Skipped => "skipped",
+            Self::Busy => "busy",
             Self::Written => "written",
-            Self::WriteDropped => "write_dropped",
+        }
+    }
+}
+
+/// Why a response did not get to Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum WriteDrop {
+    /// Too many wait already.
+    QueueFull,
+    /// It could not be read again: it is larger than a value may be, or has more fields or tags.
+    TooLarge,
+    /// Redis has a newer one.
+    Older,
+    /// Redis is out.
+    Out,
+    /// No answer in time.
+    Timeout,
+    /// Redis does not take it: it is full, or the user may not write.
+    Refused,
+    /// The connection failed, or the cluster has moved the key.
+    Failed,
+}
+
+impl WriteDrop {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::QueueFull,
+        Self::TooLarge,
+        Self::Older,
+        Self::Out,
+        Self::Timeout,
+        Self::Refused,
+        Self::Failed,
+    ];
+
+    /// The word for it in labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::TooLarge => "too_large",
+            Self::Older => "older",
+            Self::Out => "out",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
         }
     }
 }
@@ -125,6 +171,8 @@ mod tests {
     fn the_lists_are_in_the_order_of_the_numbers() {
         let mut calls = RedisCall::ALL.iter().enumerate();
         assert!(calls.all(|(at, call)| at == *call as usize));
+        let mut drops = WriteDrop::ALL.iter().enumerate();
+        assert!(drops.all(|(at, dropped)| at == *dropped as usize));
         let mut removals = Removal::ALL.iter().enumerate();
         assert!(removals.all(|(at, removal)| at == *removal as usize));
         let mut cuts = CutOff::ALL.iter().enumerate();

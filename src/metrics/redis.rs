@@ -1,6 +1,6 @@
 //! What is counted of Redis.
 
-use super::{RedisCall, registration::Registration, striped::Counter};
+use super::{RedisCall, WriteDrop, registration::Registration, striped::Counter};
 use prometheus_client::metrics::gauge::Gauge;
 
 /// See the module docs.
@@ -10,8 +10,12 @@ pub struct RedisUse {
     pub up: Gauge,
     /// Servers that should be.
     pub servers: Gauge,
+    /// Entries of the inbox for purges that could not be read.
+    pub bad_invalidations: Counter,
     /// `sidecache_redis_calls_total{result}`, by [`RedisCall`].
     calls: Vec<Counter>,
+    /// `sidecache_redis_writes_dropped_total{reason}`, by [`WriteDrop`].
+    dropped: Vec<Counter>,
 }
 
 impl RedisUse {
@@ -20,6 +24,17 @@ impl RedisUse {
             calls: r.counters(
                 ("redis_calls", "Calls to Redis by result"),
                 ("result", RedisCall::ALL.map(RedisCall::as_str)),
+            ),
+            bad_invalidations: r.counter(
+                "invalidations_bad",
+                "Entries of the invalidation stream in Redis that could not be read and were passed by",
+            ),
+            dropped: r.counters(
+                (
+                    "redis_writes_dropped",
+                    "Responses that did not get to Redis, by reason",
+                ),
+                ("reason", WriteDrop::ALL.map(WriteDrop::as_str)),
             ),
             up: r.gauge("redis_up", "Redis servers in use; 0 while Redis is out"),
             servers: r.gauge(
@@ -32,5 +47,10 @@ impl RedisUse {
     /// One more call that ended so.
     pub fn call(&self, result: RedisCall) {
         self.calls[result as usize].inc();
+    }
+
+    /// One more response that did not get there.
+    pub fn dropped(&self, reason: WriteDrop) {
+        self.dropped[reason as usize].inc();
     }
 }

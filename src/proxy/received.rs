@@ -108,5 +108,6 @@ impl Received {
             .known_as(self.live.routes.key_hosts())
             .declaring(declared)
             .clearing(self.live.settings.clear_site_data)
+            .over_by(self.shared.upstream.longest_write())
     }
 }

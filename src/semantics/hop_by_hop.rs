@@ -35,6 +35,19 @@ const FOR_ALL: [HeaderName; 10] = [
     COOKIE,
 ];
 
+/// Fields that never pass.
+const NEVER_PASS: [HeaderName; 9] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHENTICATION_INFO,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
 /// Whether `Connection` lists more than is read of a request, in bytes. Such a request cannot be passed on: what it lists has to
 /// go ([RFC 9110 §5.4]).
 ///
@@ -62,19 +75,14 @@ pub fn remove(headers: &mut HeaderMap) {
             }
         }
     }
-    for name in [
-        CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHENTICATION_INFO,
-        PROXY_AUTHORIZATION,
-        TE,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ] {
+    for name in &NEVER_PASS {
         headers.remove(name);
     }
+}
+
+/// Whether no message takes this field further, be it listed or not. None is stored with it.
+pub fn ends_here(name: &HeaderName) -> bool {
+    NEVER_PASS.contains(name)
 }
 
 #[cfg(test)]

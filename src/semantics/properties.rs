@@ -77,7 +77,7 @@ proptest! {
         freshness.initial_age = age;
         freshness.response_time = response_time;
         prop_assert!(freshness.age(now) >= age, "a clock makes nothing younger than on arrival");
-        freshness.ttl(now);
+        freshness.ttl(Some(Duration::from_secs(9)), now);
         prop_assert!(freshness.retention(now, Duration::from_secs(9), Duration::from_secs(60)) <= Duration::from_secs(60));
     }
 

@@ -167,6 +167,7 @@ fn verdict_whatever_its_lifetime(
     let freshness = Freshness {
         initial_age: age_on_arrival(exchange, source),
         response_time: exchange.response_time,
+        request_time: exchange.request_time,
         lifetime: lifetime.min(policy.max_lifetime),
         source,
         while_revalidate: window(while_revalidate(&directives, policy)),

@@ -65,6 +65,7 @@ pub(crate) fn sample(fields: &[(&'static str, &str)]) -> StoredHead {
         freshness: Freshness {
             initial_age: Duration::ZERO,
             response_time: UNIX_EPOCH,
+            request_time: UNIX_EPOCH,
             lifetime: Duration::from_secs(60),
             source: Source::Origin,
             while_revalidate: Duration::ZERO,

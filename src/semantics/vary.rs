@@ -19,7 +19,7 @@ use http::{
 /// The request fields that `Vary` names, with the values that selected the stored response.
 ///
 /// Sorted by name, so that equal selections are equal values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Selecting(Vec<Selected>);
 
 /// A response that more fields select is not stored: each of them is looked up and compared on every request.

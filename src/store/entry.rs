@@ -87,6 +87,15 @@ impl Entry {
         Self::new(self.key.clone(), head, self.body.clone(), position)
     }
 
+    /// Whether `other` is newer: more purges had been seen when it was asked for, or it was asked for later.
+    pub(super) fn is_older_than(&self, other: &Self) -> bool {
+        let age = |entry: &Self| {
+            let asked = entry.head.freshness.request_time;
+            (entry.shared_position, asked)
+        };
+        age(self) < age(other)
+    }
+
     /// The slot for the response in `coding`, made at the first use; `None` inside where that is not worth it.
     pub const fn coded(&self, coding: Coding) -> &OnceCell<Option<Box<Rendition>>> {
         &self.coded[coding.index()]

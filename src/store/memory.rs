@@ -9,10 +9,7 @@ use parking_lot::Mutex;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter, sync::Cache};
 use std::{
     hash::BuildHasher,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -21,6 +18,9 @@ const MAX_VARIANTS: usize = 32;
 
 /// The smallest share of the limit that one shard gets: an object must fit into a shard.
 const MIN_SHARD_BYTES: u64 = 4 << 20;
+
+/// How many URIs the sweep looks at before others have their turn.
+const SLICE: usize = 256;
 
 /// What an entry weighs on average, for the size of the tables at start.
 const TYPICAL_WEIGHT: u64 = 4 << 10;
@@ -85,6 +85,8 @@ impl Lifecycle<Key, Slot> for HandOver {
 /// The tier.
 pub(super) struct Tier {
     cache: Cache<Key, Slot, ByWeight, foldhash::fast::RandomState, HandOver>,
+    /// What the variants of one key may weigh: a slot that is heavier than what a shard has for what is in use is not admitted.
+    max_slot: u64,
     /// Serialise changes to the variants of one key; reads never take them.
     changes: [Mutex<()>; 64],
     hasher: foldhash::fast::RandomState,
@@ -118,8 +120,10 @@ impl Tier {
             .build()
             .expect("both capacities are given");
         let hasher = foldhash::fast::RandomState::default();
+        let cache = Cache::with_options(options, ByWeight, hasher.clone(), HandOver);
         Some(Self {
-            cache: Cache::with_options(options, ByWeight, hasher.clone(), HandOver),
+            max_slot: cache.shard_capacity() / 10 * 9,
+            cache,
             changes: std::array::from_fn(|_| Mutex::new(())),
             hasher,
             metrics,
@@ -138,15 +142,21 @@ impl Tier {
         }
     }
 
-    /// Puts `entry` before the other variants of its key, in the place of the one with the same selection.
-    pub(super) fn insert(&self, entry: &Arc<Entry>) {
-        let key = entry.key.clone();
-        self.change(&key, |variants| {
-            variants.retain(|other| other.head.selecting != entry.head.selecting);
-            variants.insert(0, Arc::clone(entry));
-            variants.truncate(MAX_VARIANTS);
-            true
+    /// Puts `entry` before the other variants of its key, in the place of the one with the same selection. Returns whether it is
+    /// the newest of these: if not, that one stays.
+    pub(super) fn insert(&self, entry: &Arc<Entry>) -> bool {
+        let mut is_newest = true;
+        self.change(&entry.key, |variants| {
+            let same = |other: &Arc<Entry>| other.head.selecting == entry.head.selecting;
+            let old = variants.iter().position(same);
+            is_newest = old.is_none_or(|at| !entry.is_older_than(&variants[at]));
+            if is_newest {
+                old.map(|at| variants.remove(at));
+                variants.insert(0, Arc::clone(entry));
+            }
+            is_newest
         });
+        is_newest
     }
 
     /// Weighs the variants of `entry`'s key again, after a coding was made. Does nothing if `entry` has left.
@@ -158,34 +168,43 @@ impl Tier {
 
     /// Takes out `entry` itself, and nothing that has taken its place.
     pub(super) fn remove(&self, entry: &Arc<Entry>, why: Removal) {
-        self.change(&entry.key, |variants| {
+        self.retain(&entry.key, |other| !Arc::ptr_eq(other, entry), why);
+    }
+
+    fn retain(&self, key: &Key, keep: impl Fn(&Arc<Entry>) -> bool, why: Removal) {
+        self.change(key, |variants| {
             let before = variants.len();
-            variants.retain(|other| !Arc::ptr_eq(other, entry));
-            let removed = variants.len() != before;
-            self.metrics.memory_removed(why, u64::from(removed));
-            removed
+            variants.retain(keep);
+            let removed = before - variants.len();
+            self.metrics.memory_removed(why, removed as u64);
+            removed > 0
         });
     }
 
-    /// Takes out every URI none of whose variants can be of any use at `now`; what is stale may be of use for `stale`, or
-    /// for as long as it was fresh, if the origin can confirm it.
-    pub(super) fn sweep(&self, now: SystemTime, stale: Duration, max: Duration) {
-        let removed = AtomicU64::new(0);
-        self.cache.retain(|_, slot| {
-            let is_of_use = |entry: &Arc<Entry>| {
-                let freshness = &entry.head.freshness;
-                let stale = stale.max(freshness.lifetime);
-                !freshness.retention(now, stale, max).is_zero()
-            };
-            let keep = slot.variants.iter().any(is_of_use);
-            if !keep {
-                removed.fetch_add(slot.variants.len() as u64, Relaxed);
+    /// Takes out what can be of no use at `now`; what is stale may be of use for `stale`, or for as long as it was fresh, if the
+    /// origin can confirm it. Each step looks at a few URIs, and no lock is held between them.
+    pub(super) fn sweep(
+        &self,
+        now: SystemTime,
+        stale: Duration,
+        max: Duration,
+    ) -> impl Iterator<Item = ()> + Send {
+        let is_of_use = move |entry: &Arc<Entry>| {
+            let freshness = &entry.head.freshness;
+            let stale = stale.max(freshness.lifetime);
+            !freshness.retention(now, stale, max).is_zero()
+        };
+        let mut slots = self.cache.iter().fuse();
+        std::iter::from_fn(move || {
+            let mut slice = slots.by_ref().take(SLICE).peekable();
+            slice.peek()?;
+            for (key, slot) in slice {
+                if !slot.variants.iter().all(is_of_use) {
+                    self.retain(&key, is_of_use, Removal::Expired);
+                }
             }
-            keep
-        });
-        self.metrics
-            .memory_removed(Removal::Expired, removed.into_inner());
-        self.publish();
+            Some(())
+        })
     }
 
     /// Shows every entry to `look`, a shard at a time: no lock is held meanwhile.
@@ -206,103 +225,51 @@ impl Tier {
         if !change(&mut variants) {
             return;
         }
+        let pushed_out = self.push_out(key, &mut variants);
+        let mut left = Vec::new();
+        let mut rejected = 0;
         if variants.is_empty() {
-            self.cache.remove(key);
+            left.extend(self.cache.remove(key));
         } else {
-            let mut evicted = Vec::new();
+            let slot = Slot::new(variants);
+            let ours = Arc::clone(&slot.variants);
+            self.count(key, &slot, 1);
             self.cache
-                .insert_with_lifecycle(key.clone(), Slot::new(variants), &mut evicted);
+                .insert_with_lifecycle(key.clone(), slot, &mut left);
             // What was replaced comes back too, under its own key: it did not have to go for want of room.
-            let others = evicted.iter().filter(|(gone, _)| gone != key).count();
-            self.metrics.memory_removed(Removal::Evicted, others as u64);
+            let evicted =
+                |(gone, slot): &&(Key, Slot)| gone != key || Arc::ptr_eq(&slot.variants, &ours);
+            let evicted = left.iter().filter(evicted);
+            rejected = evicted.map(|(_, slot)| slot.variants.len()).sum();
         }
-        self.publish();
+        for (key, slot) in &left {
+            self.count(key, slot, -1);
+        }
+        self.metrics
+            .memory_removed(Removal::Evicted, (pushed_out + rejected) as u64);
     }
 
-    /// Brings the gauges up to date.
-    fn publish(&self) {
-        self.metrics
-            .memory_bytes
-            .set(i64::try_from(self.cache.weight()).unwrap_or(i64::MAX));
-        self.metrics
-            .memory_entries
-            .set(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));
+    /// Takes out the variants that were stored first, until there are few enough for one key and they fit into a shard.
+    fn push_out(&self, key: &Key, variants: &mut Vec<Arc<Entry>>) -> usize {
+        let before = variants.len();
+        let room = self.max_slot.saturating_sub(key.as_bytes().len() as u64);
+        let mut weight = 0;
+        let fitting = variants.iter().take_while(|entry| {
+            weight += entry.weight();
+            weight <= room
+        });
+        let fitting = fitting.count();
+        variants.truncate(fitting.clamp(1, MAX_VARIANTS));
+        before - variants.len()
+    }
+
+    /// Counts a slot that has come (1) or gone (-1).
+    fn count(&self, key: &Key, slot: &Slot, sign: i64) {
+        let weight = i64::try_from(ByWeight.weight(key, slot)).unwrap_or(i64::MAX);
+        self.metrics.memory_bytes.inc_by(sign * weight);
+        self.metrics.memory_entries.inc_by(sign);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        semantics::{key::Builder, stored::sample, veil::tests::Thin},
-        store::Position,
-    };
-    use bytes::Bytes;
-    use std::time::UNIX_EPOCH;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    fn tier() -> (Tier, Arc<Metrics>) {
-        let (settings, metrics) = (Settings { max: 16 << 20 }, Metrics::new());
-        (
-            Tier::new(&settings, 1 << 20, Arc::clone(&metrics)).unwrap(),
-            metrics,
-        )
-    }
-
-    /// Fresh for so many seconds from 1970 on.
-    fn entry(path: &str, lifetime: u64, size: usize) -> Arc<Entry> {
-        let mut head = sample(&[]);
-        head.freshness.lifetime = Duration::from_secs(lifetime);
-        let key = Builder::new("http", b"a", path).build();
-        Arc::new(Entry::new(
-            key,
-            head,
-            Bytes::from(vec![0; size]),
-            Position::default(),
-        ))
-    }
-
-    fn has(tier: &Tier, entry: &Entry) -> bool {
-        let request = http::HeaderMap::new();
-        let selects = Selects::new(&request, &Thin);
-        matches!(tier.get(&entry.key, &selects), Variant::Match(_))
-    }
-
-    #[test]
-    fn the_sweep_takes_what_can_be_of_no_use_any_more() {
-        let (tier, metrics) = tier();
-        let (short, long) = (entry("/short", 10, 9), entry("/long", 1000, 9));
-        tier.insert(&short);
-        tier.insert(&long);
-        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        tier.sweep(at(60), Duration::from_secs(60), HOUR);
-        assert!(has(&tier, &short), "the origin may confirm it");
-        tier.sweep(at(71), Duration::from_secs(60), HOUR);
-        assert!(!has(&tier, &short) && has(&tier, &long));
-        tier.sweep(at(1999), Duration::from_secs(60), HOUR);
-        assert!(has(&tier, &long), "as long as it was fresh");
-        tier.sweep(at(2001), Duration::from_secs(60), HOUR);
-        assert!(!has(&tier, &long));
-        let text = metrics.encode();
-        assert!(text.contains("sidecache_memory_removed_total{reason=\"expired\"} 2"));
-        assert!(text.contains("sidecache_memory_entries 0"));
-    }
-
-    #[test]
-    fn a_scan_does_not_wash_out_what_is_in_use() {
-        let (tier, _) = tier();
-        let in_use: Vec<_> = (0..20)
-            .map(|n| entry(&format!("/{n}"), 1000, 50_000))
-            .collect();
-        in_use.iter().for_each(|entry| tier.insert(entry));
-        for _ in 0..3 {
-            assert!(in_use.iter().all(|entry| has(&tier, entry)));
-        }
-        for n in 0..3000 {
-            tier.insert(&entry(&format!("/scan/{n}"), 1000, 50_000)); // nine times the limit, each used once
-        }
-        let left = in_use.iter().filter(|entry| has(&tier, entry)).count();
-        assert!(left >= 18, "{left} of 20 are left");
-    }
-}
+mod tests;

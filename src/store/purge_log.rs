@@ -7,6 +7,7 @@
 mod ages;
 mod glob;
 mod index;
+mod intent;
 mod marks;
 mod pattern;
 mod selector;
@@ -17,8 +18,11 @@ mod table;
 pub(super) use self::marks::Verdict;
 pub use self::pattern::{PathPattern, TooLong};
 pub use self::selector::{Purge, Selector};
-pub(super) use self::shared::{Pending, Shared};
 use self::{ages::Ages, index::Index};
+pub(super) use self::{
+    intent::{Intent, Message, OpenIntents, Ticket},
+    shared::{Pending, Shared},
+};
 
 use self::snapshot::{BadSnapshot, Progress, Taking};
 use super::entry::{Entry, Position, StreamId};
@@ -33,7 +37,7 @@ use std::{
             Ordering::{Acquire, Relaxed, Release},
         },
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// The number before the first purge, so that what is fetched before it has another one than what came from Redis.
@@ -99,17 +103,25 @@ impl PurgeLog {
         verdict
     }
 
+    /// Whether anything that this process learned of after purge `number` concerns `entry`, or may.
+    pub(super) fn concerns_since(&self, entry: &Entry, number: u64) -> bool {
+        number < self.latest.load(Acquire)
+            && self.index.read().judge_local(entry, number) != Verdict::Good
+    }
+
     /// Whether Redis's entries can be judged at all.
     pub(super) fn synchronised(&self) -> bool {
         self.shared.as_ref().is_none_or(Shared::is_synchronised)
     }
 
-    /// Records after `reached`, the last one that is known, may have been lost. Whatever began before this call, and of Redis
-    /// whatever has a position up to and with `reached`, may have been purged: it is confirmed with the origin and stays in
-    /// its place until then. What begins later has the same position until the log is read again, so that of Redis it is
-    /// confirmed too; in this process it is good.
-    pub(super) fn lose_history(&self, reached: StreamId) {
-        self.learn(&Purge::UNNAMED, reached.next(), Duration::ZERO);
+    /// Records before `id` may have been lost. Whatever began before this call, and of Redis whatever has a position before `id`, may
+    /// have been purged: it is confirmed with the origin and stays in its place until then.
+    pub(super) fn doubt_before(&self, id: StreamId) {
+        let mut index = self.index.write();
+        let number = self.latest.load(Relaxed) + 1;
+        let origin = index::Origin::Elsewhere(id, Duration::ZERO);
+        index.record(&Purge::UNNAMED, number, Some(origin));
+        self.latest.store(number, Release);
     }
 
     /// Purges that have not reached the shared log.
@@ -129,14 +141,23 @@ impl PurgeLog {
     }
 
     /// Whether purges may have been missed for longer than `purge_gap`.
-    pub(super) fn in_gap(&self) -> bool {
-        self.shared.as_ref().is_some_and(Shared::in_gap)
+    pub(super) fn in_gap(&self, now: SystemTime) -> bool {
+        self.shared
+            .as_ref()
+            .is_some_and(|shared| shared.in_gap(now))
     }
 
-    /// Purges here, at once, and hands the records to the shared log. Returns the number of the last one.
+    /// Purges here, at once, and hands the records to the shared log. Returns the last of its records; see
+    /// [`Shared::wait_until_written`].
     pub(super) fn append(&self, purges: Vec<Purge>) -> u64 {
+        self.append_then(purges, None)
+    }
+
+    /// As [`Self::append`], and says what the purges are the outcome of.
+    pub(super) fn append_then(&self, purges: Vec<Purge>, then: Option<Message>) -> u64 {
         let mut index = self.index.write();
         let mut number = self.latest.load(Relaxed);
+        let mut record = 0;
         for purge in purges {
             number += 1;
             self.metrics.purges.inc();
@@ -145,10 +166,16 @@ impl PurgeLog {
                 number,
                 self.shared.is_some().then_some(index::Origin::Here),
             );
-            let shared = self.shared.as_ref();
-            if shared.is_some_and(|shared| shared.enqueue(purge, number).is_err()) {
-                index.replace_those_on_their_way(number);
+            if let Some(shared) = &self.shared {
+                let (seq, room) = shared.enqueue(Message::Purge(number, purge));
+                record = seq;
+                if room.is_err() {
+                    index.replace_those_on_their_way(number);
+                }
             }
+        }
+        if let (Some(shared), Some(message)) = (&self.shared, then) {
+            record = shared.enqueue(message).0;
         }
         // Published under the lock, so that a position never counts a purge that the index does not know.
         self.latest.store(number, Release);
@@ -156,27 +183,46 @@ impl PurgeLog {
         if let Some(shared) = &self.shared {
             shared.wake();
         }
-        number
+        record
+    }
+
+    /// A write is about to be sent. Its number, and its record, where it is `announced` to other replicas. `None` where nobody
+    /// else has to know.
+    pub(super) fn begin_write(&self, intent: &Intent, announced: bool) -> Option<(u64, u64)> {
+        let shared = self.shared.as_ref()?;
+        Some(shared.begin_write(intent, announced))
     }
 
     /// A record of another replica, or of an earlier life of this one, that is so old.
+    #[cfg(test)]
     pub(super) fn learn(&self, purge: &Purge, id: StreamId, age: Duration) {
+        self.learn_all(&[(purge.clone(), id, age)]);
+    }
+
+    /// Records of other replicas, or of an earlier life of this one, and how old each is.
+    pub(super) fn learn_all(&self, purges: &[(Purge, StreamId, Duration)]) {
         let mut index = self.index.write();
-        let number = self.latest.load(Relaxed) + 1;
-        self.metrics.purges.inc();
-        index.record(purge, number, Some(index::Origin::Elsewhere(id, age)));
+        let mut number = self.latest.load(Relaxed);
+        for (purge, id, age) in purges {
+            number += 1;
+            index.record(purge, number, Some(index::Origin::Elsewhere(*id, *age)));
+        }
+        self.metrics.purges.add(purges.len() as u64);
         self.latest.store(number, Release);
     }
 
-    /// Our own `record` has its place in the shared log.
-    pub(super) fn confirm(&self, record: &Pending, id: StreamId) {
-        if let Some(shared) = &self.shared {
-            shared.take(record);
+    /// The log has our record `seq` at `id`, which reads `message` there.
+    pub(super) fn read_back(&self, seq: u64, id: StreamId, is_same: impl Fn(&Message) -> bool) {
+        let Some(shared) = &self.shared else { return };
+        if let Some(Message::Purge(number, purge)) = shared.read_back(seq, is_same) {
+            self.index.write().confirm(&purge, number, id);
         }
-        self.index.write().confirm(&record.purge, record.number, id);
-        if let Some(shared) = &self.shared {
-            shared.written_up_to(record.number);
-        }
+        shared.say_written();
+    }
+
+    /// The last record is `id`: it happened before whatever begins now.
+    pub(super) fn reach(&self, id: StreamId) {
+        self.index.write().reach(id);
     }
 
     /// The log was read up to `id`.
@@ -188,7 +234,7 @@ impl PurgeLog {
     }
 
     /// The log begins at `id`: whatever of Redis is older may have been purged before, so that it is confirmed with the origin.
-    /// What this process has fetched itself is not concerned: [`Self::lose_history`] says that.
+    /// What this process has fetched itself is not concerned: [`Self::doubt_before`] says that.
     pub(super) fn begins_at(&self, id: StreamId) {
         self.index.write().begins_at(id);
     }

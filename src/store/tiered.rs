@@ -1,17 +1,18 @@
 //! Both tiers and the purge log as one store: look up outward, promote inward, degrade when Redis is gone.
 
+pub(super) mod purging;
 mod writes;
 
 use self::writes::{Retention, VALIDATION_RETENTION, Writes};
 use super::{
     entry::{Entry, Position},
     memory::{self, Variant},
-    purge_log::{Purge, PurgeLog, Selector, Verdict},
-    redis::{self, Answer, Lease, Mark},
+    purge_log::{PurgeLog, Selector, Verdict},
+    redis::{self, Answer, Landing, Lease, SharedLog},
     secret::Secret,
 };
 use crate::{
-    metrics::{Metrics, RedisCall, Removal},
+    metrics::Removal,
     runtime::Runtime,
     semantics::{Key, Tier, reuse::PurgeState, vary::Selects},
 };
@@ -28,12 +29,6 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// How long a start waits for Redis, so that a warm tier serves the first request.
 const START_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// What a write to the shared purge log may delay the answer to the write that caused it.
-const PURGE_ACK_TIMEOUT: Duration = Duration::from_millis(50);
-
-/// What each purge of several may add to that.
-const PURGE_ACK_TIMEOUT_EACH: Duration = Duration::from_millis(1);
-
 /// What `[cache]` says about the tiers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -45,7 +40,7 @@ pub struct Settings {
     pub purge_gap: Duration,
     /// Stale responses are kept at least this long, because a disconnected upstream may make them welcome.
     pub keep_stale: Duration,
-    /// Nothing is kept longer; the purge log is trimmed behind it.
+    /// Nothing is kept or used longer, stale or not; the purge log is trimmed behind it.
     pub max_lifetime: Duration,
     /// Hides who asked from those who read what is stored; `None` for one that ends with the process.
     pub secret: Option<Secret>,
@@ -76,6 +71,8 @@ pub enum Lookup {
 /// How the tiers are, for `/readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
+    /// Redis answers, and its purge log is read for the first time: until that is done it is not used, for a few seconds at most.
+    Starting,
     /// Every configured tier is in use.
     Good,
     /// Redis is configured and out; requests are served without it.
@@ -84,28 +81,6 @@ pub enum Health {
     WithPartOfRedis,
     /// Redis answers, but its purge log cannot be followed or written.
     WithoutPurges,
-}
-
-/// How far a purge has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// There is only this process.
-    Here,
-    /// It is in the log that every replica follows.
-    Everywhere,
-    /// Redis did not take it yet; it will as soon as it answers again. Here it holds.
-    Later,
-}
-
-impl Reach {
-    /// Whether the shared log has it; `None` where there is none.
-    pub fn is_shared(self) -> Option<bool> {
-        match self {
-            Self::Here => None,
-            Self::Everywhere => Some(true),
-            Self::Later => Some(false),
-        }
-    }
 }
 
 /// How much of what is stored is concerned.
@@ -124,9 +99,11 @@ pub struct Store {
     redis: Option<Arc<redis::Tier>>,
     writes: Option<Writes>,
     log: Arc<PurgeLog>,
+    shared_log: Option<Arc<SharedLog>>,
+    runtime: Runtime,
     purge_gap: Duration,
+    max_lifetime: Duration,
     secret: Secret,
-    metrics: Arc<Metrics>,
 }
 
 impl Store {
@@ -151,7 +128,7 @@ impl Store {
         let (swept, known) = (memory.clone(), Arc::clone(&log));
         tasks.spawn(sweep(swept, known, retention, runtime.clone()));
         let secret = settings.secret.clone().unwrap_or_else(Secret::random);
-        let (mut redis, mut writes) = (None, None);
+        let (mut redis, mut writes, mut shared_log) = (None, None, None);
         if let Some(redis_settings) = &settings.redis {
             if secret.is_of_prefix() {
                 tracing::info!(
@@ -161,12 +138,25 @@ impl Store {
             }
             let tier = redis::Tier::start(redis_settings, max_object, secret.clone(), runtime)?;
             let tier = Arc::new(tier);
-            let shared = Arc::new(tier.shared_log(settings.max_lifetime, settings.purge_gap));
-            tasks.spawn(Arc::clone(&shared).follow(Arc::clone(&log), stop.clone()));
-            tasks.spawn(shared.write(Arc::clone(&log), stop.clone()));
-            tier.wait_until_up(START_TIMEOUT).await;
+            let limits = redis::Limits {
+                max_lifetime: settings.max_lifetime,
+                purge_gap: settings.purge_gap,
+            };
+            let followed = Arc::new(tier.shared_log(redis_settings, &log, limits, runtime));
+            if let Some(shared) = log.shared() {
+                shared.begins(runtime.clock.now(), settings.purge_gap);
+                tasks.spawn(Arc::clone(&followed).follow(stop.clone()));
+                tasks.spawn(Arc::clone(&followed).write(stop.clone()));
+                tokio::join!(
+                    tier.wait_until_up(START_TIMEOUT),
+                    shared.wait_until_started(START_TIMEOUT)
+                );
+            }
+            shared_log = Some(followed);
             let readable = settings.memory.max == 0;
-            writes = Some(Writes::start(&tier, retention, readable, runtime));
+            writes = Some(Writes::start(
+                &tier, retention, readable, max_object, runtime,
+            ));
             redis = Some(tier);
         }
         Ok(Self {
@@ -174,9 +164,11 @@ impl Store {
             redis,
             writes,
             log,
+            shared_log,
+            runtime: runtime.clone(),
             purge_gap: settings.purge_gap,
+            max_lifetime: settings.max_lifetime,
             secret,
-            metrics: Arc::clone(metrics),
         })
     }
 
@@ -201,7 +193,13 @@ impl Store {
                     tier: Tier::Memory,
                 }),
                 None => {
-                    self.remove(&entry, Removal::Purged);
+                    let is_over = entry.head.freshness.is_over(self.max_lifetime, now);
+                    let why = if is_over {
+                        Removal::Expired
+                    } else {
+                        Removal::Purged
+                    };
+                    self.remove(&entry, why);
                     Lookup::Miss
                 }
             },
@@ -210,7 +208,8 @@ impl Store {
         }
     }
 
-    /// What speaks against `entry`; `None` where a purge made it unusable.
+    /// What speaks against `entry`; `None` where a purge made it unusable, or where it is older than anything may be: the log of
+    /// purges does not go back so far, so that nobody knows what happened to it.
     pub fn standing(&self, entry: &Entry, now: SystemTime) -> Option<PurgeState> {
         // One that came from Redis and is not in memory is only known by its place in the shared log.
         let from_redis = self.redis.is_some() && entry.checked_up_to() == 0;
@@ -222,9 +221,15 @@ impl Store {
         self.standing_by(verdict, entry, now)
     }
 
+    /// Whether a purge concerns `entry`, or may, that this process learned of after its purge `number`.
+    pub fn is_purged_since(&self, entry: &Entry, number: u64) -> bool {
+        self.log.concerns_since(entry, number)
+    }
+
     fn standing_by(&self, verdict: Verdict, entry: &Entry, now: SystemTime) -> Option<PurgeState> {
         match verdict {
             Verdict::Gone => None,
+            _ if entry.head.freshness.is_over(self.max_lifetime, now) => None,
             // The time may be that of an older purge than the first that concerns it.
             Verdict::Stale(since) => {
                 let received = entry.head.freshness.response_time;
@@ -232,7 +237,7 @@ impl Store {
                 Some(PurgeState::SoftPurged(since.elapsed().min(stored)))
             }
             Verdict::Perhaps => Some(PurgeState::PerhapsPurged),
-            Verdict::Good if self.log.in_gap() && self.is_older_than_gap(entry, now) => {
+            Verdict::Good if self.log.in_gap(now) && self.is_older_than_gap(entry, now) => {
                 Some(PurgeState::Doubtful)
             }
             Verdict::Good => Some(PurgeState::Good),
@@ -274,26 +279,29 @@ impl Store {
         })
     }
 
-    /// Keeps `entry` in memory at once, and in Redis soon: a full queue drops the write.
+    /// Keeps `entry` in memory at once, and in Redis soon, unless a newer one is there: a full queue drops the write.
     pub fn insert(&self, entry: &Arc<Entry>) {
-        if let Some(memory) = &self.memory {
-            memory.insert(entry);
-        }
-        if let Some(writes) = &self.writes
-            && !writes.enqueue(entry)
+        if let Some(memory) = &self.memory
+            && !memory.insert(entry)
         {
-            self.metrics.redis.call(RedisCall::WriteDropped);
+            return; // a newer one is there, and was written
+        }
+        if let Some(writes) = &self.writes {
+            writes.enqueue(entry);
         }
     }
 
     /// Takes the lease to fetch `key` for all replicas, for `ttl`. `Unknown` where there is no Redis.
     pub async fn take_lease(&self, key: &Key, ttl: Duration) -> Lease {
         match &self.redis {
-            Some(redis) if self.log.synchronised() => {
-                redis.take_lease(key, Mark::Fetching, ttl).await
-            }
+            Some(redis) if self.log.synchronised() => redis.take_lease(key, ttl).await,
             Some(_) | None => Lease::Unknown,
         }
+    }
+
+    /// Is told from now on when the lease of `key` ends. `None` where there is no Redis.
+    pub fn landing(&self, key: &Key) -> Option<Landing> {
+        self.redis.as_ref().map(|redis| redis.landing(key))
     }
 
     /// Gives the lease of `key`, which ends by itself at `until`, back once what was stored is in Redis.
@@ -306,7 +314,7 @@ impl Store {
     /// Says to all replicas for `ttl` that the answer for `key` is not for others.
     pub async fn mark_uncacheable(&self, key: &Key, ttl: Duration) {
         if let Some(redis) = &self.redis {
-            redis.take_lease(key, Mark::NotShareable, ttl).await;
+            redis.refuse_lease(key, ttl).await;
         }
     }
 
@@ -337,47 +345,9 @@ impl Store {
         self.log.latest()
     }
 
-    /// Waits until every purge of this process has reached the shared log, at most for `limit`. Returns how many have not:
-    /// other replicas, and this one after a restart, will not learn of these.
-    pub async fn flush_purges(&self, limit: Duration) -> usize {
-        let flushed = async {
-            while self.log.pending() > 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let _ = tokio::time::timeout(limit, flushed).await;
-        self.log.pending()
-    }
-
     /// Where the purge log stands. Taken before a fetch begins, given to the entry that it brings.
     pub fn position(&self) -> Position {
         self.log.position()
-    }
-
-    /// Purges in this process at once and tells the other replicas.
-    ///
-    /// Returns when the shared log has it, or after 50 ms and 1 ms for each purge: Redis then learns of it as soon as it
-    /// answers again. Cancel safe: the purge has happened here before the first wait.
-    pub async fn purge(&self, purges: Vec<Purge>) -> Reach {
-        if purges.is_empty() {
-            return Reach::Here;
-        }
-        for purge in &purges {
-            tracing::debug!(?purge, "purged");
-        }
-        let count = u32::try_from(purges.len()).unwrap_or(u32::MAX);
-        let limit = PURGE_ACK_TIMEOUT + PURGE_ACK_TIMEOUT_EACH * count;
-        let number = self.log.append(purges);
-        let (Some(shared), Some(redis)) = (self.log.shared(), &self.redis) else {
-            return Reach::Here;
-        };
-        let writing = shared.wait_until_written(number);
-        let written = redis.is_up() && tokio::time::timeout(limit, writing).await.is_ok();
-        if written {
-            Reach::Everywhere
-        } else {
-            Reach::Later
-        }
     }
 
     /// How much of what memory holds a purge of any of `selectors` would concern. Looks at every entry: for the operator,
@@ -396,31 +366,26 @@ impl Store {
         found
     }
 
-    /// Where the log stands after the last `own` purges of a write that began at `before`; `None` where others came in
-    /// between, also from other replicas, or where that cannot be known within 50 ms.
-    pub async fn position_after_own(&self, before: Position, own: usize) -> Option<Position> {
-        let after = self.log.position();
-        if let Some(shared) = self.log.shared() {
-            // Our own records have their place before those of others are known that came earlier.
-            let followed = shared.wait_until_followed(after.shared);
-            let followed = tokio::time::timeout(PURGE_ACK_TIMEOUT, followed);
-            if self.log.pending() > 0 || followed.await.is_err() {
-                return None;
-            }
-        }
-        let position = self.log.position();
-        (position.local == before.local + own as u64).then_some(position)
-    }
-
     /// How the tiers are.
     pub fn health(&self) -> Health {
-        match &self.redis {
-            Some(redis) if !redis.is_partly_up() => Health::WithoutRedis,
-            Some(redis) if !redis.is_up() => Health::WithPartOfRedis,
-            Some(_) if self.log.in_gap() || self.log.pending_for() > self.purge_gap => {
-                Health::WithoutPurges
-            }
-            _ => Health::Good,
+        let (Some(redis), Some(shared)) = (&self.redis, self.log.shared()) else {
+            return Health::Good;
+        };
+        if shared.is_starting() {
+            return Health::Starting;
+        }
+        if !redis.is_partly_up() {
+            return Health::WithoutRedis;
+        }
+        if !redis.is_up() {
+            return Health::WithPartOfRedis;
+        }
+        let is_refused = self.shared_log.as_ref().is_some_and(|log| log.is_refused());
+        let is_followed = shared.is_synchronised() && !shared.in_gap(self.runtime.clock.now());
+        if is_followed && !is_refused && self.log.pending_for() <= self.purge_gap {
+            Health::Good
+        } else {
+            Health::WithoutPurges
         }
     }
 }
@@ -437,8 +402,11 @@ async fn sweep(
             () = tokio::time::sleep(SWEEP) => {}
             () = runtime.stop.cancelled() => return,
         }
+        let now = runtime.clock.now();
         if let Some(memory) = &memory {
-            memory.sweep(runtime.clock.now(), retention.stale, retention.max);
+            for () in memory.sweep(now, retention.stale, retention.max) {
+                tokio::task::yield_now().await; // others have their turn
+            }
         }
         log.retire(retention.max);
         let index = i64::try_from(log.bytes()).unwrap_or(i64::MAX);

@@ -1,8 +1,9 @@
 //! Concurrent misses share one fetch, which belongs to the key.
 
-use crate::support::{
-    Origin, PATIENCE, Proxy, Reply, client::Connection, get, proxy::synchronised, redis::Redis,
-    until,
+use crate::support::{Origin, PATIENCE, Proxy, Reply, client::Connection, get, until};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
 };
 use tokio::time::timeout;
 
@@ -238,181 +239,6 @@ async fn switched_off_every_miss_asks_the_origin() {
     }
 }
 
-/// Replicas before one Redis that fetch `/a` once for all.
-async fn replicas(origin: &Origin, redis: &Redis) -> Vec<Proxy> {
-    let toml = format!(
-        "[[route]]\nname = \"a\"\npath = \"/a\"\ncollapse = \"cluster\"\n[cache]\nprefix = \"t\"\n\
-         [cache.redis]\nurl = \"{}\"\nbudget = \"1s\"\n",
-        redis.url()
-    );
-    let mut proxies = Vec::new();
-    for _ in 0..3 {
-        let proxy = Proxy::to(origin, &toml).await;
-        synchronised(&proxy).await;
-        proxies.push(proxy);
-    }
-    proxies
-}
-
-#[tokio::test]
-async fn one_replica_fetches_for_all() {
-    let (origin, redis) = (Origin::start().await, Redis::start());
-    let proxies = replicas(&origin, &redis).await;
-    origin.answer("/a", Reply::fresh("a", 60));
-    origin.hold();
-    let clients: Vec<_> = proxies
-        .iter()
-        .flat_map(|proxy| (0..30).map(|_| tokio::spawn(get(proxy.address(), "/a", &[]))))
-        .collect();
-    until("the fetch is under way", async || origin.count("/a") == 1).await;
-    until("the others wait", async || {
-        proxies
-            .iter()
-            .all(|proxy| proxy.metric("sidecache_flights") == 1.0)
-    })
-    .await;
-    origin.release();
-    for client in clients {
-        assert_eq!(client.await.unwrap().text(), "a");
-    }
-    assert_eq!(origin.count("/a"), 1);
-    until("the lease is given back", async || {
-        redis.keys().iter().all(|key| !key.ends_with(":l"))
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_is_not_for_others_is_fetched_by_each_replica_at_once() {
-    let (origin, redis) = (Origin::start().await, Redis::start());
-    let proxies = replicas(&origin, &redis).await;
-    let private = Reply::ok("mine").header("cache-control", "private");
-    origin.answer("/a", private);
-    origin.hold();
-    let first = tokio::spawn(get(proxies[0].address(), "/a", &[]));
-    until("the fetch is under way", async || origin.count("/a") == 1).await;
-    let others: Vec<_> = proxies[1..]
-        .iter()
-        .map(|proxy| tokio::spawn(get(proxy.address(), "/a", &[])))
-        .collect();
-    until("the others wait", async || {
-        proxies
-            .iter()
-            .all(|proxy| proxy.metric("sidecache_flights") == 1.0)
-    })
-    .await;
-    origin.release();
-    assert_eq!(first.await.unwrap().text(), "mine");
-    for other in others {
-        assert_eq!(other.await.unwrap().text(), "mine");
-    }
-    assert_eq!(origin.count("/a"), 3);
-}
-
-#[tokio::test]
-async fn a_replica_that_dies_with_the_lease_delays_nobody_for_long() {
-    let (origin, redis) = (Origin::start().await, Redis::start());
-    let proxies = replicas(&origin, &redis).await;
-    origin.answer("/a", Reply::fresh("a", 60));
-    let probe: Vec<String> = redis.keys();
-    assert!(
-        probe.iter().all(|key| key.starts_with("t:v1:{")),
-        "{probe:?}"
-    );
-    origin.hold();
-    let dying = tokio::spawn(get(proxies[0].address(), "/a", &[]));
-    let lease = async || redis.keys().into_iter().find(|key| key.ends_with(":l"));
-    until("it has the lease", async || lease().await.is_some()).await;
-    let name = lease().await.unwrap();
-    let ttl: i64 = redis.command(&["PTTL", &name]);
-    assert!((1..=5000).contains(&ttl), "{ttl}");
-    let waiting = tokio::spawn(get(proxies[1].address(), "/a", &[]));
-    until("the other one waits", async || {
-        proxies[1].metric("sidecache_flights") == 1.0
-    })
-    .await;
-    assert_eq!(origin.count("/a"), 1);
-    redis.command::<i64>(&["DEL", &name]); // as its TTL would
-    until("the other one fetches", async || origin.count("/a") == 2).await;
-    origin.release();
-    assert_eq!(waiting.await.unwrap().text(), "a");
-    dying.await.unwrap();
-}
-
-#[tokio::test]
-async fn a_replica_that_drains_while_it_waits_for_another_answers_first() {
-    let (origin, redis) = (Origin::start().await, Redis::start());
-    let mut proxies = replicas(&origin, &redis).await;
-    origin.answer("/a", Reply::fresh("a", 60));
-    origin.hold();
-    let first = tokio::spawn(get(proxies[0].address(), "/a", &[]));
-    until("one fetches", async || origin.count("/a") == 1).await;
-    let draining = proxies.remove(1);
-    let waiting = tokio::spawn(get(draining.address(), "/a", &[]));
-    until("the other one waits", async || {
-        draining.metric("sidecache_flights") == 1.0
-    })
-    .await;
-    let drained = tokio::spawn(draining.drain());
-    tokio::task::yield_now().await;
-    assert!(!drained.is_finished());
-    origin.release();
-    assert_eq!(first.await.unwrap().text(), "a");
-    assert_eq!(waiting.await.unwrap().text(), "a");
-    assert!(drained.await.unwrap());
-    assert_eq!(origin.count("/a"), 1);
-}
-
-#[tokio::test]
-async fn variants_and_what_each_has_to_ask_for_are_not_waited_for() {
-    let (origin, redis) = (Origin::start().await, Redis::start());
-    let proxies = replicas(&origin, &redis).await;
-    origin.answer("/a", Reply::fresh("en", 60).header("vary", "X-Lang"));
-    proxies[0].get_with("/a", &[("X-Lang", "en")]).await;
-    origin.answer("/a", Reply::fresh("de", 60).header("vary", "X-Lang"));
-    origin.hold();
-    let de = |proxy: &Proxy| {
-        let address = proxy.address();
-        tokio::spawn(async move { get(address, "/a", &[("X-Lang", "de")]).await })
-    };
-    let fr = proxies[1].address();
-    let first = de(&proxies[0]);
-    until("the first has the lease", async || origin.count("/a") == 2).await;
-    let other = tokio::spawn(async move { get(fr, "/a", &[("X-Lang", "fr")]).await });
-    until("another variant is fetched beside it", async || {
-        origin.count("/a") == 3
-    })
-    .await;
-    origin.release();
-    assert_eq!(first.await.unwrap().text(), "de");
-    assert_eq!(other.await.unwrap().status, 200);
-}
-
-#[tokio::test]
-async fn one_replica_refreshes_for_all() {
-    let (origin, redis) = (Origin::start().await, Redis::start());
-    let proxies = replicas(&origin, &redis).await;
-    let stale =
-        |body| Reply::ok(body).header("cache-control", "max-age=10, stale-while-revalidate=600");
-    origin.answer("/a", stale("old"));
-    for proxy in &proxies {
-        proxy.get("/a").await;
-        until("it is stored", async || proxy.get("/a").await.is_hit()).await;
-    }
-    let before = origin.count("/a");
-    origin.answer("/a", stale("new"));
-    for proxy in &proxies {
-        proxy.advance(20);
-    }
-    for proxy in &proxies {
-        until("it is refreshed", async || {
-            proxy.get("/a").await.text() == "new"
-        })
-        .await;
-    }
-    assert_eq!(origin.count("/a"), before + 1);
-}
-
 #[tokio::test]
 async fn an_origin_that_never_answers_is_waited_for_twice_at_most() {
     let origin = Origin::start().await;
@@ -431,24 +257,34 @@ async fn an_origin_that_never_answers_is_waited_for_twice_at_most() {
     );
 }
 
+/// Two hundred cold requests in two languages once cost a hundred and one fetches.
 #[tokio::test]
-async fn an_early_refresh_goes_through_the_lease_too() {
-    let (origin, redis) = (Origin::start().await, Redis::start());
-    let toml = format!(
-        "[[route]]\nname = \"a\"\npath = \"/a\"\ncollapse = \"cluster\"\nrefresh_ahead = \"10m\"\n\
-         [cache]\nprefix = \"t\"\n[cache.redis]\nurl = \"{}\"\nbudget = \"1s\"\n",
-        redis.url()
-    );
-    let proxy = Proxy::to(&origin, &toml).await;
-    synchronised(&proxy).await;
-    origin.answer("/a", Reply::fresh("old", 100));
-    proxy.get("/a").await;
-    origin.answer("/a", Reply::fresh("new", 100));
-    proxy.advance(99);
-    until("a hit has refreshed it", async || {
-        let hit = proxy.get("/a").await;
-        assert!(hit.is_hit(), "{}", hit.cache_status());
-        hit.text() == "new"
+async fn of_several_variants_each_is_fetched_once() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(&origin, "").await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    origin.answer_by(move |request| {
+        count.fetch_add(1, Relaxed);
+        let language = request.header("x-lang").unwrap_or("none").to_owned();
+        Reply::fresh(language, 60).header("vary", "X-Lang")
+    });
+    origin.hold();
+    let address = proxy.address();
+    let client = |language: &'static str| async move {
+        let answer = get(address, "/a", &[("X-Lang", language)]).await;
+        assert_eq!(answer.text(), language);
+    };
+    let clients: Vec<_> = (0..60)
+        .map(|n| tokio::spawn(client(["de", "en", "fr"][n % 3])))
+        .collect();
+    until("all wait for the first", async || {
+        proxy.metric("sidecache_followers") == 59.0 && asked.load(Relaxed) == 1
     })
     .await;
+    origin.release();
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert_eq!(asked.load(Relaxed), 3);
 }

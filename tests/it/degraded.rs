@@ -113,7 +113,7 @@ async fn redis_that_refuses_writes_is_still_read() {
     hits_again(&proxy).await;
     redis.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
     origin.answer("/new", Reply::fresh("new", 3600));
-    let dropped = "sidecache_redis_calls_total{result=\"write_dropped\"}";
+    let dropped = "sidecache_redis_writes_dropped_total{reason=\"refused\"}";
     until("a write is dropped", async || {
         proxy.get("/new").await;
         proxy.metric(dropped) >= 1.0
@@ -204,7 +204,11 @@ async fn memory_asks_the_origin_while_purges_may_be_missed() {
     );
     redis.start_again();
     until("the log is followed again", async || {
-        proxy.advance(1);
+        let ready = get(proxy.admin(), "/readyz", &[]).await;
+        ready.json()["status"] == "ready"
+    })
+    .await;
+    until("hits need no confirmation", async || {
         proxy.get("/1").await.is_hit()
     })
     .await;

@@ -220,7 +220,11 @@ async fn a_record_that_a_replica_cannot_read_costs_a_confirmation() {
     let (proxy, _) = replicas(&origin, &redis, r#""tag:x""#).await;
     stored(&proxy, &["/other"]).await;
     let newer = ["kind", "of a later version", "value", "x", "hard", "1"];
-    let record = [&["XADD", "t:v1:purges", "*", "from", "another"][..], &newer].concat();
+    let record = [
+        &["XADD", "t:{t}:v2:purges", "*", "from", "another"][..],
+        &newer,
+    ]
+    .concat();
     let _: String = redis.command(&record);
     origin.answer("/other", Reply::ok("").status(304));
     until("it was read", async || {
@@ -240,7 +244,7 @@ async fn other_replicas_obey_purges_by_long_text_and_their_records_are_short() {
     let long = "x".repeat(10_000);
     let (exact, below) = (format!("/lists/{long}"), format!("/lists/{long}/all"));
     stored(&two, &["/other", "/lists/y/all", &exact, &below]).await;
-    let before = redis.command::<usize>(&["MEMORY", "USAGE", "t:v1:purges"]);
+    let before = redis.command::<usize>(&["MEMORY", "USAGE", "t:{t}:v2:purges"]);
     for id in 0..100 {
         let path = format!("/api/users/{long}{id}");
         assert_eq!(one.send("PUT", &path, &[], "x").await.status, 200);
@@ -255,6 +259,6 @@ async fn other_replicas_obey_purges_by_long_text_and_their_records_are_short() {
     for path in ["/other", "/lists/y/all"] {
         assert!(two.get(path).await.is_hit(), "{path}");
     }
-    let bytes = redis.command::<usize>(&["MEMORY", "USAGE", "t:v1:purges"]) - before;
+    let bytes = redis.command::<usize>(&["MEMORY", "USAGE", "t:{t}:v2:purges"]) - before;
     assert!(bytes < 303 * 200, "{bytes} bytes for 303 records");
 }

@@ -1,6 +1,6 @@
 //! How long answers and failures are kept, and when they are asked for again before anybody has to wait.
 
-use crate::support::{Origin, Proxy, Reply, until};
+use crate::support::{Origin, Proxy, Reply, get, until};
 
 #[tokio::test]
 async fn failures_are_kept_where_the_route_says_for_how_long() {
@@ -298,4 +298,52 @@ async fn a_route_that_hangs_leaves_refreshes_to_the_others() {
         proxy.get("/well/1").await.text() == "new"
     })
     .await;
+}
+
+/// Expired by age it was asked once, and purged softly by each of fifty.
+#[tokio::test]
+async fn after_a_soft_purge_an_origin_that_fails_is_asked_once() {
+    let origin = Origin::start().await;
+    let proxy = Proxy::to(
+        &origin,
+        "[[route]]\nname = \"a\"\npath = \"/a\"\nttl = 600\nstale_if_error = \"10m\"\ntags = [\"a\"]\n\
+         [[route]]\nname = \"w\"\npath = \"/w\"\nmethods = [\"POST\"]\npurge = [\"tag:a\"]\n",
+    )
+    .await;
+    origin.answer("/a", Reply::ok("old"));
+    origin.answer("/w", Reply::ok("done"));
+    proxy.get("/a").await;
+    proxy.send("POST", "/w", &[], "x").await;
+    let failing = Reply::ok("").status(503).header("retry-after", "600");
+    origin.answer("/a", failing);
+    origin.hold();
+    let address = proxy.address();
+    let clients: Vec<_> = (0..50)
+        .map(|_| tokio::spawn(get(address, "/a", &[])))
+        .collect();
+    until("all wait for the one", async || {
+        proxy.metric("sidecache_followers") == 49.0 && origin.count("/a") == 2
+    })
+    .await;
+    origin.release();
+    for client in clients {
+        assert_eq!(client.await.unwrap().text(), "old");
+    }
+    for _ in 0..5 {
+        let stale = proxy.get("/a").await;
+        assert_eq!(stale.text(), "old");
+        let says = stale.cache_status();
+        assert!(
+            says.starts_with("hit; ") && says.ends_with("detail=stale-if-error"),
+            "{says}"
+        );
+    }
+    assert_eq!(origin.count("/a"), 2);
+    proxy.send("POST", "/w", &[], "x").await;
+    assert_eq!(proxy.get("/a").await.text(), "old");
+    assert_eq!(
+        origin.count("/a"),
+        3,
+        "whoever purges anew wants it asked for"
+    );
 }

@@ -4,10 +4,13 @@ use crate::{
     cache::{
         answer::{Answered, Unanswered},
         ask::Ask,
+        caller::Caller,
         coding,
         core::{Core, limits},
         deliver::{self, AgeField},
+        fill::stands_in,
         flight::{Coded, Fetched, Flight, Own, OwnAnswer, Provenance, Reading, Seat},
+        variants::Boarding,
     },
     message::{Body, Stream},
     metrics::Metrics,
@@ -15,7 +18,7 @@ use crate::{
     semantics::{
         Coding, Decision, Outcome, Reason, Refusal, Reuse, Storage, StoredHead, Tier,
         reuse::{PurgeState, answers_who_waited, may_serve_on_error, reuse},
-        vary::Selects,
+        vary::{Selecting, Selects},
     },
     store::Entry,
 };
@@ -28,6 +31,8 @@ pub(super) enum Followed {
     Answered(Box<Result<Answered, Unanswered>>),
     /// It is not.
     Alone,
+    /// It is for those who select another response of the key, by these fields.
+    OfAnother(Selecting),
     /// The origin did not answer that one; it may answer another.
     Again,
 }
@@ -50,6 +55,7 @@ impl Reply<'_> {
                 provenance,
                 mut withheld,
             } => {
+                self.learn(&entry.head);
                 let mut answered = self.of_stored(&entry, provenance).await;
                 let response = &mut answered.response;
                 let as_it_came = response.body().known_size() == Some(entry.body.len() as u64);
@@ -68,6 +74,7 @@ impl Reply<'_> {
                 withheld,
                 storage,
             } => {
+                self.learn(&head);
                 let mut answered = self.of_stream(&flight, body, &head).await;
                 give_back(&mut answered.response, withheld);
                 answered.decision.storage = storage;
@@ -76,6 +83,11 @@ impl Reply<'_> {
             OwnAnswer::NotShared(response, refusal) => Ok(self.of_refused(response, refusal)),
             OwnAnswer::Failed(error) => Err(error.into()),
         }
+    }
+
+    /// Those who come later know by what the key has variants.
+    fn learn(&self, head: &StoredHead) {
+        (self.core.variants).learn(&self.ask.caller(), &head.selecting);
     }
 
     /// The answer of another request's fetch, where it is for this one too; `second` where it is not the first that this
@@ -91,12 +103,13 @@ impl Reply<'_> {
             let _waiting = Waiting::new(&self.core.metrics);
             flight.fetched().await
         };
-        let may_share = |head, provenance| self.may_share(head, provenance, waited);
         let answer = match fetched {
-            Fetched::Stored(entry, provenance) if may_share(&entry.head, provenance) => {
+            Fetched::Stored(entry, provenance)
+                if self.may_share_stored(&entry, provenance, waited) =>
+            {
                 Ok(self.of_stored(&entry, provenance).await)
             }
-            Fetched::Streaming(head) if may_share(&head, Provenance::Origin) => {
+            Fetched::Streaming(head) if self.may_share(&head, Provenance::Origin, waited) => {
                 let Some(body) = seat.read() else {
                     return Followed::Alone;
                 };
@@ -106,9 +119,13 @@ impl Reply<'_> {
                 Ok(error) => Err(error),
                 Err(followed) => return followed,
             },
-            Fetched::Stored(..) | Fetched::Streaming(_) | Fetched::NotShared => {
-                return Followed::Alone;
+            Fetched::Stored(entry, provenance) => {
+                return self.not_shared(&entry.head, provenance, waited);
             }
+            Fetched::Streaming(head) => {
+                return self.not_shared(&head, Provenance::Origin, waited);
+            }
+            Fetched::NotShared => return Followed::Alone,
         };
         self.core.metrics.collapsed.inc();
         let answer = match answer {
@@ -124,22 +141,63 @@ impl Reply<'_> {
         Followed::Answered(Box::new(answer))
     }
 
-    /// Whether what another request fetched is for this one: asked anew, as if it had been found in the store, unless this one
-    /// had `waited` when it came.
+    /// What becomes of this request where what another one fetched is not for it: it may be that only because of the variant.
+    fn not_shared(&self, head: &StoredHead, provenance: Provenance, waited: bool) -> Followed {
+        if !self.selects(head) && self.is_usable(head, provenance, waited) {
+            Followed::OfAnother(head.selecting.clone())
+        } else {
+            Followed::Alone
+        }
+    }
+
+    /// Whom this request shares a flight with, as far as it is known.
+    pub(super) fn boarding(&self, caller: &Caller) -> Boarding {
+        let selects = Selects::new(&self.ask.request, self.core.store.secret());
+        self.core.variants.boarding(caller, &selects)
+    }
+
+    /// Whether what another request was given is for this one.
+    fn may_share_stored(&self, entry: &Entry, provenance: Provenance, waited: bool) -> bool {
+        let Provenance::StaleIfError(status) = provenance else {
+            return self.may_share(&entry.head, provenance, waited);
+        };
+        let (core, ask, now) = (self.core, self.ask, self.core.clock.now());
+        let Some(standing) = core.store.standing(entry, now) else {
+            return false; // purged since
+        };
+        let verdict = reuse(&entry.head, &ask.request, &ask.rule.policy, standing, now);
+        match verdict {
+            // As it would be after a failure of its own.
+            Reuse::Validate(why @ (Reason::Expired | Reason::Purged | Reason::PurgeGap)) => {
+                self.selects(&entry.head) && stands_in(core, ask, entry, why, status.is_none())
+            }
+            Reuse::Validate(_) | Reuse::Fetch(_) | Reuse::Serve | Reuse::ServeStale => false,
+        }
+    }
+
+    /// Whether what another request fetched is for this one.
     fn may_share(&self, head: &StoredHead, provenance: Provenance, waited: bool) -> bool {
+        self.is_usable(head, provenance, waited) && self.selects(head)
+    }
+
+    /// Whether it may be given to this one, if it selects it: asked anew, as if it had been found in the store, unless this one
+    /// had `waited` when it came.
+    fn is_usable(&self, head: &StoredHead, provenance: Provenance, waited: bool) -> bool {
         let (request, policy) = (&self.ask.request, &self.ask.rule.policy);
         let now = self.core.clock.now();
         let verdict = reuse(head, request, policy, PurgeState::Good, now);
-        let usable = match provenance {
+        match provenance {
             Provenance::Origin | Provenance::Validated => {
                 verdict == Reuse::Serve
                     || (waited && answers_who_waited(head, request, policy, now))
             }
             Provenance::Replica => verdict == Reuse::Serve,
-            Provenance::ValidatedOnce => false,
-            Provenance::StaleIfError(_) => matches!(verdict, Reuse::Validate(Reason::Expired)),
-        };
-        usable && head.is_selected_by(&Selects::new(request, self.core.store.secret()))
+            Provenance::ValidatedOnce | Provenance::StaleIfError(_) => false,
+        }
+    }
+
+    fn selects(&self, head: &StoredHead) -> bool {
+        head.is_selected_by(&Selects::new(&self.ask.request, self.core.store.secret()))
     }
 
     /// The answer that a stored response gives.
@@ -169,7 +227,11 @@ impl Reply<'_> {
         provenance: Provenance,
         now: SystemTime,
     ) -> Decision {
-        let ttl = || Some(entry.head.freshness.ttl(now));
+        let ttl = || {
+            let standing = self.core.store.standing(entry, now);
+            let purged = standing.and_then(PurgeState::stale_for);
+            Some(entry.head.freshness.ttl(purged, now))
+        };
         let revalidated = |storage| Decision {
             fwd_status: Some(StatusCode::NOT_MODIFIED),
             storage,

@@ -12,15 +12,16 @@ use crate::{
     clock::Times,
     message::Stream,
     semantics::{
-        Coding, Refusal, Storability,
+        Coding, Refusal, Reuse, Storability,
         accept_encoding::preferred,
         freshness::Source,
         range::is_asked_for,
+        reuse::reuse,
         sharing::Carried,
         storability::{Exchange, Verdict, for_those_who_wait, storability},
         vary::Selects,
     },
-    store::Entry,
+    store::{self, Entry},
 };
 use http::{
     HeaderMap, Method, Response, StatusCode,
@@ -156,6 +157,24 @@ impl<'a> Context<'a> {
     pub(super) fn answers_a_range(&self, status: StatusCode) -> bool {
         is_asked_for(&self.ask().request)
             && !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
+    }
+
+    /// What is stored in memory and would serve this request, which others may have brought since it began.
+    pub(super) fn stored_by_now(&self) -> Option<Arc<Entry>> {
+        let (ask, store, now) = (self.ask(), &self.core.store, self.core.clock.now());
+        let store::Lookup::Hit(found) = store.lookup_memory(&ask.key, &ask.request, now) else {
+            return None;
+        };
+        let (head, policy) = (&found.entry.head, &ask.rule.policy);
+        let verdict = reuse(head, &ask.request, policy, found.standing, now);
+        (verdict == Reuse::Serve).then_some(found.entry)
+    }
+
+    /// Whether the origin has answered this request otherwise since `stored` came.
+    pub(super) fn is_superseded(&self, stored: &Arc<Entry>) -> bool {
+        let came = |entry: &Entry| entry.head.freshness.response_time;
+        self.stored_by_now()
+            .is_some_and(|by_now| !Arc::ptr_eq(&by_now, stored) && came(&by_now) > came(stored))
     }
 
     pub(super) fn insert(&self, entry: &Arc<Entry>) {

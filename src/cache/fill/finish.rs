@@ -92,7 +92,10 @@ impl Fill<'_> {
         let (core, job) = (self.cx.core, self.cx.job);
         match &job.stored {
             // It stays for others; this caller's next stale answer need not try to refresh it at once.
-            Some(_) if job.ask.credentials => core.backoff.declined(&job.ask.caller(), None),
+            Some(_) if job.ask.credentials => {
+                let purges = core.store.purges_seen();
+                core.backoff.declined(&job.ask.caller(), None, purges);
+            }
             Some(stored) if !is_for_later(status) => self.cx.forget(stored),
             Some(_) | None => {}
         }

@@ -52,6 +52,11 @@ impl Job {
             .take_if(|entry| core.store.standing(entry, now).is_none());
     }
 
+    /// Whether nobody waits for it, unless it was asked for since.
+    pub(super) fn is_refresh(&self) -> bool {
+        self.why == Reason::WhileRevalidate
+    }
+
     /// Whether other requests select other responses of this key ([RFC 9111 §4.1]), as far as the lookup saw.
     ///
     /// [RFC 9111 §4.1]: https://www.rfc-editor.org/rfc/rfc9111#section-4.1
@@ -60,18 +65,13 @@ impl Job {
         self.why == Reason::VaryMiss || self.stored.as_ref().is_some_and(selects)
     }
 
-    /// Whether the stored response is fresh, and asked about only because a purge may have been missed.
-    pub(super) fn is_only_in_doubt(&self) -> bool {
-        self.why == Reason::PurgeGap
-    }
-
     /// Remembers whether the origin could answer.
     pub(super) fn note(&self, core: &Core, status: StatusCode, headers: &HeaderMap) {
         let wish = || retry_after(headers, core.clock.wall());
-        let caller = self.ask.caller();
+        let (caller, purges) = (self.ask.caller(), core.store.purges_seen());
         match status {
-            StatusCode::TOO_MANY_REQUESTS => core.backoff.declined(&caller, wish()),
-            status if is_for_later(status) => core.backoff.failed(&caller, wish()),
+            StatusCode::TOO_MANY_REQUESTS => core.backoff.declined(&caller, wish(), purges),
+            status if is_for_later(status) => core.backoff.failed(&caller, wish(), purges),
             _ => core.backoff.answered(&caller),
         }
     }
@@ -79,7 +79,8 @@ impl Job {
     /// Remembers that it could not.
     pub(super) fn note_failure(&self, core: &Core, error: &FetchError) {
         if let FetchError::Origin(_) = error {
-            core.backoff.failed(&self.ask.caller(), None);
+            let purges = core.store.purges_seen();
+            core.backoff.failed(&self.ask.caller(), None, purges);
         }
     }
 }

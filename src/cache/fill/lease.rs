@@ -1,7 +1,8 @@
-//! One replica fetches for all: a lease in Redis decides which, where a route says `collapse = "cluster"`.
+//! One replica fetches for all: a lease in Redis decides which, where a route says `collapse = "cluster"`, and for each refresh
+//! in the background, for which nobody waits.
 //!
-//! Whoever does not get it waits for the answer to appear in Redis. It waits no longer than [`TIMEOUT`]: then, or where
-//! Redis does not answer, each replica fetches for itself, as without a lease.
+//! Whoever does not get it waits until it is told that the lease has ended, and looks into Redis. It waits no longer than
+//! [`TIMEOUT`]: then, or where Redis does not answer, each replica fetches for itself, as without a lease.
 
 use super::{finish::Kept, job::Job};
 use crate::{
@@ -25,8 +26,12 @@ const REFUSED: Duration = Duration::from_secs(1);
 /// So much before its end a lease is left alone: Redis has its own clock.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The pauses between two looks at Redis, the first and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+/// What Redis has is newer than what this replica has if it came so much later at least: an entry that is read again seems to
+/// have come a little sooner or later than it did, as clocks run.
+const NEWER: Duration = Duration::from_millis(100);
+
+/// The pause between two looks at Redis of who is told nothing: the holder may have died, or its word may be lost.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(2500), Duration::from_millis(2500));
 
 /// Who fetches for all replicas.
 #[derive(Debug)]
@@ -43,10 +48,20 @@ pub(super) struct Guard(Option<Instant>);
 
 /// Waits for the turn of this replica to fetch, or for what another one brings.
 pub(super) async fn wait(core: &Core, job: &Job) -> Lease {
-    if job.ask.rule.collapse != Collapse::Cluster || job.ask.credentials {
+    let (begun, since) = (Instant::now(), core.clock.now());
+    // Requests have looked into Redis before they came here.
+    if job.is_refresh()
+        && let Arrived::Usable(entry) = arrived(core, job, since).await
+    {
+        return Lease::FetchedElsewhere(entry);
+    }
+    let is_for_all = job.is_refresh() || job.ask.rule.collapse == Collapse::Cluster;
+    if !is_for_all || job.ask.credentials {
         return Lease::Ours(Guard(None));
     }
-    let (begun, since, mut tries) = (Instant::now(), core.clock.now(), 0);
+    let Some(mut landing) = core.store.landing(&job.ask.key) else {
+        return Lease::Ours(Guard(None));
+    };
     while begun.elapsed() < TIMEOUT {
         match core.store.take_lease(&job.ask.key, TIMEOUT).await {
             store::Lease::Ours => {
@@ -63,8 +78,8 @@ pub(super) async fn wait(core: &Core, job: &Job) -> Lease {
             store::Lease::NotForOthers | store::Lease::Unknown => break,
             store::Lease::Theirs => {}
         }
-        tokio::time::sleep(back_off(PAUSE, tries)).await;
-        tries += 1;
+        let left = TIMEOUT.saturating_sub(begun.elapsed());
+        landing.ended(back_off(PAUSE, 0).min(left)).await;
         match arrived(core, job, since).await {
             Arrived::Usable(entry) => return Lease::FetchedElsewhere(entry),
             Arrived::ForOthers => break,
@@ -96,7 +111,7 @@ async fn arrived(core: &Core, job: &Job, since: SystemTime) -> Arrived {
     };
     let came = entry.head.freshness.response_time;
     let stored = job.stored.as_ref();
-    let is_newer = stored.is_none_or(|stored| came > stored.head.freshness.response_time);
+    let is_newer = stored.is_none_or(|stored| came > stored.head.freshness.response_time + NEWER);
     let verdict = reuse(&entry.head, &ask.request, &ask.rule.policy, standing, now);
     if verdict == Reuse::Serve && is_newer && entry.head.part.is_none() {
         Arrived::Usable(entry)

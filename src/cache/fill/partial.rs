@@ -13,14 +13,13 @@ use crate::{
     message::{BodyError, Stream, chain, join},
     origin::FetchError,
     semantics::{
-        Refusal, Reuse, Storability,
+        Refusal, Storability,
         part::{ByteRange, Part, claimed_part, may_combine, part_of},
         range::{is_asked_for, suffix_asked_for},
-        reuse::reuse,
         storability::Verdict,
         validation,
     },
-    store::{self, Entry},
+    store::Entry,
 };
 use bytes::Bytes;
 use http::{
@@ -106,27 +105,16 @@ pub(super) async fn store(
 
 /// Stores a part, together with what is stored of the same representation; not in the place of its whole.
 async fn keep(cx: &Context<'_>, entry: &Arc<Entry>, all_arrived: bool) {
-    let stored = stored_by_now(cx).or_else(|| cx.job.stored.clone());
+    let stored = cx.stored_by_now().or_else(|| cx.job.stored.clone());
     let together = if all_arrived {
         put_together(cx, stored.as_deref(), entry).await
     } else {
         None
     };
     // Asked last, because the whole may have come meanwhile.
-    if !is_all_of(stored_by_now(cx).as_deref(), entry) {
+    if !is_all_of(cx.stored_by_now().as_deref(), entry) {
         cx.insert(together.map(Arc::new).as_ref().unwrap_or(entry));
     }
-}
-
-/// What is stored and would serve this request, which others may have brought since it began.
-fn stored_by_now(cx: &Context<'_>) -> Option<Arc<Entry>> {
-    let (ask, now) = (cx.ask(), cx.core.clock.now());
-    let store::Lookup::Hit(found) = cx.core.store.lookup_memory(&ask.key, &ask.request, now) else {
-        return None;
-    };
-    let (head, policy) = (&found.entry.head, &ask.rule.policy);
-    let verdict = reuse(head, &ask.request, policy, found.standing, now);
-    (verdict == Reuse::Serve).then_some(found.entry)
 }
 
 /// Whether what is stored is the whole of which `new` is a part.

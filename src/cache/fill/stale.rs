@@ -3,27 +3,47 @@
 //! [RFC 5861 §4]: https://www.rfc-editor.org/rfc/rfc5861#section-4
 //! [RFC 9111 §4.2.4]: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4
 
-use super::{context::Context, request::is_enough};
+use super::{context::Context, job::Job, request::is_enough};
 use crate::{
-    semantics::reuse::{may_serve_disconnected, may_serve_on_error},
+    cache::{ask::Ask, core::Core},
+    semantics::{
+        Reason,
+        reuse::{may_serve_disconnected, may_serve_on_error},
+    },
     store::Entry,
 };
 use http::StatusCode;
 use std::sync::Arc;
 
-/// The stored response, where it may be served although the origin failed, and gave no answer at all where it is
-/// `disconnected`. Whether it was purged is asked anew: that may have happened meanwhile.
+/// The stored response, where it [may stand in](stands_in) for an answer.
 pub(super) fn on_error(cx: &Context<'_>, disconnected: bool) -> Option<Arc<Entry>> {
-    let entry = cx.job.stored.as_ref()?;
-    let freshness = &entry.head.freshness;
-    let now = cx.core.clock.now();
-    let purged = cx.core.store.standing(entry, now)?.stale_for();
-    let (request, policy) = (&cx.ask().request, &cx.rule().policy);
-    let allowed = may_serve_on_error(freshness, request, policy, purged, now)
-        || (cx.job.is_only_in_doubt() && freshness.is_fresh(now))
+    let Job { ask, stored, why } = cx.job;
+    let stored = stored.as_ref();
+    let stored = stored.filter(|entry| stands_in(cx.core, ask, entry, *why, disconnected));
+    stored.map(Arc::clone)
+}
+
+/// Whether `entry` may be served to `ask` although the origin failed, and gave no answer at all where it is `disconnected`;
+/// `why` the store could not answer. Whether it was purged is asked anew: that may have happened meanwhile.
+pub(in crate::cache) fn stands_in(
+    core: &Core,
+    ask: &Ask,
+    entry: &Entry,
+    why: Reason,
+    disconnected: bool,
+) -> bool {
+    let now = core.clock.now();
+    let Some(standing) = core.store.standing(entry, now) else {
+        return false;
+    };
+    let (freshness, purged) = (&entry.head.freshness, standing.stale_for());
+    let (request, policy) = (&ask.request, &ask.rule.policy);
+    // It is fresh, and asked about only because a purge may have been missed.
+    let only_in_doubt = why == Reason::PurgeGap && freshness.is_fresh(now);
+    let allowed = only_in_doubt
+        || may_serve_on_error(freshness, request, policy, purged, now)
         || (disconnected && may_serve_disconnected(freshness, request, policy, purged, now));
-    let enough = is_enough(entry, request);
-    (allowed && enough).then(|| Arc::clone(entry))
+    allowed && is_enough(entry, request)
 }
 
 /// Whether the stored response may still be served stale; then an error response must not replace it, however long

@@ -44,7 +44,10 @@ pub(super) fn confirm(
             head.generated_etag = stored.head.generated_etag;
             head.part = stored.head.part;
             let entry = freshened(cx, stored, head);
-            cx.insert(&entry);
+            // What was confirmed is older than what another request has brought meanwhile.
+            if !cx.is_superseded(stored) {
+                cx.insert(&entry);
+            }
             Confirmed {
                 entry,
                 provenance: Provenance::Validated,

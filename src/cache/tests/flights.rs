@@ -152,7 +152,7 @@ async fn callers_with_credentials_share_what_the_origin_lets_them_share() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_follower_that_selects_another_variant_goes_on_alone() {
+async fn a_follower_that_selects_another_variant_has_it_fetched() {
     let hello = Reply::fresh("hello", 60).with("vary", "x-lang");
     for hello in [hello.clone(), hello.of_unknown_length()] {
         let scene = Scene::new().await;

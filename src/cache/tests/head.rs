@@ -135,6 +135,19 @@ async fn what_is_purged_before_a_head_leaves_is_not_brought_back_by_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_head_that_is_late_does_not_undo_what_came_meanwhile() {
+    let scene = expired().await;
+    let request = scene.request("/a").method(Method::HEAD);
+    let (ask, stored) = (Arc::new(request.ask()), request.miss().stored);
+    let update = HeadUpdate::new(&ask, stored, scene.cache.start());
+    scene.pass(1);
+    let new = Reply::fresh("b", 60).with("etag", "\"2\"");
+    scene.store("/a", new).await;
+    scene.cache.freshen(update, StatusCode::OK, &head(&SAME));
+    assert_eq!(scene.get("/a").await.text().await, "b");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_part_answers_no_head() {
     let scene = Scene::new().await;
     let part = Reply::fresh("01", 60).status(206);

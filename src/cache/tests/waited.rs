@@ -187,15 +187,15 @@ async fn what_was_to_last_is_for_callers_as_if_it_had_come_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_selects_another_variant_asks_for_itself() {
+async fn of_each_variant_one_asks() {
     for seconds in [0, 1] {
         let scene = Scene::new().await;
         let request = |n: usize| scene.request("/a").with("x-lang", ["de", "en"][n % 2]);
         let reply = Reply::fresh("a", seconds).with("vary", "x-lang");
         assert_eq!(
             cost(&scene, request, reply).await,
-            3,
-            "two of five wait for naught"
+            2,
+            "three want one of them and two the other"
         );
     }
 }

@@ -10,13 +10,10 @@ const ZSTD: u8 = 1;
 /// zstd's own default: about as fast as the network, and most of what can be gained.
 const LEVEL: i32 = 3;
 
-/// No larger body is compressed, and none comes out of a compressed one, whatever it says: in bytes.
-const MAX_INFLATED: u64 = 64 << 20;
-
 /// Appends `body`; above `compress_above` bytes compressed, where that makes it smaller.
 pub(super) fn put(out: &mut Vec<u8>, body: &Bytes, compress_above: Option<u64>) {
     let length = body.len() as u64;
-    let worth_it = compress_above.is_some_and(|above| length > above) && length <= MAX_INFLATED;
+    let worth_it = compress_above.is_some_and(|above| length > above);
     let compressed = worth_it.then(|| zstd::bulk::compress(body, LEVEL).ok());
     match compressed.flatten().filter(|c| c.len() < body.len()) {
         Some(compressed) => {
@@ -31,18 +28,18 @@ pub(super) fn put(out: &mut Vec<u8>, body: &Bytes, compress_above: Option<u64>) 
     }
 }
 
-/// Takes it back. What a length claims is never allocated before it has come.
-pub(super) fn take(fields: &mut Reader) -> Result<Bytes, DecodeError> {
+/// Takes it back. What a length claims is never allocated before it has come, and nothing larger than `max` bytes is inflated.
+pub(super) fn take(fields: &mut Reader, max: u64) -> Result<Bytes, DecodeError> {
     match fields.u8()? {
         RAW => fields.bytes(),
-        ZSTD => inflated(fields.u64()?, &fields.bytes()?),
+        ZSTD => inflated(fields.u64()?, &fields.bytes()?, max),
         _ => Err(DecodeError::Field),
     }
 }
 
-fn inflated(length: u64, compressed: &[u8]) -> Result<Bytes, DecodeError> {
-    if length > MAX_INFLATED {
-        return Err(DecodeError::Field);
+fn inflated(length: u64, compressed: &[u8], max: u64) -> Result<Bytes, DecodeError> {
+    if length > max {
+        return Err(DecodeError::Inflated);
     }
     let mut body = Vec::new();
     let decoder = zstd::stream::read::Decoder::new(compressed).map_err(|_| DecodeError::Field)?;

@@ -6,6 +6,9 @@ use http::HeaderName;
 /// More fields than any response head may have.
 pub(super) const MAX_FIELDS: u32 = 1024;
 
+/// More tags than any response has: those of the origin, of the route, and of what it was put together with.
+pub(super) const MAX_TAGS: u32 = 4096;
+
 /// Why bytes are no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::store) enum DecodeError {
@@ -17,6 +20,8 @@ pub(in crate::store) enum DecodeError {
     Key,
     #[error("a field does not hold what it should")]
     Field,
+    #[error("the body is larger than any of ours")]
+    Inflated,
 }
 
 pub(super) fn put_count(out: &mut Vec<u8>, count: usize) {
@@ -48,10 +53,11 @@ impl Reader {
         self.0.try_get_u64().map_err(|_| DecodeError::Field)
     }
 
-    pub(super) fn count(&mut self) -> Result<u32, DecodeError> {
+    /// A number of things, of which there may be so many.
+    pub(super) fn count(&mut self, most: u32) -> Result<u32, DecodeError> {
         self.u32()
             .ok()
-            .filter(|count| *count <= MAX_FIELDS)
+            .filter(|count| *count <= most)
             .ok_or(DecodeError::Field)
     }
 
@@ -65,5 +71,14 @@ impl Reader {
 
     pub(super) fn name(&mut self) -> Result<HeaderName, DecodeError> {
         HeaderName::from_bytes(&self.bytes()?).map_err(|_| DecodeError::Field)
+    }
+
+    /// That nothing is left.
+    pub(super) fn end(&self) -> Result<(), DecodeError> {
+        if self.0.has_remaining() {
+            Err(DecodeError::Field)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -20,8 +20,8 @@ fn entry(path: &str, tags: &[&str], position: Position) -> Entry {
 /// The record that has waited longest, which is this one, gets its place.
 fn confirm_first(log: &PurgeLog, number: u64, id: StreamId) {
     let waiting = log.shared().unwrap().next_batch(1);
-    assert_eq!(waiting[0].number, number);
-    log.confirm(&waiting[0], id);
+    assert_eq!(waiting[0].seq, number);
+    log.read_back(waiting[0].seq, id, |_| true);
 }
 
 fn hard(selector: Selector) -> Purge {
@@ -183,7 +183,7 @@ fn more_pending_purges_than_fit_put_what_redis_holds_in_doubt_and_lose_nothing()
     assert_eq!(log.judge(&a), Verdict::Gone, "here it is known");
     assert_eq!(log.judge(&b), Verdict::Good, "and what it did not concern");
     assert_eq!(log.judge_shared(&b), Verdict::Perhaps);
-    let last = log.latest();
+    let last = log.shared().unwrap().next_batch(1)[0].seq;
     confirm_first(&log, last, StreamId(6, 0));
     assert_eq!(log.judge_shared(&b), Verdict::Perhaps, "others do not know");
     let refetched = entry("/b", &[], log.position());
@@ -272,7 +272,7 @@ fn overflowing_twice_leaves_the_shared_tier_usable() {
         }
     }
     for record in log.shared().unwrap().next_batch(MAX_PENDING) {
-        log.confirm(&record, StreamId(10, record.number));
+        log.read_back(record.seq, StreamId(10, record.seq), |_| true);
     }
     assert_eq!(log.pending(), 0);
     let new = entry(
@@ -298,7 +298,7 @@ fn a_lost_history_puts_all_that_was_kept_in_doubt_also_what_was_fetched_since_th
     log.read_up_to(reached);
     let since = entry("/a", &[], log.position());
     assert_eq!(since.shared_position, reached);
-    log.lose_history(reached);
+    log.doubt_before(reached.next());
     for entry in [&early, &since] {
         assert_eq!(log.judge(entry), Verdict::Perhaps);
         assert_eq!(log.judge_shared(entry), Verdict::Perhaps);
@@ -317,7 +317,7 @@ fn doubt_hides_no_purge_that_is_known() {
         entry("/b", &[], log.position()),
     );
     log.learn(&hard(target("/a")), StreamId(5, 0), Duration::ZERO);
-    log.lose_history(StreamId(5, 0));
+    log.doubt_before(StreamId(5, 1));
     log.begins_at(StreamId(6, 0));
     assert_eq!(log.judge(&a), Verdict::Gone);
     assert_eq!(log.judge_shared(&a), Verdict::Gone);
@@ -419,4 +419,38 @@ async fn what_nothing_is_older_than_takes_no_memory() {
     );
     assert_eq!(log.judge(&forgotten), Verdict::Perhaps, "if it were kept");
     assert_eq!(log.judge(&entry("/1", &[], log.position())), Verdict::Good);
+}
+
+#[test]
+fn a_purge_that_was_taken_and_is_not_in_the_log_is_sent_again() {
+    let log = log(true);
+    let shared = log.shared().unwrap();
+    let last = log.append(vec![hard(target("/a")), hard(target("/b"))]);
+    let batch = shared.next_batch(10);
+    shared.sent(&batch);
+    assert!(shared.next_batch(10).is_empty());
+    log.read_back(batch[0].seq, StreamId(6, 0), |_| true);
+    shared.send_lost_again(batch[0].since); // a read of before it was sent says nothing
+    assert!(shared.next_batch(10).is_empty());
+    shared.send_lost_again(tokio::time::Instant::now() + Duration::from_secs(1));
+    let again = shared.next_batch(10);
+    assert_eq!((again.len(), again[0].seq), (1, last));
+    log.read_back(last, StreamId(7, 0), |_| false);
+    assert_eq!(log.pending(), 1, "another record has that number");
+    log.read_back(last, StreamId(8, 0), |message| *message == batch[1].message);
+    assert_eq!(log.pending(), 0);
+}
+
+#[test]
+fn there_is_no_gap_up_to_its_end_and_one_after_it() {
+    let log = log(true);
+    let (shared, gap) = (log.shared().unwrap(), Duration::from_secs(5));
+    let begun = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    shared.begins(begun, gap);
+    assert!(!log.in_gap(begun + gap));
+    assert!(log.in_gap(begun + gap + Duration::from_nanos(1)));
+    shared.in_contact(begun + gap, gap);
+    shared.in_contact(begun, gap); // heard late
+    assert!(!log.in_gap(begun + gap * 2));
+    assert!(log.in_gap(begun + gap * 2 + Duration::from_nanos(1)));
 }

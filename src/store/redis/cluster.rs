@@ -4,9 +4,9 @@
 //! redirected is a miss; the map is then asked for anew, as it is while a link is out and once in a while.
 
 use super::{
-    dial::Dialer,
+    dial::{Dialer, lane_config},
     error::CallError,
-    link::{Link, lane_config},
+    link::Link,
     settings::Settings,
 };
 use crate::{metrics::RedisCall, runtime::Runtime};
@@ -93,18 +93,25 @@ impl Cluster {
         .await;
     }
 
+    /// Whether the primary of `key` is in use.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.find(key).is_some_and(|link| link.is_up())
+    }
+
     /// The link to the primary of `key`.
     pub(super) fn link_of(&self, key: &str) -> Result<Arc<Link>, CallError> {
+        self.find(key).ok_or_else(|| {
+            self.runtime.metrics.redis.call(RedisCall::Skipped);
+            CallError::Out
+        })
+    }
+
+    fn find(&self, key: &str) -> Option<Arc<Link>> {
         let slot = slot_of(key);
         let ranges = self.ranges.load();
         let at = ranges.partition_point(|range| range.last < slot);
-        match ranges.get(at).filter(|range| range.first <= slot) {
-            Some(range) => Ok(Arc::clone(&range.link)),
-            None => {
-                self.runtime.metrics.redis.call(RedisCall::Skipped);
-                Err(CallError::Out)
-            }
-        }
+        let range = ranges.get(at).filter(|range| range.first <= slot)?;
+        Some(Arc::clone(&range.link))
     }
 
     /// The map is out of date.
@@ -305,8 +312,8 @@ mod tests {
     #[test]
     fn the_braces_decide_on_the_slot() {
         assert_eq!(slot_of("123456789"), 0x31c3);
-        assert_eq!(slot_of("p:v1:{abc}:m"), slot_of("p:v1:{abc}:00ff"));
-        assert_ne!(slot_of("p:v1:{abc}:m"), slot_of("p:v1:{abd}:m"));
+        assert_eq!(slot_of("p:v6:{abc}:m"), slot_of("p:v6:{abc}:00ff"));
+        assert_ne!(slot_of("p:v6:{abc}:m"), slot_of("p:v6:{abd}:m"));
         assert_eq!(slot_of("{}a"), slot_of("{}a"));
         assert_ne!(slot_of("{}a"), slot_of("{}b"));
     }

@@ -9,6 +9,9 @@ use ::redis::{
 };
 use std::time::Duration;
 
+/// Calls under way per connection; more wait, within their budget.
+const MAX_IN_FLIGHT: usize = 1024;
+
 /// Whom to call.
 #[derive(Debug)]
 enum Whom {
@@ -167,4 +170,13 @@ async fn first_of(
     let reply: Vec<::redis::Value> = command.query_async(connection).await?;
     let first = reply.into_iter().next().unwrap_or(::redis::Value::Nil);
     Ok((::redis::from_redis_value(first)?,))
+}
+
+/// For connections that many calls share.
+pub(super) fn lane_config(settings: &Settings) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(settings.connect_timeout))
+        .set_concurrency_limit(MAX_IN_FLIGHT)
+        .set_pipeline_buffer_size(MAX_IN_FLIGHT)
+        .set_response_timeout(Some(Duration::from_secs(1)))
 }

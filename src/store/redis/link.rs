@@ -5,8 +5,9 @@
 //! task tries to bring it back. That is the circuit breaker.
 
 use super::{
-    alone::Pool,
-    dial::Dialer,
+    alone::{Large, Pool},
+    asked::{Asked, BoxFuture, Judged, Lane, Late, answers},
+    dial::{Dialer, lane_config},
     error::{CallError, is_useless, refusal},
     settings::Settings,
 };
@@ -16,15 +17,19 @@ use ::redis::{
     aio::MultiplexedConnection,
 };
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 /// What one reply may take on a connection for exclusive use: the purge log is waited on for seconds.
@@ -33,32 +38,17 @@ const LONGEST_REPLY: Duration = Duration::from_secs(5);
 /// Connections that all calls share. Two, so that one slow reply holds up half of the rest at most.
 const LANES: usize = 2;
 
-/// Failures in a row that put the link out.
-const MAX_FAILURES: u32 = 5;
-
-/// Calls under way per connection; more wait, within their budget.
-const MAX_IN_FLIGHT: usize = 1024;
-
 /// The pause before the first and the longest before a later attempt to connect.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// A link that has held so long was a good one.
 const STEADY: Duration = Duration::from_secs(5);
 
-/// How often each connection is asked whether it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How long nothing is asked on a connection before it is asked for a sign of life, at least; at most twice as long.
+const IDLE: Duration = Duration::from_secs(15);
 
-/// A call that was made.
-struct Asked {
-    at: usize,
-    lane: Arc<Lane>,
-}
-
-/// One shared connection, and of which connect it is.
-struct Lane {
-    connection: MultiplexedConnection,
-    generation: u64,
-}
+/// And when one gave none.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// See the module docs.
 pub(super) struct Link {
@@ -70,8 +60,8 @@ pub(super) struct Link {
     /// Which connect lanes and pool are of. Held while they change, so that `up` says whether there are any.
     generation: Mutex<u64>,
     next: AtomicUsize,
-    /// Failures in a row, by lane: one that hangs is not hidden by another one that works.
-    failures: [AtomicU32; LANES],
+    /// A connection to this server was lost, or nobody knows: ask now.
+    doubted: Notify,
     up: watch::Sender<bool>,
     /// A key that we may ask for.
     probe: String,
@@ -96,7 +86,7 @@ impl Link {
             lanes: std::array::from_fn(|_| ArcSwapOption::empty()),
             generation: Mutex::new(0),
             next: AtomicUsize::new(0),
-            failures: std::array::from_fn(|_| AtomicU32::new(0)),
+            doubted: Notify::new(),
             up: watch::Sender::new(false),
             probe: settings.log_key(),
             metrics,
@@ -122,79 +112,147 @@ impl Link {
     /// Sends `command` and waits for its reply, no longer than `budget`.
     ///
     /// Cancel safe: replies are matched to calls, an abandoned one is dropped when it arrives.
-    pub(super) async fn call<T: FromRedisValue>(
-        &self,
-        budget: Duration,
-        command: &Cmd,
-    ) -> Result<T, CallError> {
-        let asking = async |mut connection| command.query_async(&mut connection).await;
-        self.ask(budget, asking).await
+    pub(super) async fn call<T>(&self, budget: Duration, command: &Cmd) -> Result<T, CallError>
+    where
+        T: FromRedisValue + Send + 'static,
+    {
+        let command = command.clone();
+        let asking = move |mut connection: MultiplexedConnection| -> BoxFuture<_> {
+            Box::pin(async move { command.query_async(&mut connection).await })
+        };
+        self.ask(self.lane()?, budget, None, asking).await
     }
 
     /// As [`Self::call`], several commands in one round trip.
-    pub(super) async fn call_many<T: FromRedisValue>(
+    pub(super) async fn call_many<T>(
         &self,
         budget: Duration,
         commands: &Pipeline,
-    ) -> Result<T, CallError> {
-        let asking = async |mut connection| commands.query_async(&mut connection).await;
-        self.ask(budget, asking).await
+    ) -> Result<T, CallError>
+    where
+        T: FromRedisValue + Send + 'static,
+    {
+        let commands = commands.clone();
+        let asking = move |mut connection: MultiplexedConnection| -> BoxFuture<_> {
+            Box::pin(async move { commands.query_async(&mut connection).await })
+        };
+        self.ask(self.lane()?, budget, None, asking).await
     }
 
-    /// As [`Self::call`] for the first of two commands that are sent together. The other one may fail by itself: an operator may
-    /// not have allowed it.
-    pub(super) async fn call_beside<T: FromRedisValue, U: FromRedisValue>(
+    /// As [`Self::call`] until `end`, for the first of two commands that are sent together, once few enough of such calls are
+    /// under way. The other one may fail by itself: an operator may not have allowed it.
+    pub(super) async fn look_up<T, U>(
         &self,
-        budget: Duration,
-        [command, beside]: [&Cmd; 2],
-    ) -> Result<(T, Option<U>), CallError> {
-        let asking = async |mut connection: MultiplexedConnection| {
+        end: Instant,
+        [command, beside]: [Cmd; 2],
+    ) -> Result<(T, Option<U>), CallError>
+    where
+        T: FromRedisValue + Send + 'static,
+        U: FromRedisValue + Send + 'static,
+    {
+        let (lane, place) = self.place(end).await?;
+        let asking = move |mut connection: MultiplexedConnection| -> BoxFuture<_> {
             let mut same = connection.clone();
-            let both = tokio::join!(
-                command.query_async(&mut connection),
-                beside.query_async(&mut same)
-            );
-            Ok((both.0?, both.1.ok()))
+            Box::pin(async move {
+                let both = tokio::join!(
+                    command.query_async(&mut connection),
+                    beside.query_async(&mut same)
+                );
+                Ok((both.0?, both.1.ok()))
+            })
         };
-        self.ask(budget, asking).await
+        let left = end.saturating_duration_since(Instant::now());
+        self.ask(lane, left, Some(place), asking).await
     }
 
-    async fn ask<T>(
-        &self,
-        budget: Duration,
-        asking: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
-    ) -> Result<T, CallError> {
+    fn lane(&self) -> Result<Arc<Lane>, CallError> {
         let at = self.next.fetch_add(1, Relaxed) % LANES;
-        let Some(lane) = self.lanes[at].load_full() else {
+        self.lanes[at].load_full().ok_or_else(|| {
             self.metrics.redis.call(RedisCall::Skipped);
-            return Err(CallError::Out);
-        };
-        let (connection, asked) = (lane.connection.clone(), Asked { at, lane });
-        match tokio::time::timeout(budget, asking(connection)).await {
+            CallError::Out
+        })
+    }
+
+    /// A lane with a place for one more lookup, which is waited for until `end`.
+    async fn place(&self, end: Instant) -> Result<(Arc<Lane>, OwnedSemaphorePermit), CallError> {
+        for _ in 0..LANES {
+            let lane = self.lane()?;
+            if let Ok(place) = Arc::clone(&lane.places).try_acquire_owned() {
+                return Ok((lane, place));
+            }
+        }
+        let lane = self.lane()?;
+        let place = Arc::clone(&lane.places).acquire_owned();
+        match tokio::time::timeout_at(end, place).await {
+            Ok(Ok(place)) => Ok((lane, place)),
+            Ok(Err(_)) | Err(_) => {
+                self.metrics.redis.call(RedisCall::Busy);
+                Err(CallError::Busy)
+            }
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        lane: Arc<Lane>,
+        limit: Duration,
+        place: Option<OwnedSemaphorePermit>,
+        asking: impl FnOnce(MultiplexedConnection) -> BoxFuture<Result<T, RedisError>>,
+    ) -> Result<T, CallError> {
+        let asked = Asked::of(&lane, self.settings.budget, limit);
+        let reply = asking(lane.connection.clone());
+        match answers(&lane, limit, reply, place).await {
             Ok(Ok(reply)) => {
-                self.failures[at].store(0, Relaxed);
+                asked.answered();
                 Ok(reply)
             }
-            Ok(Err(error)) if error.is_timeout() => {
-                Err(self.failed(&asked, CallError::Timeout, "no reply in time"))
-            }
+            Ok(Err(error)) if error.is_timeout() => Err(self.late(&asked)),
             Ok(Err(error)) => Err(self.judge(&asked, &error)),
-            Err(_) => Err(self.failed(&asked, CallError::Timeout, "no reply in time")),
+            Err(Late { starved: false }) => Err(self.late(&asked)),
+            Err(Late { starved: true }) => {
+                self.metrics.redis.call(RedisCall::Timeout);
+                Err(CallError::Timeout)
+            }
         }
     }
 
     /// Sends a large `command` over a connection of its own, within `limit`: nobody else waits behind it.
     ///
     /// Cancel safe: a connection whose reply is still to come is not used again.
-    pub(super) async fn call_alone(&self, limit: Duration, command: &Cmd) -> Result<(), CallError> {
+    pub(super) async fn call_alone<T: FromRedisValue>(
+        &self,
+        limit: Duration,
+        command: &Cmd,
+    ) -> Result<T, CallError> {
         match self.alone.load_full() {
             Some(pool) => pool.call(limit, command).await,
             None => Err(CallError::Out),
         }
     }
 
+    /// Reads a large value piece by piece over a connection of its own. Nothing that fails there puts the link out.
+    ///
+    /// Cancel safe: as [`Self::call_alone`].
+    pub(super) async fn read_alone(&self, large: Large<'_>) -> Result<Bytes, CallError> {
+        let read = match self.alone.load_full() {
+            Some(pool) => pool.read(large).await,
+            None => Err(CallError::Out),
+        };
+        match read {
+            Err(CallError::Busy) => self.metrics.redis.call(RedisCall::Busy),
+            Err(CallError::Timeout) => self.metrics.redis.call(RedisCall::Timeout),
+            Err(CallError::Out) => self.metrics.redis.call(RedisCall::Skipped),
+            Err(_) => self.metrics.redis.call(RedisCall::Error),
+            Ok(_) => {}
+        }
+        read
+    }
+
     /// A connection of the caller's own, whose replies may take seconds.
+    ///
+    /// Who needs one has none, or no more: so what else is connected to that server is asked whether it is alive.
     pub(super) async fn connect_alone(&self) -> Result<MultiplexedConnection, RedisError> {
+        self.doubted.notify_one();
         self.dialer.connect(&self.alone_config()).await
     }
 
@@ -207,32 +265,41 @@ impl Link {
     fn judge(&self, asked: &Asked, error: &RedisError) -> CallError {
         if is_useless(error) {
             self.metrics.redis.call(RedisCall::Error);
-            self.put_out(asked.lane.generation, &error.to_string());
+            self.put_out(asked.generation(), &error.to_string());
             return CallError::Failed;
         }
         match error.kind() {
             ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType => {
-                self.metrics.redis.call(RedisCall::Error);
-                tracing::debug!(%error, "redis refuses a call");
-                refusal(error)
+                let refusal = refusal(error);
+                if refusal != CallError::NoScript {
+                    self.metrics.redis.call(RedisCall::Error);
+                    tracing::debug!(%error, "redis refuses a call");
+                }
+                refusal
             }
-            _ => self.failed(asked, CallError::Failed, &error.to_string()),
+            _ => {
+                self.metrics.redis.call(RedisCall::Error);
+                self.judged(asked, asked.failed(), &error.to_string());
+                CallError::Failed
+            }
         }
     }
 
-    fn failed(&self, asked: &Asked, failure: CallError, why: &str) -> CallError {
-        match failure {
-            CallError::Timeout => self.metrics.redis.call(RedisCall::Timeout),
-            CallError::Out
-            | CallError::Failed
-            | CallError::Refused
-            | CallError::WrongType
-            | CallError::Moved => self.metrics.redis.call(RedisCall::Error),
+    fn late(&self, asked: &Asked) -> CallError {
+        self.metrics.redis.call(RedisCall::Timeout);
+        self.judged(asked, asked.late(), "no reply in time");
+        CallError::Timeout
+    }
+
+    fn judged(&self, asked: &Asked, judged: Judged, why: &str) {
+        match judged {
+            Judged::Useless => self.put_out(asked.generation(), why),
+            Judged::TooSlow => self.put_out(
+                asked.generation(),
+                "every reply takes longer than cache.redis.budget",
+            ),
+            Judged::Usable => {}
         }
-        if self.failures[asked.at].fetch_add(1, Relaxed) + 1 >= MAX_FAILURES {
-            self.put_out(asked.lane.generation, why);
-        }
-        failure
     }
 
     /// Puts out what was connected as `generation`; what has been connected since is another thing.
@@ -292,12 +359,30 @@ impl Link {
 
     /// Notices that Redis is gone also while nobody asks for anything. Never returns while calls succeed.
     async fn keep_asking(&self) {
+        let mut all_well = true;
         while self.is_up() {
-            tokio::time::sleep(HEARTBEAT).await;
-            for _ in 0..LANES {
-                let _: Result<Value, CallError> = self
-                    .call(self.settings.connect_timeout, &redis::cmd("PING"))
-                    .await;
+            let pause = if all_well {
+                IDLE.mul_f64(1.0 + fastrand::f64())
+            } else {
+                AGAIN
+            };
+            all_well = true;
+            let doubted = tokio::select! {
+                () = tokio::time::sleep(pause) => false,
+                () = self.doubted.notified() => true,
+            };
+            for lane in self.lanes.iter().filter_map(ArcSwapOption::load_full) {
+                if doubted || lane.heard_before(pause) {
+                    let asking = |mut connection: MultiplexedConnection| -> BoxFuture<_> {
+                        Box::pin(async move {
+                            redis::cmd("PING")
+                                .query_async::<Value>(&mut connection)
+                                .await
+                        })
+                    };
+                    let limit = self.settings.connect_timeout;
+                    all_well &= self.ask(lane, limit, None, asking).await.is_ok();
+                }
             }
         }
     }
@@ -312,8 +397,7 @@ impl Link {
             // A server that is loading, or a replica without its primary, accepts and cannot serve.
             let probe = Cmd::new().arg("EXISTS").arg(&self.probe).to_owned();
             match self
-                .dialer
-                .within(probe.query_async::<i64>(&mut connection))
+                .in_time(probe.query_async::<i64>(&mut connection))
                 .await
             {
                 Err(error) if error.redirect_node().is_none() => return Err(error),
@@ -324,8 +408,8 @@ impl Link {
             write.arg("SET").arg(format!("{}:probe", self.probe));
             write.arg("").arg("PX").arg(1000);
             let written = write.query_async::<()>(&mut connection);
-            if let Err(error) = self.dialer.within(written).await
-                && is_useless(&error)
+            if let Err(error) = self.in_time(written).await
+                && (is_useless(&error) || error.kind() == ErrorKind::Io)
             {
                 return Err(error);
             }
@@ -334,29 +418,26 @@ impl Link {
         let mut generation = self.generation.lock();
         *generation += 1;
         for (lane, connection) in self.lanes.iter().zip(opened) {
-            lane.store(Some(Arc::new(Lane {
-                connection,
-                generation: *generation,
-            })));
+            lane.store(Some(Arc::new(Lane::new(connection, *generation))));
         }
         let pool = Pool::new(&server, &self.settings, self.alone_config());
         self.alone.store(Some(Arc::new(pool)));
-        self.failures
-            .iter()
-            .for_each(|failures| failures.store(0, Relaxed));
         if !self.up.send_replace(true) {
             self.metrics.redis.up.inc();
             tracing::info!(server = self.dialer.name(), "redis is in use");
         }
         Ok(())
     }
-}
 
-/// For connections that many calls share.
-pub(super) fn lane_config(settings: &Settings) -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(settings.connect_timeout))
-        .set_concurrency_limit(MAX_IN_FLIGHT)
-        .set_pipeline_buffer_size(MAX_IN_FLIGHT)
-        .set_response_timeout(Some(Duration::from_secs(1)))
+    /// What a server is asked before it is used has to be answered as fast as what it is asked then: one that is too slow would
+    /// come and go.
+    async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, RedisError> {
+        match tokio::time::timeout(self.settings.budget, call).await {
+            Ok(result) => result,
+            Err(_) => Err((ErrorKind::Io, "it answers later than cache.redis.budget").into()),
+        }
+    }
 }

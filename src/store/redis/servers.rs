@@ -1,12 +1,14 @@
 //! All servers as one: by key to the link that serves it.
 
 use super::{
-    address::Topology, cluster::Cluster, dial::Dialer, error::CallError, link::Link,
+    address::Topology, alone::Large, cluster::Cluster, dial::Dialer, error::CallError, link::Link,
     settings::Settings,
 };
 use crate::runtime::Runtime;
 use ::redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, aio::MultiplexedConnection};
+use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// See the module docs.
 #[derive(Clone, Debug)]
@@ -61,7 +63,7 @@ impl Servers {
     }
 
     /// As [`Link::call`], where `key` is.
-    pub(super) async fn call<T: FromRedisValue>(
+    pub(super) async fn call<T: FromRedisValue + Send + 'static>(
         &self,
         key: &str,
         budget: Duration,
@@ -70,18 +72,22 @@ impl Servers {
         self.heard(self.link_of(key)?.call(budget, command).await)
     }
 
-    /// As [`Link::call_beside`], where `key` is; both commands are about it.
-    pub(super) async fn call_beside<T: FromRedisValue, U: FromRedisValue>(
+    /// As [`Link::look_up`], where `key` is; both commands are about it.
+    pub(super) async fn look_up<T, U>(
         &self,
         key: &str,
-        budget: Duration,
-        commands: [&Cmd; 2],
-    ) -> Result<(T, Option<U>), CallError> {
-        self.heard(self.link_of(key)?.call_beside(budget, commands).await)
+        end: Instant,
+        commands: [Cmd; 2],
+    ) -> Result<(T, Option<U>), CallError>
+    where
+        T: FromRedisValue + Send + 'static,
+        U: FromRedisValue + Send + 'static,
+    {
+        self.heard(self.link_of(key)?.look_up(end, commands).await)
     }
 
     /// As [`Link::call_many`], where `key` is; all commands are about it.
-    pub(super) async fn call_many<T: FromRedisValue>(
+    pub(super) async fn call_many<T: FromRedisValue + Send + 'static>(
         &self,
         key: &str,
         budget: Duration,
@@ -91,13 +97,26 @@ impl Servers {
     }
 
     /// As [`Link::call_alone`], where `key` is.
-    pub(super) async fn call_alone(
+    pub(super) async fn call_alone<T: FromRedisValue>(
         &self,
         key: &str,
         limit: Duration,
         command: &Cmd,
-    ) -> Result<(), CallError> {
+    ) -> Result<T, CallError> {
         self.heard(self.link_of(key)?.call_alone(limit, command).await)
+    }
+
+    /// As [`Link::read_alone`].
+    pub(super) async fn read_alone(&self, large: Large<'_>) -> Result<Bytes, CallError> {
+        self.heard(self.link_of(large.at)?.read_alone(large).await)
+    }
+
+    /// Whether the server that has `key` is used at the moment.
+    pub(super) fn has(&self, key: &str) -> bool {
+        match self {
+            Self::One(link) => link.is_up(),
+            Self::Cluster(cluster) => cluster.has(key),
+        }
     }
 
     /// A connection of the caller's own to where `key` is.
@@ -120,9 +139,16 @@ impl Servers {
 
     /// A call that was redirected says that the map of the cluster is out of date.
     fn heard<T>(&self, result: Result<T, CallError>) -> Result<T, CallError> {
-        if let (Self::Cluster(cluster), Err(CallError::Moved)) = (self, &result) {
-            cluster.moved();
+        if matches!(result, Err(CallError::Moved)) {
+            self.moved();
         }
         result
+    }
+
+    /// The map of the cluster is out of date: somebody who has a connection of his own was redirected.
+    pub(super) fn moved(&self) {
+        if let Self::Cluster(cluster) = self {
+            cluster.moved();
+        }
     }
 }

@@ -23,8 +23,19 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Where the purge log is.
+    /// Where the purge log is. The number is that of the format of its records: replicas of another one do not read it. The
+    /// braces keep all that belongs to it in one slot of a cluster.
     pub(super) fn log_key(&self) -> String {
-        format!("{}:v1:purges", self.prefix)
+        format!("{0}:{{{0}}}:v2:purges", self.prefix)
+    }
+
+    /// Where replicas are told that a fetch which they wait for has ended.
+    pub(super) fn ended_key(&self) -> String {
+        format!("{0}:{{{0}}}:ended", self.prefix)
+    }
+
+    /// Where other programs leave what they want to be purged. Its format does not change.
+    pub(super) fn inbox_key(&self) -> String {
+        format!("{0}:{{{0}}}:invalidate", self.prefix)
     }
 }

@@ -78,6 +78,7 @@ pub(super) const FLOORS: &[(&str, &[&str])] = &[
             "key",
             "core",
             "flight backoff hit_for_miss query_rules rule rendition",
+            "variants",
             "remembered tags coding answer status",
             "caller",
         ],

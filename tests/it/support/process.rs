@@ -8,6 +8,9 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
+/// What the program logs where nobody reads it.
+const QUIET: &str = "access = false\nlevel = \"error\"";
+
 /// See the module docs.
 pub(crate) struct Process {
     child: Child,
@@ -24,28 +27,36 @@ impl Process {
 
     /// The same with `server` in `[server]`.
     pub(crate) async fn with_server(origin: &Origin, server: &str, toml: &str) -> Self {
-        let log = "access = false\nlevel = \"error\"";
-        Self::run(origin, server, (log, Stdio::null()), toml).await
+        Self::run(origin.address(), server, (QUIET, Stdio::null()), toml).await
+    }
+
+    /// The same before whatever listens at `upstream`.
+    pub(crate) async fn before(upstream: SocketAddr, toml: &str) -> Self {
+        Self::run(upstream, "", (QUIET, Stdio::null()), toml).await
     }
 
     /// With a line of JSON for each request, which somebody has to read.
     pub(crate) async fn logging(origin: &Origin) -> (Self, ChildStdout) {
         let log = "format = \"json\"";
         let server = "max_connections = 20000\n";
-        let mut process = Self::run(origin, server, (log, Stdio::piped()), "").await;
+        let mut process = Self::run(origin.address(), server, (log, Stdio::piped()), "").await;
         let lines = process.child.stdout.take().unwrap();
         (process, lines)
     }
 
-    async fn run(origin: &Origin, server: &str, (log, stdout): (&str, Stdio), toml: &str) -> Self {
+    async fn run(
+        upstream: SocketAddr,
+        server: &str,
+        (log, stdout): (&str, Stdio),
+        toml: &str,
+    ) -> Self {
         let [address, admin] =
             [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut config = NamedTempFile::new().unwrap();
         write!(
             config,
             "[server]\nlisten = \"{address}\"\n{server}[admin]\nlisten = \"{admin}\"\nopen = true\n\
-             [log]\n{log}\n[upstream]\nurl = \"http://{}\"\n{toml}",
-            origin.address()
+             [log]\n{log}\n[upstream]\nurl = \"http://{upstream}\"\n{toml}"
         )
         .unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_sidecache"))
@@ -99,6 +110,31 @@ impl Process {
     pub(crate) fn open_files(&self) -> usize {
         let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
         files.unwrap().count()
+    }
+
+    /// It stands still, with everything that it has open.
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// It goes on.
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// SIGTERM: it drains. Returns when it has ended.
+    pub(crate) async fn end(&mut self) {
+        self.signal("-TERM");
+        until("it has ended", async || {
+            self.child.try_wait().unwrap().is_some()
+        })
+        .await;
     }
 
     /// `kill -9`.

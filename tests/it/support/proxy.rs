@@ -109,7 +109,16 @@ pub(crate) fn config(origin: SocketAddr, toml: &str) -> Config {
 }
 
 /// As [`config`], with `server` added to `[server]`. The admin port is open, because tests ask by a name.
+///
+/// The clocks of tests jump, and with them the time since Redis was heard of: that is no gap, unless a test says what is one.
 pub(crate) fn config_with_server(origin: SocketAddr, server: &str, toml: &str) -> Config {
+    let is_silent = toml.contains("[cache.redis]") && !toml.contains("purge_gap");
+    let patient = "[cache]\npurge_gap = \"720h\"\n";
+    let toml = if is_silent {
+        toml.replacen("[cache]\n", patient, 1)
+    } else {
+        toml.to_owned()
+    };
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n{server}[admin]\nlisten = \"127.0.0.1:0\"\nopen = true\n[log]\naccess = false\n\
          [upstream]\nurl = \"http://{origin}\"\n{toml}"

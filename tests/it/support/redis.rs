@@ -149,6 +149,15 @@ impl Redis {
         command.query(&mut connection)
     }
 
+    /// How often `command` was called since it started, or since `CONFIG RESETSTAT`.
+    pub(crate) fn calls(&self, command: &str) -> u64 {
+        let stats: String = self.command(&["INFO", "commandstats"]);
+        let begin = format!("cmdstat_{command}:calls=");
+        let line = stats.lines().find_map(|line| line.strip_prefix(&begin));
+        let number = line.and_then(|line| line.split(',').next());
+        number.map_or(0, |number| number.parse().unwrap())
+    }
+
     /// Whether it runs and takes writes.
     pub(crate) fn is_primary(&self) -> bool {
         let info = self.try_command::<String>(&["INFO", "replication"]);

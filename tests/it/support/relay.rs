@@ -7,6 +7,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
+    time::Instant,
 };
 
 /// What happens to the replies of Redis.
@@ -23,6 +24,8 @@ pub(crate) enum Fault {
     Garbage,
     /// Nothing comes, and the connection stays open.
     Blackhole,
+    /// All connections together carry so many bytes a second.
+    Rate(u64),
 }
 
 /// See the module docs.
@@ -46,12 +49,13 @@ impl Relay {
         let address = listener.local_addr().unwrap();
         let fault = Arc::new(Mutex::new(Fault::None));
         let shared = Arc::clone(&fault);
+        let free = Arc::new(Mutex::new(Instant::now()));
         let target = watch::Sender::new(port);
         let ports = target.clone();
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                let fault = Arc::clone(&shared);
+                let (fault, free) = (Arc::clone(&shared), Arc::clone(&free));
                 let mut port = ports.subscribe();
                 connections.spawn(async move {
                     let current = *port.borrow_and_update();
@@ -63,7 +67,7 @@ impl Relay {
                     let (from_server, mut to_server) = server.into_split();
                     tokio::select! {
                         _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
-                        () = replies(from_server, to_client, fault) => {}
+                        () = replies(from_server, to_client, fault, free) => {}
                         _ = port.changed() => {}
                     }
                 });
@@ -100,6 +104,7 @@ async fn replies(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
     fault: Arc<Mutex<Fault>>,
+    free: Arc<Mutex<Instant>>,
 ) {
     let mut piece = vec![0; 65536];
     loop {
@@ -122,6 +127,16 @@ async fn replies(
                 to.write_all(&garbage).await
             }
             Fault::Blackhole => Ok(()),
+            Fault::Rate(bytes) => {
+                let takes = Duration::from_secs_f64(read as f64 / bytes as f64);
+                let end = {
+                    let mut free = free.lock();
+                    *free = (*free).max(Instant::now()) + takes;
+                    *free
+                };
+                tokio::time::sleep_until(end).await;
+                to.write_all(&piece[..read]).await
+            }
         };
         if written.is_err() {
             return;

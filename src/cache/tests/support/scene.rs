@@ -51,12 +51,17 @@ impl Scene {
 
     /// By this rule, with memory alone.
     pub(crate) async fn by(rule: Rule) -> Self {
+        Self::kept_for(rule, Duration::from_secs(7 * 24 * 3600)).await
+    }
+
+    /// By this rule, where nothing is kept longer than `max_lifetime`.
+    pub(crate) async fn kept_for(rule: Rule, max_lifetime: Duration) -> Self {
         let settings = store::Settings {
             memory: memory::Settings { max: 64 << 20 },
             redis: None,
             purge_gap: Duration::from_secs(10),
             keep_stale: Duration::ZERO,
-            max_lifetime: Duration::from_secs(7 * 24 * 3600),
+            max_lifetime,
             secret: None,
         };
         let manual = Manual::at(UNIX_EPOCH + Duration::from_secs(1_700_000_000));

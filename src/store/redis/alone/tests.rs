@@ -117,7 +117,9 @@ async fn a_connection_that_has_answered_is_lent_again() {
 #[tokio::test]
 async fn a_connection_that_has_not_answered_in_time_is_closed() {
     let (pool, mut server) = start().await;
-    let late = pool.call(Duration::from_millis(20), &set("hang")).await;
+    let late = pool
+        .call::<()>(Duration::from_millis(20), &set("hang"))
+        .await;
     assert_eq!(late, Err(CallError::Timeout));
     server.closed.recv().await.unwrap();
     assert_eq!(pool.call(SOON, &set("a")).await, Ok(()));
@@ -129,7 +131,7 @@ async fn a_connection_whose_caller_has_left_is_closed() {
     let (pool, mut server) = start().await;
     let hang = set("hang");
     tokio::select! {
-        _ = pool.call(SOON, &hang) => panic!("there is no reply"),
+        _ = pool.call::<()>(SOON, &hang) => panic!("there is no reply"),
         _ = server.hung.recv() => {} // the call is dropped
     }
     server.closed.recv().await.unwrap();
