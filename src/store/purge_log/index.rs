@@ -225,7 +225,17 @@ impl Index {
     }
 
     fn has(&self, sort: Sort, after: After) -> bool {
-        after.is_before(&self.newest[sort as usize])
+        let newest = &self.newest[sort as usize];
+        self.at_least(after).is_before(newest)
+    }
+
+    /// Records may reach the shared log in another order, where one was lost and is sent again: while any is on its way, nothing is
+    /// too new to be concerned.
+    fn at_least(&self, after: After) -> After {
+        match after {
+            After::Shared(_) if !self.on_its_way.is_empty() => After::Local(0),
+            After::Shared(_) | After::Local(_) => after,
+        }
     }
 
     fn has_paths(&self, after: After) -> bool {
@@ -244,7 +254,7 @@ impl Index {
         }
         if self.has(Sort::Beginning, after) {
             // In order: after the first that is longer than the text all are.
-            let lengths = self.lengths.newer_than(after);
+            let lengths = self.lengths.newer_than(self.at_least(after));
             let digests = lengths.map_while(|length| compared.digest_of(length));
             verdict = verdict.or(self.look(Sort::Beginning, digests, after));
         }

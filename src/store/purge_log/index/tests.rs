@@ -225,6 +225,27 @@ fn a_soft_purge_that_is_forgotten_on_its_way_is_no_hard_one() {
     assert_eq!(index.judge_local(&fetched, last + 1), Verdict::Good);
 }
 
+#[test]
+fn a_record_that_is_sent_again_is_newer_than_what_redis_holds_until_it_has_its_place() {
+    let mut index = Index::default();
+    let purges = [(1, "/a/*"), (2, "/b/*")].map(|(number, text)| (number, hard(path(text))));
+    for (number, purge) in &purges {
+        index.record(purge, *number, Some(Origin::Here));
+    }
+    let (_, second) = &purges[1];
+    index.confirm(second, 2, StreamId(5, 0));
+    let position = Position {
+        local: 0,
+        shared: StreamId(5, 0),
+    };
+    let judge = |index: &Index, path| index.judge_shared(&entry(path, None, &[], position));
+    assert_eq!(judge(&index, "/a/1"), Verdict::Gone, "it is on its way");
+    assert_eq!(judge(&index, "/b/1"), Verdict::Good);
+    index.confirm(&purges[0].1, 1, StreamId(6, 0));
+    assert_eq!(judge(&index, "/a/1"), Verdict::Gone);
+    assert!(index.on_its_way.is_empty());
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Here(Purge),
