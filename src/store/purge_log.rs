@@ -18,11 +18,11 @@ mod table;
 pub(super) use self::marks::Verdict;
 pub use self::pattern::{PathPattern, TooLong};
 pub use self::selector::{Purge, Selector};
+use self::{ages::Ages, index::Index};
 pub(super) use self::{
     intent::{Intent, Message, OpenIntents, Ticket},
     shared::{Pending, Shared},
 };
-use self::{ages::Ages, index::Index};
 
 use self::snapshot::{BadSnapshot, Progress, Taking};
 use super::entry::{Entry, Position, StreamId};
