@@ -5,6 +5,7 @@
 //! reader     XREAD from the last position: purges, intents, what the log says of itself; then this process is in contact
 //! history    whether it is still the log that was read; what is uncertain is doubted
 //! inbox      what other programs want to be purged
+//! snapshot   what who starts reads in the place of most records
 //! record     how a record is written
 //! ```
 //!
@@ -15,6 +16,7 @@ mod inbox;
 mod reader;
 mod record;
 mod reply;
+mod snapshot;
 mod writer;
 
 use super::{
@@ -39,6 +41,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 /// What appending may take before it is tried again.
 const APPEND_BUDGET: Duration = Duration::from_millis(500);
@@ -66,9 +69,11 @@ pub(in crate::store) struct SharedLog {
     key: String,
     /// Where others leave what they want to be purged, in the same slot.
     inbox: String,
+    snapshot: String,
     servers: Servers,
     clock: Clock,
     metrics: Arc<Metrics>,
+    tasks: TaskTracker,
     log: Arc<PurgeLog>,
     max_lifetime: Duration,
     purge_gap: Duration,
@@ -110,9 +115,11 @@ impl SharedLog {
         Self {
             key: settings.log_key(),
             inbox: settings.inbox_key(),
+            snapshot: format!("{}:snapshot", settings.log_key()),
             servers,
             clock: runtime.clock.clone(),
             metrics: Arc::clone(&runtime.metrics),
+            tasks: runtime.tasks.clone(),
             log,
             max_lifetime: limits.max_lifetime,
             purge_gap: limits.purge_gap,
