@@ -33,13 +33,16 @@ pub(super) async fn latest_of_each(
     pools: &Pools,
     ids: &[i64],
 ) -> Result<HashMap<i64, Vec<Message>>, sqlx::Error> {
+    // The rows themselves are counted, not their ids to look the rows up by: for that PostgreSQL reads the whole table.
     let sql = sql!(
-        MESSAGES
-        " WHERE m.id IN (SELECT n.id FROM (
-              SELECT id, row_number() OVER (PARTITION BY conversation_id ORDER BY id DESC) AS place
-              FROM messages WHERE conversation_id " IN_IDS " AND deleted_at IS NULL
-          ) AS n WHERE n.place <= $2)
-          ORDER BY m.conversation_id, m.id DESC"
+        "SELECT m.id, m.conversation_id, m.text, m.created_at, u.id AS person_id, u.name AS person_name
+         FROM (
+             SELECT id, conversation_id, author_id, text, created_at,
+                    row_number() OVER (PARTITION BY conversation_id ORDER BY id DESC) AS place
+             FROM messages WHERE conversation_id " IN_IDS " AND deleted_at IS NULL
+         ) AS m JOIN users u ON u.id = m.author_id
+         WHERE m.place <= $2
+         ORDER BY m.conversation_id, m.id DESC"
     );
     let rows: Vec<Message> = pools.all(sql, &[ids.into(), LATEST.into()]).await?;
     let mut latest = HashMap::<i64, Vec<Message>>::new();

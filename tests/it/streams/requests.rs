@@ -311,10 +311,18 @@ fn smuggled(mut bytes: &[u8]) -> Option<Vec<String>> {
                 targets.extend(target.map(str::to_owned));
                 bytes = &bytes[request.length..];
             }
+            // A line may end with LF alone (RFC 9112 §2.2): then it may be complete, for whoever reads it so.
+            Err(Fault::Incomplete) if has_bare_line_feed(bytes) => return None,
             Err(Fault::Incomplete) => return Some(targets),
             Err(Fault::Malformed(_)) => return None,
         }
     }
+}
+
+fn has_bare_line_feed(bytes: &[u8]) -> bool {
+    let before = |at: usize| at.checked_sub(1).map(|at| bytes[at]);
+    let mut line_feeds = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    line_feeds.any(|(at, _)| before(at) != Some(b'\r'))
 }
 
 /// Sends some of it, perhaps reads some, and is gone.
