@@ -20,11 +20,11 @@ async fn it_is_not_ready_until_it_is_in_step_and_then_redis_serves() {
     let relay = Relay::to(redis.port()).await;
     relay.set(Fault::Delay(Duration::from_millis(40)));
     let cold = Proxy::to(&origin, &shared(&relay.url(), "")).await;
-    let ready = get(cold.admin(), "/readyz", &[]).await;
-    assert_eq!(
-        (ready.status, &ready.json()["status"]),
-        (503, &"starting".into())
-    );
+    until("it reads the log", async || {
+        let ready = get(cold.admin(), "/readyz", &[]).await;
+        (ready.status, &ready.json()["status"]) == (503, &"starting".into())
+    })
+    .await;
     relay.set(Fault::None);
     in_step(&cold).await;
     assert!(cold.get("/a").await.is_hit(), "from redis");

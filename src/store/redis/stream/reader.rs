@@ -171,6 +171,7 @@ impl Reader {
         connection: &mut Connection,
     ) -> Result<std::convert::Infallible, RedisError> {
         self.begin(connection).await?;
+        self.ours().has_a_log();
         let mut replied = Instant::now();
         let mut until = Some(replied); // what is there is read at once, also in the inbox
         loop {
