@@ -257,7 +257,6 @@ impl PurgeLog {
     /// All that is known of the shared log, in at most 16 bytes a purge, 24 a soft one, for [`Self::restore`] in another process; the
     /// records are numbered by a clock that shows `now`, in milliseconds. `None` where none has been read yet, or where the
     /// index grew all the time. Takes some ms, of which nobody waits for more than a part.
-    #[allow(dead_code, reason = "until the shared log stores it")]
     pub(super) fn snapshot(&self, now: u64) -> Option<Bytes> {
         for _ in 0..SNAPSHOT_TRIES {
             let mut taking = Taking::begin(&self.index.read(), now)?;
@@ -279,7 +278,6 @@ impl PurgeLog {
     ///
     /// # Errors
     /// Where the bytes are no snapshot; then nothing has changed.
-    #[allow(dead_code, reason = "until the shared log stores it")]
     pub(super) fn restore(&self, snapshot: &[u8], now: u64) -> Result<StreamId, BadSnapshot> {
         let mut index = self.index.write();
         let number = self.latest.load(Relaxed) + 1;

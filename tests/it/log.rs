@@ -78,6 +78,28 @@ fn calls(redis: &Redis, command: &str) -> u64 {
     line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
 
+/// So many purges of other things.
+fn fill(redis: &Redis, count: usize) {
+    let mut connection = redis::Client::open(redis.url())
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    for from in (0..count).step_by(10_000) {
+        let mut filling = redis::pipe();
+        for n in from..count.min(from + 10_000) {
+            let mut record = [0; 33];
+            record[25..].copy_from_slice(&n.to_be_bytes());
+            filling
+                .cmd("XADD")
+                .arg(LOG)
+                .arg("*")
+                .arg("tag")
+                .arg(&record[..]);
+        }
+        filling.exec(&mut connection).unwrap();
+    }
+}
+
 async fn process(origin: &Origin, upstream: &str, url: &str, more: &str) -> Process {
     let toml = format!("{upstream}{}", shared(url, more));
     let process = Process::start(origin, &toml).await;

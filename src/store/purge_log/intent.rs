@@ -107,6 +107,15 @@ impl OpenIntents {
         self.next = others.chain(self.unnamed).min();
         due
     }
+
+    /// All of them, with what is left of their time at `now`: for one who starts later.
+    pub(in crate::store) fn all(&self, now: Instant) -> impl Iterator<Item = (Ticket, Intent)> {
+        self.open.iter().map(move |(ticket, open)| {
+            let limit = open.due.saturating_duration_since(now);
+            let purges = Arc::clone(&open.purges);
+            (*ticket, Intent { purges, limit })
+        })
+    }
 }
 
 /// A record of this process on its way to the shared log.

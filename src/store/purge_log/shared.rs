@@ -238,6 +238,13 @@ impl Shared {
         let _ = tokio::time::timeout(limit, starting.wait_for(|starting| !*starting)).await;
     }
 
+    /// The log is there to be read: until that is done for the first time this process is starting.
+    pub(in crate::store) fn has_a_log(&self) {
+        if !self.is_synchronised() {
+            self.starting.send_replace(true);
+        }
+    }
+
     /// The log cannot be read now: nobody needs to wait for it.
     pub(in crate::store) fn has_no_log(&self) {
         self.starting.send_if_modified(std::mem::take);
@@ -323,3 +330,6 @@ fn nanos(at: SystemTime) -> u64 {
         .wrapping_mul(1_000_000_000)
         .wrapping_add(u64::from(since.subsec_nanos()))
 }
+
+#[cfg(test)]
+mod tests;

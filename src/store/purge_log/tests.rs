@@ -345,40 +345,6 @@ fn the_place_after_the_last_sequence_is_in_the_next_millisecond() {
     assert_eq!(last.next(), last);
 }
 
-#[test]
-fn a_purge_that_was_taken_and_is_not_in_the_log_is_sent_again() {
-    let log = log(true);
-    let shared = log.shared().unwrap();
-    let last = log.append(vec![hard(target("/a")), hard(target("/b"))]);
-    let batch = shared.next_batch(10);
-    shared.sent(&batch);
-    assert!(shared.next_batch(10).is_empty());
-    log.read_back(batch[0].seq, StreamId(6, 0), |_| true);
-    shared.send_lost_again(batch[0].since); // a read of before it was sent says nothing
-    assert!(shared.next_batch(10).is_empty());
-    shared.send_lost_again(tokio::time::Instant::now() + Duration::from_secs(1));
-    let again = shared.next_batch(10);
-    assert_eq!((again.len(), again[0].seq), (1, last));
-    log.read_back(last, StreamId(7, 0), |_| false);
-    assert_eq!(log.pending(), 1, "another record has that number");
-    log.read_back(last, StreamId(8, 0), |message| *message == batch[1].message);
-    assert_eq!(log.pending(), 0);
-}
-
-#[test]
-fn there_is_no_gap_up_to_its_end_and_one_after_it() {
-    let log = log(true);
-    let (shared, gap) = (log.shared().unwrap(), Duration::from_secs(5));
-    let begun = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    shared.begins(begun, gap);
-    assert!(!log.in_gap(begun + gap));
-    assert!(log.in_gap(begun + gap + Duration::from_nanos(1)));
-    shared.in_contact(begun + gap, gap);
-    shared.in_contact(begun, gap); // heard late
-    assert!(!log.in_gap(begun + gap * 2));
-    assert!(log.in_gap(begun + gap * 2 + Duration::from_nanos(1)));
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_window_begins_with_the_first_soft_purge_after_the_fetch_whenever_it_is_looked_for() {
     let log = log(false);

@@ -6,6 +6,7 @@
 //! history    whether it is still the log that was read; what is uncertain is doubted
 //! inbox      what other programs want to be purged
 //! ended      leases that have ended, for those who wait for them
+//! snapshot   what who starts reads in the place of most records
 //! record     how a record is written
 //! ```
 //!
@@ -17,6 +18,7 @@ mod inbox;
 mod reader;
 mod record;
 mod reply;
+mod snapshot;
 mod writer;
 
 use super::{
@@ -42,6 +44,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 /// What appending may take before it is tried again.
 const APPEND_BUDGET: Duration = Duration::from_millis(500);
@@ -72,9 +75,11 @@ pub(in crate::store) struct SharedLog {
     /// Where replicas are told of leases that have ended, in the same slot.
     ended: String,
     landings: Landings,
+    snapshot: String,
     servers: Servers,
     clock: Clock,
     metrics: Arc<Metrics>,
+    tasks: TaskTracker,
     log: Arc<PurgeLog>,
     max_lifetime: Duration,
     purge_gap: Duration,
@@ -119,9 +124,11 @@ impl SharedLog {
             inbox: settings.inbox_key(),
             ended: settings.ended_key(),
             landings,
+            snapshot: format!("{}:snapshot", settings.log_key()),
             servers,
             clock: runtime.clock.clone(),
             metrics: Arc::clone(&runtime.metrics),
+            tasks: runtime.tasks.clone(),
             log,
             max_lifetime: limits.max_lifetime,
             purge_gap: limits.purge_gap,

@@ -1,6 +1,6 @@
 //! Contact is a time that is compared when something is served, and only the end of the log is contact.
 
-use super::{LOG, calls, in_step, kept, replica};
+use super::{calls, fill, in_step, kept, replica};
 use crate::support::{
     Origin, Reply,
     redis::Redis,
@@ -41,27 +41,13 @@ async fn to_catch_up_is_no_contact() {
     relay.set(Fault::CutAfter(0));
     relay.lead_to(redis.port()); // what was open is closed
     // Many reads are between it and the purge at the end.
-    let record = "\0".repeat(33);
-    let (server, mut filling) = (redis.url(), redis::pipe());
-    for _ in 0..20_000 {
-        filling
-            .cmd("XADD")
-            .arg(LOG)
-            .arg("*")
-            .arg("tag")
-            .arg(&record);
-    }
-    let mut connection = redis::Client::open(server)
-        .unwrap()
-        .get_connection()
-        .unwrap();
-    filling.exec(&mut connection).unwrap();
+    fill(&redis, 20_000);
     assert_eq!(other.send("PUT", "/a", &[], "x").await.status, 200);
     origin.answer("/a", Reply::fresh("new", 3600));
     behind.advance(5);
     relay.set(Fault::Delay(Duration::from_millis(20)));
     let read = || behind.metric("sidecache_purges_total");
-    until("it catches up", async || read() >= 1000.0).await;
+    until("it catches up", async || read() >= 3000.0).await;
     let answer = behind.get("/a").await;
     assert_eq!(answer.text(), "new", "{} read", read());
     relay.set(Fault::None);

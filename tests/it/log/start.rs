@@ -1,6 +1,6 @@
 //! A replica that starts beside a long log.
 
-use super::{LOG, confirmable, in_redis, in_step, kept, replica, shared};
+use super::{LOG, changed, confirmable, fill, in_redis, in_step, kept, replica, shared};
 use crate::support::{
     Origin, Proxy, Reply, get,
     redis::Redis,
@@ -9,28 +9,6 @@ use crate::support::{
 };
 use std::time::Duration;
 
-/// So many purges of other things.
-fn fill(redis: &Redis, count: usize) {
-    let mut connection = redis::Client::open(redis.url())
-        .unwrap()
-        .get_connection()
-        .unwrap();
-    for from in (0..count).step_by(10_000) {
-        let mut filling = redis::pipe();
-        for n in from..count.min(from + 10_000) {
-            let mut record = [0; 33];
-            record[25..].copy_from_slice(&n.to_be_bytes());
-            filling
-                .cmd("XADD")
-                .arg(LOG)
-                .arg("*")
-                .arg("tag")
-                .arg(&record[..]);
-        }
-        filling.exec(&mut connection).unwrap();
-    }
-}
-
 #[tokio::test]
 async fn it_is_not_ready_until_it_is_in_step_and_then_redis_serves() {
     let (origin, redis) = (Origin::start().await, Redis::start());
@@ -38,15 +16,15 @@ async fn it_is_not_ready_until_it_is_in_step_and_then_redis_serves() {
     let warm = replica(&origin, &redis.url(), "").await;
     kept(&warm, "/a").await;
     in_redis(&redis, 1).await;
-    fill(&redis, 20_000);
+    fill(&redis, 9_000); // too few for a snapshot
     let relay = Relay::to(redis.port()).await;
-    relay.set(Fault::Delay(Duration::from_millis(5)));
+    relay.set(Fault::Delay(Duration::from_millis(40)));
     let cold = Proxy::to(&origin, &shared(&relay.url(), "")).await;
-    let ready = get(cold.admin(), "/readyz", &[]).await;
-    assert_eq!(
-        (ready.status, &ready.json()["status"]),
-        (503, &"starting".into())
-    );
+    until("it reads the log", async || {
+        let ready = get(cold.admin(), "/readyz", &[]).await;
+        (ready.status, &ready.json()["status"]) == (503, &"starting".into())
+    })
+    .await;
     relay.set(Fault::None);
     in_step(&cold).await;
     assert!(cold.get("/a").await.is_hit(), "from redis");
@@ -57,10 +35,10 @@ async fn it_is_not_ready_until_it_is_in_step_and_then_redis_serves() {
 async fn what_is_fetched_before_it_is_in_step_is_as_good_as_what_comes_after() {
     let (origin, redis) = (Origin::start().await, Redis::start());
     let warm = replica(&origin, &redis.url(), "").await;
-    fill(&redis, 20_000);
+    fill(&redis, 9_000); // too few for a snapshot
     let relay = Relay::to(redis.port()).await;
+    relay.set(Fault::Delay(Duration::from_millis(40)));
     let cold = Proxy::to(&origin, &shared(&relay.url(), "")).await;
-    relay.set(Fault::Delay(Duration::from_millis(5)));
     until("it can write", async || {
         cold.metric("sidecache_redis_up") == 1.0
     })
@@ -68,12 +46,51 @@ async fn what_is_fetched_before_it_is_in_step_is_as_good_as_what_comes_after() {
     origin.answer("/a", Reply::fresh("a", 3600));
     cold.get("/a").await;
     in_redis(&redis, 1).await;
+    let ready = get(cold.admin(), "/readyz", &[]).await;
+    assert_eq!(ready.json()["status"], "starting");
     relay.set(Fault::None);
     in_step(&cold).await;
     let third = replica(&origin, &redis.url(), "").await;
     assert!(third.get("/a").await.is_hit(), "it can be judged");
     assert_eq!(origin.count("/a"), 1);
     drop(warm);
+}
+
+#[tokio::test]
+async fn of_a_long_log_a_snapshot_is_read_and_what_came_after_it() {
+    let (origin, redis) = (Origin::start().await, Redis::start());
+    for path in ["/a", "/b"] {
+        confirmable(&origin, path, "old");
+    }
+    let warm = replica(&origin, &redis.url(), "").await;
+    for path in ["/a", "/b", "/c"] {
+        origin.answer("/c", Reply::fresh("c", 3600));
+        kept(&warm, path).await;
+    }
+    in_redis(&redis, 3).await;
+    changed(&origin, "/a", "new");
+    assert_eq!(warm.send("PUT", "/a", &[], "x").await.status, 200);
+    fill(&redis, 20_000);
+    let snapshot = format!("{LOG}:snapshot");
+    until("a snapshot is kept", async || {
+        redis.command::<i64>(&["EXISTS", &snapshot]) == 1
+    })
+    .await;
+    assert!(redis.command::<i64>(&["TTL", &snapshot]) > 0);
+    changed(&origin, "/b", "new");
+    assert_eq!(warm.send("PUT", "/b", &[], "x").await.status, 200);
+    let cold = replica(&origin, &redis.url(), "").await;
+    let read = cold.metric("sidecache_purges_total");
+    assert!(read < 15_000.0, "{read} were read one by one");
+    assert!(cold.get("/c").await.is_hit(), "from redis");
+    for path in ["/a", "/b"] {
+        assert_eq!(cold.get(path).await.text(), "new", "{path}");
+    }
+    // One that is spoilt is none.
+    redis.command::<i64>(&["SETRANGE", &snapshot, "200", "spoilt"]);
+    let third = replica(&origin, &redis.url(), "").await;
+    assert!(third.metric("sidecache_purges_total") > 20_000.0);
+    assert!(third.get("/c").await.is_hit(), "from redis");
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ impl History {
     pub(super) fn told_lost(&mut self, after: StreamId) -> bool {
         if self.untold.is_some_and(|untold| untold <= after) {
             self.untold = None;
+            self.patience = None;
         }
         self.doubt(after)
     }
@@ -112,6 +113,13 @@ impl History {
     /// The log was read to its end.
     pub(super) fn at_end(&mut self, now: Instant) -> Todo {
         if let Some(after) = self.untold {
+            // All see it in the same moment: one of them is the first to say so.
+            let until = *self
+                .patience
+                .get_or_insert_with(|| now + PATIENCE.mul_f64(fastrand::f64()));
+            if now < until {
+                return Todo::Wait(until);
+            }
             return Todo::SayLost(after);
         }
         if self.current == 0 || self.settled == self.current || self.recorded.0 == self.current {
@@ -136,6 +144,7 @@ impl History {
     /// What was to be said was said, or cannot be.
     pub(super) fn said(&mut self) {
         self.untold = None;
+        self.patience = None;
         self.settled = self.current;
     }
 }

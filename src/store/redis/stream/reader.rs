@@ -4,6 +4,7 @@
 //! on the way there are not contact. Hits compare the time of the last contact with the time that they are given.
 
 mod intake;
+mod starting;
 
 use super::{
     Over, SharedLog, TRIM,
@@ -86,6 +87,8 @@ pub(super) struct Reader {
     kept_up: Instant,
     timed: Instant,
     failures: u32,
+    /// Records since the last snapshot that this process knows of.
+    unkept: usize,
 }
 
 impl SharedLog {
@@ -133,6 +136,7 @@ impl Reader {
             kept_up: now,
             timed: now,
             failures: 0,
+            unkept: 0,
         }
     }
 
@@ -170,6 +174,7 @@ impl Reader {
         connection: &mut Connection,
     ) -> Result<std::convert::Infallible, RedisError> {
         self.begin(connection).await?;
+        self.ours().has_a_log();
         let mut replied = Instant::now();
         let mut until = Some(replied); // what is there is read at once, also in the inbox
         loop {
@@ -191,6 +196,7 @@ impl Reader {
             };
             self.ended.tell(&log.landings, &news.ended);
             self.take_in(connection, &news.log).await?;
+            self.unkept += count;
             if count == reply::BATCH || (count > 0 && is_late) {
                 self.look_for_a_hole(connection, before).await?;
             }
@@ -246,6 +252,7 @@ impl Reader {
                 if known == StreamId::default() {
                     // What begins now begins after all of that, whether it was read yet or not.
                     self.log().reach(last);
+                    self.restore(connection, first).await?;
                 } else if !seen.has_known {
                     self.log().begins_at(first);
                     // Of an older copy what comes now is read, although it may have numbers that were there before.
@@ -285,6 +292,7 @@ impl Reader {
         if self.ours().in_contact(heard, self.shared.purge_gap) {
             tracing::info!("the purge log is followed again");
         }
+        self.keep_a_snapshot().await;
         None
     }
 

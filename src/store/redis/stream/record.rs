@@ -123,7 +123,7 @@ impl What {
     }
 
     /// Reads `value` of a field called `kind`, without who wrote it.
-    fn read(kind: &[u8], value: &[u8]) -> Option<Self> {
+    pub(super) fn read(kind: &[u8], value: &[u8]) -> Option<Self> {
         let mut rest = Bytes(value);
         let what = match kind {
             b"intent" => {
@@ -165,20 +165,20 @@ fn encode_within(purge: &Purge, into: &mut Vec<u8>) {
 }
 
 /// What is left to be read.
-struct Bytes<'b>(&'b [u8]);
+pub(super) struct Bytes<'b>(pub(super) &'b [u8]);
 
 impl<'b> Bytes<'b> {
-    fn take(&mut self, count: usize) -> Option<&'b [u8]> {
+    pub(super) fn take(&mut self, count: usize) -> Option<&'b [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(taken)
     }
 
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         Some(u64::from_be_bytes(self.take(8)?.try_into().ok()?))
     }
 
-    fn id(&mut self) -> Option<StreamId> {
+    pub(super) fn id(&mut self) -> Option<StreamId> {
         Some(StreamId(self.number()?, self.number()?))
     }
 

@@ -132,6 +132,17 @@ pub(super) async fn look(
     })
 }
 
+/// What is at `key`, and of what is longer than `most` bytes one byte more than that.
+pub(super) async fn value(
+    connection: &mut Connection,
+    key: &str,
+    most: u64,
+) -> Result<Vec<u8>, RedisError> {
+    let mut get = Cmd::new();
+    get.arg("GETRANGE").arg(key).arg(0).arg(most);
+    within(Duration::ZERO, get.query_async(connection)).await
+}
+
 /// The first record of `log`.
 pub(super) async fn first(
     connection: &mut Connection,
@@ -144,17 +155,17 @@ pub(super) async fn first(
     Ok(place(&first).map(|(id, _)| id))
 }
 
-/// Whether `log` has a record with this number.
-pub(super) async fn has(
+/// A digest of the record of `log` with this number, where there is one.
+pub(super) async fn digest_at(
     connection: &mut Connection,
     log: &str,
     id: StreamId,
-) -> Result<bool, RedisError> {
+) -> Result<Option<u64>, RedisError> {
     let id = text_of(id);
     let mut range = Cmd::new();
     range.arg("XRANGE").arg(log).arg(&id).arg(&id);
     let found: Value = within(Duration::ZERO, range.query_async(connection)).await?;
-    Ok(place(&found).is_some())
+    Ok(place(&found).map(|(_, digest)| digest))
 }
 
 /// The milliseconds until `log` ends, negative where it has no TTL or is not there, and the clock of Redis.

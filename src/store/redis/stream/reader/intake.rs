@@ -119,7 +119,8 @@ impl Reader {
             What::Begin(server) => {
                 self.history.names(server, id);
                 // Replicas that start together on an empty Redis all begin the log: then it is still the same one.
-                if known && !is_ours && !reply::has(connection, &self.shared.key, before).await? {
+                let there = reply::digest_at(connection, &self.shared.key, before);
+                if known && !is_ours && there.await?.is_none() {
                     if self.history.doubt(before) {
                         tracing::warn!(
                             "the purge log in redis was begun anew: what is stored is confirmed anew"
