@@ -89,7 +89,7 @@ async fn a_purge_is_soft_unless_told_otherwise_and_a_dry_run_is_none() {
     let stale = proxy.get("/t/1").await;
     assert_eq!(
         (stale.text(), stale.cache_status()),
-        ("old", "hit; ttl=300; detail=stale-while-revalidate")
+        ("old", "hit; ttl=0; detail=stale-while-revalidate")
     );
     until("it is refreshed", async || {
         proxy.get("/t/1").await.text() == "new"
