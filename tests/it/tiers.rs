@@ -71,7 +71,7 @@ async fn large_values_are_compressed_at_rest_and_come_back_whole() {
         .sum();
     assert!((1..2_000).contains(&stored), "{stored} bytes");
     let hit = two.get("/a").await;
-    assert_eq!(hit.cache_status(), "hit; ttl=60; detail=redis");
+    assert!(hit.is_fresh_from_redis(), "{}", hit.cache_status());
     assert_eq!(hit.text(), body);
 }
 
@@ -85,10 +85,8 @@ async fn without_memory_every_hit_comes_from_redis() {
     proxy.get("/a").await;
     written(&proxy, 1.0).await;
     for _ in 0..2 {
-        assert_eq!(
-            proxy.get("/a").await.cache_status(),
-            "hit; ttl=60; detail=redis"
-        );
+        let hit = proxy.get("/a").await;
+        assert!(hit.is_fresh_from_redis(), "{}", hit.cache_status());
     }
 }
 
@@ -198,10 +196,8 @@ async fn a_large_body_goes_to_redis_and_back() {
     one.get("/a").await;
     written(&one, 1.0).await;
     let hit = two.get("/a").await;
-    assert_eq!(
-        (hit.cache_status(), hit.body == body),
-        ("hit; ttl=60; detail=redis", true)
-    );
+    assert!(hit.is_fresh_from_redis(), "{}", hit.cache_status());
+    assert!(hit.body == body);
 }
 
 #[tokio::test]

@@ -70,10 +70,12 @@ impl Ledger {
     fn told(&self, replica: usize, at: Instant) -> Option<Instant> {
         // Cut off a little later it may not have told either.
         const A_MOMENT: Duration = Duration::from_millis(200);
+        // The longest pause before it connects again.
+        const BACK_OFF: Duration = Duration::from_secs(2);
         let mut told = at;
         for (from, to) in self.troubles[replica].lock().iter() {
             if *from <= told + A_MOMENT && to.is_none_or(|to| to > told) {
-                told = (*to)?;
+                told = (*to)? + BACK_OFF;
             }
         }
         Some(told)

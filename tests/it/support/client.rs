@@ -44,6 +44,13 @@ impl Answer {
         self.cache_status().starts_with("hit")
     }
 
+    /// A hit in Redis that was stored for 60 s a moment ago. How long ago Redis says by its own clock, which no test moves.
+    pub(crate) fn is_fresh_from_redis(&self) -> bool {
+        let left = self.cache_status().strip_prefix("hit; ttl=");
+        let left = left.and_then(|left| left.strip_suffix("; detail=redis"));
+        left.is_some_and(|left| (50..=60).contains(&left.parse().unwrap_or(0)))
+    }
+
     pub(crate) fn gunzipped(&self) -> String {
         let mut text = String::new();
         flate2::read::GzDecoder::new(&self.body[..])
