@@ -33,12 +33,12 @@ pub fn canonical(path: &str) -> Canonical<'_> {
             is_too_long: !is_plain,
         };
     }
-    resolved(path, plain(path))
+    let unescaped = plain(path);
+    resolved(is_misread(path, &unescaped), unescaped)
 }
 
-/// The one spelling of `received`, which is `unescaped` without needless escapes.
-fn resolved<'p>(received: &str, unescaped: Cow<'p, str>) -> Canonical<'p> {
-    let misread = is_misread(received, &unescaped);
+/// The one spelling of a path, which is `unescaped` without needless escapes; see [`is_misread`].
+fn resolved(misread: bool, unescaped: Cow<'_, str>) -> Canonical<'_> {
     let mut pairs = unescaped.as_bytes().windows(2);
     if !pairs.any(|pair| pair[0] == b'/' && matches!(pair[1], b'/' | b'.')) {
         return Canonical {
@@ -80,16 +80,15 @@ fn is_misread(received: &str, unescaped: &str) -> bool {
     if unescaped.bytes().any(|byte| matches!(byte, b';' | b'\\')) {
         return true;
     }
-    if escapes(received.as_bytes()).any(|(byte, _)| byte.is_none()) {
-        return true;
-    }
-    escapes(unescaped.as_bytes()).any(|(byte, after)| match byte {
+    let mut kept = escapes(unescaped.as_bytes());
+    let is_misread = kept.any(|(byte, after)| match byte {
         // At the end of a segment it is lost on Windows, and to whoever trims.
         Some(b' ') => matches!(after, [] | [b'/', ..]),
         Some(b'%') => begins_with_digits(after),
         Some(byte) => separates(byte) || overlong(byte, after).is_some(),
         None => true,
-    })
+    });
+    is_misread || escapes(received.as_bytes()).any(|(byte, _)| byte.is_none())
 }
 
 /// Each `%` of `path`: the byte that it stands for, if two digits follow, and what comes after those.
@@ -153,8 +152,8 @@ pub fn loosest(path: &str) -> Cow<'_, str> {
         return path.into();
     }
     let unescaped = plain(path);
-    if path.len() <= LONGEST_READ {
-        let canonical = resolved(path, Cow::Borrowed(&*unescaped));
+    if path.len() <= LONGEST_READ && !is_misread(path, &unescaped) {
+        let canonical = resolved(false, Cow::Borrowed(&*unescaped));
         if !canonical.is_ambiguous {
             return canonical.path.into_owned().into();
         }

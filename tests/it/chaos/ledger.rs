@@ -74,7 +74,7 @@ impl Ledger {
         const BACK_OFF: Duration = Duration::from_secs(2);
         let mut told = at;
         for (from, to) in self.troubles[replica].lock().iter() {
-            if *from <= told + A_MOMENT && to.is_none_or(|to| to > told) {
+            if *from <= told + A_MOMENT && to.is_none_or(|to| to + BACK_OFF > told) {
                 told = (*to)? + BACK_OFF;
             }
         }
